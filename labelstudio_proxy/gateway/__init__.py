@@ -1,0 +1,1 @@
+"""HTTP in front of Label Studio: start page, prefix, identity."""
