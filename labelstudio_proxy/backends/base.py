@@ -1,0 +1,84 @@
+"""The interface behind which Label Studio runs: prepare, launch, wait, stop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from ..problem import Problem
+from .explain import explain_exit
+
+
+class Report(Protocol):
+    """Told by a backend how far it is; the start page shows it."""
+
+    def __call__(
+        self,
+        step: str,
+        *,
+        detail: str | None = None,
+        done: int | None = None,
+        total: int | None = None,
+    ) -> None:
+        """`step`: an id of `Backend.steps`; `detail`: what to show beside it; `done` of `total`."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where Label Studio answers: a unix socket, or a port of this machine."""
+
+    unix_socket: Path | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The account to make at a first start; the password is needed by nobody afterwards."""
+
+    email: str
+    password: str
+
+
+class Backend(ABC):
+    """One way to run Label Studio.
+
+    The supervisor calls `prepare`, `launch`, then `wait` and `stop`, in this order and never two of
+    them at once, save that `stop` may come at any time, and more than once. An instance runs Label
+    Studio once: a restart makes a new one.
+    """
+
+    name: ClassVar[str]
+    # (id, title) in the order in which a start goes through them
+    steps: ClassVar[tuple[tuple[str, str], ...]]
+
+    def __init__(self, report: Report, log: Callable[[str], None]) -> None:
+        """`report` takes progress, `log` takes each line that Label Studio prints."""
+        self.report = report
+        self.log = log
+        self.versions: dict[str, str] = {}
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Find what is needed; raises Problem if it is not there."""
+
+    @abstractmethod
+    async def launch(self, owner: Owner | None) -> Endpoint:
+        """Start Label Studio and say where it will answer; raises Problem.
+
+        `owner` is the account to make, None where the data directory has accounts.
+        """
+
+    @abstractmethod
+    async def wait(self) -> str:
+        """Wait until Label Studio has ended; says how, for example `exit status 1`."""
+
+    def explain(self, how: str, tail: Sequence[str]) -> Problem:
+        """Why it ended as `wait` said; `tail`: the last lines it printed."""
+        return explain_exit(how, tail)
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End Label Studio gracefully, then by force; back when nothing of it runs any more."""

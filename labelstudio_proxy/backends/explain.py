@@ -1,0 +1,73 @@
+"""Why Label Studio ended: its last words, turned into a Problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..problem import Problem
+
+# (what its output shows, why, what to do); the first that fits is told. The patterns are Python's,
+# SQLite's and Django's own words.
+KNOWN: tuple[tuple[str, str, str], ...] = (
+    (
+        r"No space left on device|database or disk is full|Disk quota exceeded",
+        "The disk of the data directory is full.",
+        "Free some space, then try again.",
+    ),
+    (
+        r"database is locked",
+        "Another program holds Label Studio's database, perhaps a second Label Studio.",
+        "End the other program, then try again.",
+    ),
+    (
+        r"file is not a database|database disk image is malformed",
+        "Label Studio's database is damaged, or was made by another program.",
+        "Put a copy of `label_studio.sqlite3` back that worked, then try again.",
+    ),
+    (
+        r"attempt to write a readonly database|Permission denied|Read-only file system",
+        "Label Studio may not write to its data directory.",
+        "Make the data directory and all in it writable for this user, then try again.",
+    ),
+    (
+        r"could not connect to server|connection to server at|password authentication failed",
+        "The database that `environment` names could not be reached.",
+        "Check the `POSTGRE_…` variables of the setting `environment`, and the database server.",
+    ),
+    (
+        r"InconsistentMigrationHistory|NodeNotFoundError",
+        "The database was made by another version of Label Studio.",
+        "Install the version of Label Studio that used this data directory last, then try again.",
+    ),
+    (
+        r"ModuleNotFoundError|ImportError",
+        "The installation of Label Studio is incomplete.",
+        "Install it anew: `pip install --force-reinstall label-studio`, then try again.",
+    ),
+    (
+        r"MemoryError|Cannot allocate memory",
+        "The machine has too little free memory; Label Studio needs about 400 MB.",
+        "Close kernels that are not needed, then try again.",
+    ),
+)
+
+
+def explain_exit(how: str, tail: Sequence[str]) -> Problem:
+    """The Problem for a Label Studio that ended by itself; `tail`: the last lines it printed."""
+    what = f"Label Studio ended unexpectedly ({how})."
+    for pattern, why, remedy in KNOWN:
+        if any(re.search(pattern, line) for line in tail):
+            return Problem(what, why, remedy)
+    if how in {"signal SIGKILL", "exit status 137"}:
+        return Problem(
+            what,
+            "It was killed from outside, most often by the system because memory ran out.",
+            "Close kernels that are not needed, then try again.",
+        )
+    last = next((line.strip() for line in reversed(tail) if line.strip()), "")
+    return Problem(
+        what,
+        f"The last line that it printed: {last}" if last else "It printed nothing.",
+        "Read the log below. If it does not help, use Copy diagnostics when asking for help.",
+    )

@@ -1,0 +1,133 @@
+"""Runs Label Studio on a unix socket, inside Label Studio's own environment.
+
+A program, not a module of the package: the process backend hands it to the Python interpreter that
+Label Studio is installed for, which may lack labelstudio_proxy. So it imports nothing of ours.
+
+    labelstudio_server.py probe             what is installed here, as JSON on standard output
+    labelstudio_server.py serve SOCKET      migrate, make the account, serve on SOCKET
+    labelstudio_server.py exec PROGRAM …    become PROGRAM, ended when the caller ends
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+THREADS = 8
+GRACEFUL_SECONDS = 25  # the backend sends SIGKILL after 30
+
+
+def probe() -> None:
+    versions = {}
+    for name in ("label-studio", "gunicorn"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    print(json.dumps({"python": sys.version.split()[0], **versions}))  # noqa: T201 - its result
+
+
+def end_with_parent(parent: int) -> None:
+    """Ask the kernel for SIGTERM when the process that started this one ends (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before the kernel was asked
+            sys.exit(0)
+
+
+def migrate() -> None:
+    """Bring the database up to date, with a line for each migration, so that progress shows."""
+    from django.core.management import call_command
+    from django.db import connections
+    from django.db.migrations.executor import MigrationExecutor
+
+    connection = connections["default"]
+    connection.prepare_database()
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    say(f"{len(plan)} migrations to apply")
+    if plan:
+        call_command("migrate", "--no-color", verbosity=1)
+
+
+def make_owner() -> None:
+    """Make the account named in LABEL_STUDIO_USERNAME by Label Studio's own `init`."""
+    from label_studio.server import main
+
+    sys.argv = ["label-studio", "init", "--quiet"]
+    main()
+    # Not needed again, and no worker needs to hold it.
+    for name in ("LABEL_STUDIO_USERNAME", "LABEL_STUDIO_PASSWORD"):
+        os.environ.pop(name, None)
+
+
+def serve(socket: str) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    say("Loading Label Studio")
+    spec = importlib.util.find_spec("label_studio")
+    if spec is None or spec.origin is None:
+        sys.exit("ModuleNotFoundError: label_studio")
+    sys.path.insert(0, str(Path(spec.origin).parent))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "core.settings.label_studio"
+    import django
+
+    django.setup()
+    from django.db import connections
+
+    migrate()
+    if os.environ.get("LABEL_STUDIO_USERNAME"):
+        say("Making the account")
+        make_owner()
+    # The worker is a fork of this process; a database connection must not be shared with it.
+    connections.close_all()
+    from core.wsgi import application
+
+    settings = {
+        "bind": f"unix:{socket}",
+        "umask": 0o077,
+        # One process, as Label Studio expects with SQLite; as many threads as its own server
+        # would use for one person's tabs.
+        "workers": 1,
+        "worker_class": "gthread",
+        "threads": THREADS,
+        "graceful_timeout": GRACEFUL_SECONDS,
+        "keepalive": 75,  # seconds; the gateway keeps its connections for less
+        # Requests arrive over a private socket from the gateway, which has checked them.
+        "limit_request_line": 0,
+        "control_socket_disable": True,
+        "loglevel": "warning",
+    }
+
+    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+        def load_config(self) -> None:
+            for name, value in settings.items():
+                if name in self.cfg.settings:  # older versions have no control socket
+                    self.cfg.set(name, value)
+
+        def load(self) -> object:
+            return application
+
+    say("Serving")
+    Server().run()
+
+
+def say(line: str) -> None:
+    print(f"labelstudio-proxy: {line}", flush=True)  # noqa: T201 - read by the process backend
+
+
+if __name__ == "__main__":
+    command = sys.argv[1]
+    if command == "probe":
+        probe()
+    else:
+        end_with_parent(int(os.environ.pop("LABELSTUDIO_PROXY_PARENT")))
+        if command == "serve":
+            serve(sys.argv[2])
+        else:
+            os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - that is its purpose

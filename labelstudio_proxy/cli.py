@@ -1,0 +1,248 @@
+"""The command line: `labelstudio-proxy serve|status|start|stop|restart|logs`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .config import absolute
+from .control import ask, events
+from .registry import Entry, running
+
+if TYPE_CHECKING:
+    from .handoff import Handoff
+
+POLL_SECONDS = 0.2
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command in `argv` (default: the process's); exits with 1 where it fails."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ConnectionError, _Told) as error:
+        sys.exit(f"labelstudio-proxy: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `labelstudio-proxy logs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Told(Exception):
+    """Something to tell the person who typed the command."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="labelstudio-proxy", description="Label Studio in JupyterLab: its command line."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    choice = argparse.ArgumentParser(add_help=False)
+    choice.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="which Label Studio, by its data directory, where several run",
+    )
+
+    status = commands.add_parser("status", parents=[choice], help="what Label Studio is doing")
+    status.add_argument("--json", action="store_true", help="as JSON, with the log's tail")
+    status.set_defaults(run=_status)
+
+    logs = commands.add_parser("logs", parents=[choice], help="what Label Studio printed")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with what it prints now")
+    logs.set_defaults(run=_logs)
+
+    for name, goal, text in (
+        ("start", "ready", "start Label Studio and wait until it is ready"),
+        ("stop", "stopped", "stop Label Studio; the next click on the tile starts it again"),
+        ("restart", "ready", "stop Label Studio, start it and wait until it is ready"),
+    ):
+        command = commands.add_parser(name, parents=[choice], help=text)
+        command.set_defaults(run=_change, command=name, goal=goal)
+
+    serve = commands.add_parser(
+        "serve",
+        help="run the gateway: by jupyter-server-proxy, or by hand on a port of this machine",
+    )
+    listen = serve.add_mutually_exclusive_group(required=True)
+    listen.add_argument("--port", type=_port, help="listen on this port of 127.0.0.1; 0: any")
+    listen.add_argument("--unix-socket", metavar="PATH", type=Path, help=argparse.SUPPRESS)
+    serve.add_argument(
+        "--base-url", type=_prefix, default="/", metavar="PATH", help="path in the address, as /x/"
+    )
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    # Here, not above: the other commands shall answer at once.
+    import asyncio
+
+    from .gateway.app import Place
+    from .gateway.guard import Origins
+    from .gateway.serve import Listen, serve
+
+    logging.basicConfig(
+        level=logging.INFO, format="[%(levelname)1.1s %(asctime)s labelstudio_proxy] %(message)s"
+    )
+    handoff = _settled()
+    place = Place(
+        prefix=arguments.base_url,
+        behind_jupyter=arguments.unix_socket is not None,
+        origins=Origins(handoff.allow_origin, handoff.allow_origin_pat),
+        frame_ancestors=handoff.frame_ancestors,
+    )
+    try:
+        asyncio.run(
+            serve(
+                handoff.settings,
+                handoff.problems,
+                root_dir=handoff.root_dir or str(Path.cwd()),
+                place=place,
+                listen=Listen(arguments.unix_socket, arguments.port or 0),
+            )
+        )
+    except OSError as error:
+        where = arguments.unix_socket or f"port {arguments.port}"
+        raise _Told(f"cannot listen on {where}: {error.strerror or error}") from error
+
+
+def _settled() -> Handoff:
+    """The settings as Jupyter's process settled them, else settled here."""
+    from .handoff import VARIABLE, Handoff
+
+    # Taken out of the environment: it may hold secrets, and no program started here needs them.
+    text = os.environ.pop(VARIABLE, None)
+    if text is not None:
+        return Handoff.load(text)
+    from traitlets.config import Config
+
+    from .config import resolve
+    from .config_files import jupyter_config
+
+    settings, problems = resolve(
+        command_line=Config(), environment=os.environ, files=jupyter_config()
+    )
+    return Handoff(settings, problems)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    entry = _chosen(arguments)
+    state = ask(entry, "state")
+    if arguments.json:
+        print(json.dumps({**state, "data_dir": entry.data_dir, "prefix": entry.prefix}, indent=2))
+        return
+    versions = state["versions"]
+    print(f"Label Studio {versions.get('Label Studio', '')}: {_sentence(state)}".replace(" :", ":"))
+    print(f"  data directory: {entry.data_dir}\n  prefix:         {entry.prefix}")
+    if error := state["error"]:
+        print(f"  what happened:  {error['what']}")
+        print(f"  why probably:   {error['why']}")
+        print(f"  what to do:     {error['remedy']}")
+
+
+def _sentence(state: dict[str, Any]) -> str:
+    current = [step["title"] for step in state["steps"] if step["state"] == "current"]
+    if current and state["state"] != "ready":
+        return f"{state['state']} ({current[0]})"
+    return str(state["state"])
+
+
+def _logs(arguments: argparse.Namespace) -> None:
+    entry = _chosen(arguments)
+    last = 0
+    while True:
+        for event, data in events(entry, last):
+            if event == "log":
+                for last, line in data:  # noqa: B007 - the newest number is wanted below
+                    print(line, flush=True)
+            elif not arguments.follow:
+                return
+        if arguments.follow:
+            time.sleep(POLL_SECONDS)
+
+
+def _change(arguments: argparse.Namespace) -> None:
+    entry = _chosen(arguments)
+    before = ask(entry, "state")
+    state = ask(entry, arguments.command, "POST")
+    # A restart is over when another start has ended.
+    again = arguments.command == "restart"
+    while True:
+        begun = not again or state["started_at"] != before["started_at"]
+        if state["state"] == arguments.goal and begun:
+            print(f"Label Studio is {state['state']}.")
+            return
+        if state["state"] == "failed" and begun:
+            error = state["error"]
+            if arguments.goal == "stopped":
+                return
+            raise _Told(f"{error['what']} {error['why']} {error['remedy']}")
+        time.sleep(POLL_SECONDS)
+        state = ask(entry, "state")
+
+
+def _chosen(arguments: argparse.Namespace) -> Entry:
+    entries = running()
+    if arguments.data_dir:
+        wanted = str(absolute(arguments.data_dir))
+        entries = [entry for entry in entries if entry.data_dir == wanted]
+    if not entries:
+        which = f" for {arguments.data_dir}" if arguments.data_dir else ""
+        raise _Told(
+            f"nothing is running{which}. Click the Label Studio tile in JupyterLab, or run "
+            "`labelstudio-proxy serve --port 9000`."
+        )
+    if len(entries) > 1:
+        listed = "".join(f"\n  {entry.data_dir} ({entry.prefix})" for entry in entries)
+        raise _Told(f"several are running; choose one with --data-dir:{listed}")
+    return entries[0]
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return port
+
+
+# The first parts of Label Studio's own paths: under such a prefix, an address would be ambiguous.
+LABEL_STUDIO_PATHS = frozenset(
+    [
+        "admin",
+        "api",
+        "data",
+        "dm",
+        "docs",
+        "export",
+        "organization",
+        "projects",
+        "react-app",
+        "samples",
+        "static",
+        "storage-data",
+        "tasks",
+        "user",
+    ]
+)
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9/_.~%@!$&'()*+,;=:-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no path of an address")
+    prefix = f"/{text.strip('/')}/" if text.strip("/") else "/"
+    parts = prefix.strip("/").split("/")
+    if parts[-1] != "labelstudio" and parts[0] in LABEL_STUDIO_PATHS:
+        raise argparse.ArgumentTypeError(
+            f"{prefix} is among Label Studio's own paths; choose another first part"
+        )
+    return prefix

@@ -1,0 +1,36 @@
+"""Jupyter's configuration files, as far as they are about labelstudio-proxy."""
+
+from __future__ import annotations
+
+from jupyter_core.application import JupyterApp
+from jupyter_core.paths import jupyter_config_path
+from jupyter_server.config_manager import BaseJSONConfigManager
+from traitlets import Unicode
+from traitlets.config import Config
+
+SECTION = "LabelStudioProxy"
+FILES = "jupyter_server_config"
+
+
+def drop_in_files() -> Config:
+    """The settings in `jupyter_server_config.d/*.json`, which Jupyter reads for extensions only."""
+    found = Config()
+    for folder in reversed(jupyter_config_path()):
+        section = BaseJSONConfigManager(config_dir=folder).get(FILES).get(SECTION)
+        if isinstance(section, dict):
+            found.merge(Config({SECTION: section}))
+    return found
+
+
+def jupyter_config() -> Config:
+    """The settings in all configuration files, for a gateway that Jupyter gave none."""
+
+    class Files(JupyterApp):
+        name = "labelstudio-proxy"
+        config_file_name = Unicode(FILES)
+
+    app = Files()
+    app.load_config_file()
+    found = drop_in_files()
+    found.merge(app.config)
+    return found

@@ -1,0 +1,162 @@
+"""Label Studio's data directory: making it, checking it, and reading who owns it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from .problem import Problem
+
+DATABASE = "label_studio.sqlite3"
+
+# Below this, a start would fail half-way through its migrations: an empty migrated database with
+# its journal takes about 3 MB, the log 4 MB.
+MINIMUM_FREE_BYTES = 20 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Account:
+    """A Label Studio account, as far as identity needs it."""
+
+    id: int
+    email: str
+    active: bool
+    personal_tokens: bool  # the "personal access tokens" switch of its organisation
+
+
+@dataclass(frozen=True)
+class DataDirectory:
+    """A plain Label Studio data directory at `path`; nothing of ours stands in it."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """Label Studio's own SQLite file."""
+        return self.path / DATABASE
+
+    def prepare(self) -> None:
+        """Make the directory private and fit for a start; raises Problem where it cannot be."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise Problem(
+                f"The data directory {self.path} is not a folder.",
+                "A file of that name is in its place.",
+                "Move the file away, or set `data_dir` to another folder, then try again.",
+            ) from None
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            # Files that an earlier, plain Label Studio made may be readable by everybody.
+            if self.path.stat().st_uid == os.getuid():
+                self.path.chmod(0o700)
+            probe = self.path / f".write-test-{secrets.token_hex(4)}"
+            probe.touch(mode=0o600)
+            probe.unlink()
+        except OSError as error:
+            raise self._unusable(error) from error
+        if self.database.exists() and not os.access(self.database, os.R_OK | os.W_OK):
+            raise Problem(
+                f"Label Studio's database {self.database} cannot be written.",
+                "The file belongs to another user, or is marked read-only.",
+                f"Give it to this user, for example `sudo chown -R {os.getuid()}:{os.getgid()} "
+                f"{self.path}`, or set `data_dir` to another folder, then try again.",
+            )
+        free = shutil.disk_usage(self.path).free
+        if free < MINIMUM_FREE_BYTES:
+            raise Problem(
+                f"The disk of the data directory {self.path} is full.",
+                f"Only {free // 1024} kB are free; Label Studio needs at least "
+                f"{MINIMUM_FREE_BYTES // 1024 // 1024} MB to start safely.",
+                "Free some space, or set `data_dir` to a folder on another disk, then try again.",
+            )
+        self.secret_key()
+
+    def secret_key(self) -> str:
+        """The `SECRET_KEY` of the directory's `.env`, which Label Studio signs with.
+
+        Made here where Label Studio has not made one yet. Raises Problem if it cannot be read.
+        """
+        env = self.path / ".env"
+        try:
+            text = env.read_text(encoding="utf-8") if env.exists() else ""
+            found = _value(text, "SECRET_KEY")
+            if found:
+                return found
+            # Letters and digits only: django-environ, which Label Studio reads it with, takes a
+            # leading $ for a reference and unwraps quotes.
+            made = secrets.token_hex(32)
+            descriptor = os.open(env, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+                file.write(
+                    f"{'' if not text or text.endswith(chr(10)) else chr(10)}SECRET_KEY={made}\n"
+                )
+        except (OSError, UnicodeDecodeError) as error:
+            raise Problem(
+                f"The secret key in {env} cannot be read.",
+                f"{error}. Without it, Label Studio cannot know who is calling.",
+                f"Make {env} readable for this user, then try again.",
+            ) from error
+        return made
+
+    def has_accounts(self) -> bool:
+        """Whether anybody has an account yet."""
+        return self.first_account() is not None
+
+    def first_account(self) -> Account | None:
+        """The oldest account, which the Jupyter user works as; None before the first start.
+
+        Read from the SQLite file, read-only; raises sqlite3.Error if that is damaged.
+        """
+        if not self.database.exists():
+            return None
+        with closing(
+            sqlite3.connect(f"file:{_quoted(self.database)}?mode=ro", uri=True, timeout=5)
+        ) as connection:
+            try:
+                row = connection.execute(
+                    "SELECT u.id, u.email, u.is_active, COALESCE(j.api_tokens_enabled, 1)"
+                    " FROM htx_user u LEFT JOIN jwt_auth_jwtsettings j"
+                    " ON j.organization_id = u.active_organization_id ORDER BY u.id LIMIT 1"
+                ).fetchone()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):  # not migrated yet
+                    return None
+                raise
+        return Account(row[0], row[1], bool(row[2]), bool(row[3])) if row else None
+
+    def _unusable(self, error: OSError) -> Problem:
+        return Problem(
+            f"The data directory {self.path} cannot be used.",
+            f"{error.strerror or error}: this user may not write there, or the disk is full or "
+            "mounted read-only.",
+            "Make the folder writable for this user, or set `data_dir` to another folder, "
+            "then try again.",
+        )
+
+
+def _value(text: str, name: str) -> str | None:
+    """The value of `name` in a `.env` file, by the rules of django-environ's `read_env`."""
+    value = None
+    for line in text.splitlines():
+        match = re.fullmatch(rf"(?:export )?{name}=(.*)", line)
+        if not match:
+            continue
+        value = match[1]
+        if single := re.fullmatch(r"'(.*)'", value):
+            value = single[1]
+        if double := re.fullmatch(r'"(.*)"', value):
+            value = re.sub(r"\\([^rnt])", r"\1", double[1])
+    return value
+
+
+def _quoted(path: Path) -> str:
+    """The path for an SQLite URI, see https://sqlite.org/uri.html."""
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,67 @@
+"""The server extension: settles the settings and puts Label Studio before jupyter-server-proxy."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from .config import resolve
+from .config_files import drop_in_files
+from .handoff import VARIABLE, Handoff
+from .launcher import NAME, process_fields
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+# Whether this process's jupyter-server-proxy has got Label Studio from here, so that the entry
+# point must not give it once more.
+linked = False
+
+
+class AlreadyServed(Exception):
+    """Raised by the entry point where the extension serves Label Studio."""
+
+    def __init__(self) -> None:
+        super().__init__("labelstudio_proxy's server extension serves it")
+
+
+def link(serverapp: ServerApp) -> None:
+    """Configure jupyter-server-proxy; runs before any extension is loaded."""
+    global linked
+    servers = serverapp.config.ServerProxy.get("servers", {})
+    if not isinstance(servers, dict):  # c.ServerProxy.servers.update(…) in a configuration file
+        servers = servers.get_value({})
+    if NAME not in servers:  # an admin's own wins
+        handoff = _handoff(serverapp)
+        for problem in handoff.problems:
+            serverapp.log.error("labelstudio_proxy: %s %s %s", problem, problem.why, problem.remedy)
+        serverapp.config.ServerProxy.servers = {**servers, NAME: _server_process(handoff)}
+    linked = True
+    warnings.filterwarnings("ignore", f"entry_point {NAME} .*{AlreadyServed()}", UserWarning)
+
+
+def _server_process(handoff: Handoff) -> dict[str, Any]:
+    # jupyter-server-proxy formats environment variables, too.
+    text = handoff.dump().replace("{", "{{").replace("}", "}}")
+    fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
+    return {**fields, "environment": {VARIABLE: text}}
+
+
+def _handoff(serverapp: ServerApp) -> Handoff:
+    files = drop_in_files()
+    files.merge(serverapp.config)
+    settings, problems = resolve(
+        command_line=serverapp.cli_config, environment=os.environ, files=files
+    )
+    headers = serverapp.tornado_settings.get("headers", {})
+    ancestors = re.search(r"frame-ancestors\s+([^;]+)", headers.get("Content-Security-Policy", ""))
+    return Handoff(
+        settings=settings,
+        problems=problems,
+        root_dir=serverapp.root_dir,
+        allow_origin=serverapp.allow_origin,
+        allow_origin_pat=serverapp.allow_origin_pat,
+        frame_ancestors=ancestors[1].strip() if ancestors else "'self'",
+    )

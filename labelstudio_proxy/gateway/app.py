@@ -1,0 +1,299 @@
+"""The gateway's routes: which request gets the start page, a state, or Label Studio itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+from aiohttp import web
+
+from ..config import LabelStudioProxy
+from ..datadir import DataDirectory
+from ..problem import Problem
+from ..supervisor import State, Supervisor
+from ..upstream import open_session
+from . import guard
+from .diagnostics import diagnostics
+from .identity import Identity, establish, explain_refusal
+from .proxy import Refused, Upstream, forward
+from .redirects import relative
+from .start_page import Action, render_notice_page, render_start_page
+
+logger = logging.getLogger(__name__)
+
+OWN = "/_proxy/"
+STATIC = {"prefix.js": "text/javascript", "start.js": "text/javascript", "start.css": "text/css"}
+# jupyter-server-proxy does not notice that a browser has gone, so no stream of ours is endless.
+STREAM_SECONDS = 30.0
+STREAM_BEAT_SECONDS = 10.0
+LOG_LINES = 200
+RETRY_SECONDS = 2
+
+OWN_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+)
+# Label Studio's way to write into the files root.
+WRITES_FILES = re.compile(r"/api/storages/export/localfiles(/|$)")
+LOGIN = re.compile(r"/user/(login|signup)/?")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the gateway stands: what the browser calls it, and what is in front of it."""
+
+    prefix: str  # the path the browser reaches it under, with a slash at either end
+    behind_jupyter: bool = True  # jupyter-server-proxy authenticates, and strips the prefix
+    origins: guard.Origins = field(default_factory=guard.Origins)
+    frame_ancestors: str = "'self'"
+
+
+class Gateway:
+    """Answers every request, from the first second on; `handle` is the one entry."""
+
+    def __init__(
+        self,
+        *,
+        settings: LabelStudioProxy,
+        place: Place,
+        supervisor: Supervisor,
+        directory: DataDirectory,
+        external_database: bool,
+    ) -> None:
+        """Whoever makes a gateway must `close` it; the supervisor stays the maker's."""
+        self._settings = settings
+        self._place = place
+        self._supervisor = supervisor
+        self._directory = directory
+        self._external_database = external_database
+        self._upstream: Upstream | None = None
+        self._connecting = asyncio.Lock()
+        self._own: dict[
+            tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+        ] = {
+            ("GET", "state"): self._state,
+            ("GET", "events"): self._events,
+            ("GET", "diagnostics"): self._diagnostics,
+            ("POST", "start"): self._command(supervisor.start),
+            ("POST", "stop"): self._command(supervisor.stop),
+            ("POST", "restart"): self._command(supervisor.restart),
+        }
+
+    async def close(self) -> None:
+        """Close the connections to Label Studio."""
+        if self._upstream is not None:
+            await self._upstream.session.close()
+            self._upstream = None
+
+    async def handle(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        """Answer a request for `path`: encoded, with its query, without the prefix."""
+        plain = unquote(path.partition("?")[0])
+        reason = guard.refusal(request.method, request.headers, self._place.origins)
+        if reason is not None:
+            logger.warning("Refused a %s request: %s", request.method, reason)
+            return _json({"detail": f"This request is refused. {reason}"}, 403)
+        if plain.startswith(OWN):
+            return await self._answer_own(request, plain.removeprefix(OWN))
+        if plain.rstrip("/") == "/logout":
+            return _redirect(path, "../" if self._place.behind_jupyter else "")
+        if LOGIN.fullmatch(plain):
+            return _redirect(path, "")
+        if self._supervisor.snapshot.state is not State.READY:
+            return self._not_ready(request)
+        if plain.rstrip("/") == "/heidi-tips":
+            # Label Studio would ask the internet, and wait for it.
+            return _json({})
+        if (
+            WRITES_FILES.match(plain)
+            and request.method not in guard.SAFE_METHODS
+            and not self._settings.files_writable
+        ):
+            detail = (
+                "Label Studio may not write into the notebook's files. "
+                "Whoever runs this Jupyter can allow it with LabelStudioProxy.files_writable."
+            )
+            return _json({"detail": detail}, 403)
+        try:
+            return await forward(
+                request,
+                path,
+                await self._connected(),
+                prefix=self._place.prefix,
+                ancestors=self._place.frame_ancestors,
+            )
+        except Refused:
+            problem = await asyncio.to_thread(
+                explain_refusal, self._directory, self._external_database
+            )
+            return self._notice(request, problem)
+        except Problem as problem:
+            return self._notice(request, problem)
+        except (aiohttp.ClientConnectionError, asyncio.TimeoutError) as error:
+            logger.warning("Label Studio does not answer: %s", type(error).__name__)
+            return self._not_ready(request)
+
+    async def _connected(self) -> Upstream:
+        """The connection to the Label Studio that is ready now; raises Problem."""
+        async with self._connecting:
+            endpoint = self._supervisor.snapshot.endpoint
+            if self._upstream is not None and self._upstream.endpoint is endpoint:
+                return self._upstream
+            await self.close()
+            if endpoint is None:  # it has ended since the caller looked
+                raise aiohttp.ClientConnectionError
+            session = open_session(endpoint)
+            try:
+                identity: Identity = await establish(
+                    session,
+                    endpoint,
+                    self._directory,
+                    environment=self._settings.environment,
+                    external_database=self._external_database,
+                    owner_email=self._settings.owner(),
+                )
+            except BaseException:
+                await session.close()
+                raise
+            self._upstream = Upstream(session, endpoint, identity)
+            return self._upstream
+
+    def _not_ready(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The start page for a person, a state for a program; starts Label Studio if it may."""
+        method, headers = request.method, request.headers
+        if self._supervisor.snapshot.state is State.STOPPED and guard.may_start(method, headers):
+            self._supervisor.start()
+        snapshot = self._supervisor.snapshot.as_json()
+        if not guard.is_navigation(method, headers):
+            return _json(snapshot, 503, {"Retry-After": str(RETRY_SECONDS)})
+        snapshot["may_start"] = guard.may_ask_to_start(method, headers)
+        return self._page(render_start_page(snapshot, self._place.prefix))
+
+    def _notice(self, request: web.BaseRequest, problem: Problem) -> web.StreamResponse:
+        if not guard.is_navigation(request.method, request.headers):
+            return _json({"detail": problem.what, **problem.as_json()}, 503)
+        restart = Action("Restart Label Studio", f"{self._place.prefix}_proxy/restart", "post")
+        again = Action("Try again", self._place.prefix)
+        page = render_notice_page(
+            "Label Studio does not let you in",
+            problem.as_json(),
+            self._place.prefix,
+            (again, restart),
+        )
+        return self._page(page, 503)
+
+    def _page(self, html: str, status: int = 200) -> web.Response:
+        policy = OWN_PAGE_POLICY.format(ancestors=self._place.frame_ancestors)
+        return web.Response(
+            status=status,
+            text=html,
+            content_type="text/html",
+            charset="utf-8",
+            headers={
+                "Content-Security-Policy": policy,
+                "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff",
+                "Referrer-Policy": "same-origin",
+            },
+        )
+
+    async def _answer_own(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
+        method = "GET" if request.method == "HEAD" else request.method
+        if name.startswith("static/") and method == "GET":
+            return self._static(name.removeprefix("static/"))
+        answer = self._own.get((method, name))
+        if answer is None:
+            return _json({"detail": f"labelstudio-proxy has no {request.method} {OWN}{name}."}, 404)
+        return await answer(request)
+
+    def _static(self, name: str) -> web.StreamResponse:
+        if name not in STATIC:
+            return _json({"detail": "There is no such file."}, 404)
+        body = (files(__package__) / "static" / name).read_bytes()
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+        return web.Response(body=body, content_type=STATIC[name], charset="utf-8", headers=headers)
+
+    async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
+        log = self._supervisor.log
+        return _json(
+            {**self._supervisor.snapshot.as_json(), "log": log.since(log.last - LOG_LINES)}
+        )
+
+    async def _diagnostics(self, request: web.BaseRequest) -> web.StreamResponse:
+        text = await asyncio.to_thread(
+            diagnostics, self._settings, self._directory, self._supervisor, self._place.prefix
+        )
+        return web.Response(text=text, headers={"Cache-Control": "no-store"})
+
+    def _command(
+        self, command: Callable[[], None]
+    ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            command()
+            await asyncio.sleep(0)  # lets the supervisor take it up, so that the answer shows it
+            return _json(self._supervisor.snapshot.as_json(), 202)
+
+        return answer
+
+    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Server-sent events: `state` at each change, `log` with new lines; see start.js."""
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # nginx
+            }
+        )
+        await response.prepare(request)
+        log = self._supervisor.log
+        last = request.headers.get("Last-Event-ID", "")
+        line = int(last) if last.isdecimal() else log.last - LOG_LINES
+        if line > log.last:  # the browser's number is from a gateway before this one
+            line = log.last - LOG_LINES
+        await response.write(b"retry: 1000\n\n")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + STREAM_SECONDS
+        shown = None
+        while True:
+            snapshot = self._supervisor.snapshot
+            if lines := log.since(line):
+                line = lines[-1][0]
+                await response.write(_event("log", lines, line))
+            if snapshot is not shown:
+                shown = snapshot
+                await response.write(_event("state", snapshot.as_json()))
+            over = snapshot.state in {State.READY, State.FAILED} or loop.time() >= end
+            if over:
+                break
+            if self._supervisor.snapshot is shown and log.last == line:
+                await self._supervisor.changed(STREAM_BEAT_SECONDS)
+                if self._supervisor.snapshot is shown and log.last == line:
+                    await response.write(b": still here\n\n")
+        await response.write_eof()
+        return response
+
+
+def _event(name: str, data: Any, number: int | None = None) -> bytes:
+    identifier = "" if number is None else f"id: {number}\n"
+    return f"event: {name}\n{identifier}data: {json.dumps(data)}\n\n".encode()
+
+
+def _json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(
+        data, status=status, headers={"Cache-Control": "no-store", **(headers or {})}
+    )
+
+
+def _redirect(path: str, target: str) -> web.Response:
+    """To `target`, which is relative to the prefix, from `path`."""
+    return web.Response(
+        status=302,
+        headers={"Location": relative(path, "/") + target, "Cache-Control": "no-store"},
+    )

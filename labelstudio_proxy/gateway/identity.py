@@ -1,0 +1,151 @@
+"""The owner's identity: an access token of a minute, in Label Studio's own format."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+import uuid
+from collections.abc import Mapping
+
+import aiohttp
+import jwt
+
+from ..backends.base import Endpoint
+from ..datadir import Account, DataDirectory
+from ..problem import Problem
+from ..upstream import HOST, url_of
+
+TOKEN_SECONDS = 60
+# How long a token is handed out before a new one is made: what is left must outlast a request's
+# way to Label Studio.
+REUSE_SECONDS = 20.0
+# With a database that is not a file here, the account is found by asking who each of the first
+# accounts is.
+ACCOUNTS_TRIED = 100
+
+
+class Identity:
+    """Signs requests as one account of one running Label Studio."""
+
+    def __init__(self, key: str, account: Account) -> None:
+        """`key`: the SECRET_KEY that this Label Studio was started with."""
+        self.account = account
+        self._key = key
+        self._header = ""
+        self._made = float("-inf")
+
+    def authorization(self) -> str:
+        """The value of the `Authorization` header for a request that is sent now."""
+        now = time.monotonic()
+        if now - self._made > REUSE_SECONDS:
+            self._header = f"Bearer {access_token(self._key, self.account.id)}"
+            self._made = now
+        return self._header
+
+
+def access_token(key: str, user_id: int) -> str:
+    """An access token as Label Studio's djangorestframework-simplejwt makes and checks them."""
+    now = int(time.time())
+    claims = {
+        "token_type": "access",
+        "iat": now,
+        "exp": now + TOKEN_SECONDS,
+        "jti": uuid.uuid4().hex,
+        "user_id": str(user_id),
+    }
+    return jwt.encode(claims, key, algorithm="HS256")
+
+
+async def establish(
+    session: aiohttp.ClientSession,
+    endpoint: Endpoint,
+    directory: DataDirectory,
+    *,
+    environment: Mapping[str, str],
+    external_database: bool,
+    owner_email: str,
+) -> Identity:
+    """Find the account to act as, in a Label Studio that is ready; raises Problem.
+
+    `environment` (the setting) may bring a SECRET_KEY of its own, which Label Studio prefers.
+    """
+    key = environment.get("SECRET_KEY", "")
+    if not key:
+        key = await asyncio.to_thread(directory.secret_key)
+    if external_database:
+        return Identity(key, await _by_email(session, endpoint, key, owner_email))
+    try:
+        account = await asyncio.to_thread(directory.first_account)
+    except sqlite3.Error as error:
+        raise Problem(
+            "The accounts of Label Studio cannot be read.",
+            f"SQLite says of {directory.database}: {error}.",
+            "Try again; if it stays, put a copy of the database back that worked.",
+        ) from error
+    if account is None:
+        raise Problem(
+            "Label Studio has no account.",
+            "The account that is made at the first start is missing.",
+            "Restart Label Studio: `labelstudio-proxy restart`.",
+        )
+    return Identity(key, account)
+
+
+async def _by_email(
+    session: aiohttp.ClientSession, endpoint: Endpoint, key: str, email: str
+) -> Account:
+    for user_id in range(1, ACCOUNTS_TRIED + 1):
+        headers = {"Host": HOST, "Authorization": f"Bearer {access_token(key, user_id)}"}
+        url = url_of(endpoint, "/api/current-user/whoami")
+        async with session.get(url, headers=headers) as response:
+            if response.status == 200 and (await response.json()).get("email") == email:
+                return Account(user_id, email, active=True, personal_tokens=True)
+    raise Problem(
+        f"Label Studio has no account {email}.",
+        f"None of the first {ACCOUNTS_TRIED} accounts of the database in use has this address, or "
+        "it may not use personal access tokens.",
+        "Set `owner_email` to the address of an account of that database.",
+    )
+
+
+def explain_refusal(directory: DataDirectory, external_database: bool) -> Problem:
+    """Why a running Label Studio does not take the owner's token, and how to mend it."""
+    account = None
+    if not external_database:
+        try:
+            account = directory.first_account()
+        except sqlite3.Error:
+            account = None
+    what = "Label Studio does not let you in."
+    if account is not None and not account.active:
+        return Problem(
+            what,
+            f"The account {account.email} is deactivated.",
+            "Activate it again: "
+            + _by_password(directory, account)
+            + " There, `/admin/users/user/` has the account and its Active box.",
+        )
+    if account is not None and not account.personal_tokens:
+        return Problem(
+            what,
+            "Personal access tokens are switched off in its organisation, and labelstudio-proxy "
+            "signs in with them.",
+            "Switch them on again: "
+            + _by_password(directory, account)
+            + " There, choose Organization, then API Tokens Settings, then Personal Access Tokens.",
+        )
+    return Problem(
+        what,
+        "Its secret key has probably changed since it was started.",
+        "Restart Label Studio. If that does not help, `labelstudio-proxy logs` shows its log.",
+    )
+
+
+def _by_password(directory: DataDirectory, account: Account) -> str:
+    path = directory.path
+    return (
+        "in a terminal, stop it with `labelstudio-proxy stop`, choose a password with "
+        f"`label-studio reset_password --username {account.email} --data-dir {path}`, and open it "
+        f"by itself with `label-studio start --internal-host 127.0.0.1 --data-dir {path}`."
+    )

@@ -1,0 +1,145 @@
+"""One request on its way to Label Studio and back: streamed, byte for byte, but for pages."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from ..backends.base import Endpoint
+from ..upstream import HOST, url_of
+from .headers import (
+    DATA_POLICY,
+    PAGE_POLICY,
+    content_type,
+    request_headers,
+    response_headers,
+    without_token,
+)
+from .identity import Identity
+from .pages import map_css, map_page
+from .redirects import mapped_location
+
+CHUNK_BYTES = 256 * 1024
+SPOOL_BYTES = 1024 * 1024
+
+# What people upload or link to, and what programs ask for: never a page, whatever its type.
+DATA = re.compile(
+    r"/(data|api|storage-data|export)/|/(tasks|projects)/\d+/(resolve|presign)\b|/samples/"
+)
+MAPPINGS = {"text/html": map_page, "text/css": map_css}
+LOGIN = re.compile(r"/user/(login|signup)/?")
+
+
+class Refused(Exception):
+    """Label Studio wants a page's reader to log in: it does not take the owner's identity."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A Label Studio that is ready, and as whom it is asked."""
+
+    session: aiohttp.ClientSession
+    endpoint: Endpoint
+    identity: Identity
+
+
+async def forward(
+    request: web.BaseRequest, path: str, upstream: Upstream, *, prefix: str, ancestors: str
+) -> web.StreamResponse:
+    """Send `request` on, as a request for `path` (encoded, with its query), and its answer back.
+
+    Raises Refused, and aiohttp.ClientError where Label Studio cannot be reached.
+    """
+    path = without_token(path)
+    async with _body(request) as body:
+        headers = request_headers(request.headers.items(), upstream.identity.authorization(), HOST)
+        if body.length is not None:
+            headers["Content-Length"] = str(body.length)
+        async with upstream.session.request(
+            request.method,
+            URL(url_of(upstream.endpoint, path), encoded=True),
+            headers=headers,
+            data=body.data,
+            allow_redirects=False,
+        ) as answer:
+            return await _answer(request, path, answer, prefix, ancestors)
+
+
+async def _answer(
+    request: web.BaseRequest,
+    path: str,
+    answer: aiohttp.ClientResponse,
+    prefix: str,
+    ancestors: str,
+) -> web.StreamResponse:
+    plain_path = unquote(path.partition("?")[0])
+    headers = response_headers(
+        (k.decode("latin-1"), v.decode("latin-1")) for k, v in answer.raw_headers
+    )
+    is_data = DATA.match(plain_path) is not None
+    kind = content_type(headers)
+    if "Location" in headers:
+        if not is_data and LOGIN.fullmatch(urlsplit(headers["Location"]).path):
+            raise Refused
+        location = mapped_location(path, headers["Location"])
+        if location is None:
+            return web.Response(status=502, text="Label Studio redirects to another site.\n")
+        headers["Location"] = location
+    if is_data:
+        headers["Content-Security-Policy"] = DATA_POLICY.format(ancestors=ancestors)
+    elif kind == "text/html":
+        headers["Content-Security-Policy"] = PAGE_POLICY.format(ancestors=ancestors)
+    has_body = request.method != "HEAD" and answer.status not in {204, 304}
+    mapping = None if is_data else MAPPINGS.get(kind)
+    if mapping is not None:
+        # Of what is not mapped yet.
+        headers.popall("Content-Length", None)
+    if mapping is not None and has_body:
+        text = mapping(await answer.read(), prefix)
+        return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=text)
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+    await response.prepare(request)
+    if has_body:
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The body of a request, with a length, which Label Studio's server needs."""
+
+    length: int | None = None
+    data: AsyncIterator[bytes] | None = None
+
+
+@asynccontextmanager
+async def _body(request: web.BaseRequest) -> AsyncIterator[_Body]:
+    length = request.content_length
+    if not request.body_exists or length == 0:
+        yield _Body()
+    elif length is not None:
+        yield _Body(length, request.content.iter_chunked(CHUNK_BYTES))
+    else:
+        # Sent in chunks, by a program: WSGI knows no body without a length.
+        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+            async for chunk in request.content.iter_chunked(CHUNK_BYTES):
+                spool.write(chunk)
+            length = spool.tell()
+            spool.seek(0)
+            yield _Body(length, _replay(spool))
+
+
+async def _replay(spool: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := spool.read(CHUNK_BYTES):
+        yield chunk

@@ -1,0 +1,207 @@
+"""The gateway as a process: where it listens, who may come in by hand, when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from aiohttp import web
+from jupyter_core.paths import jupyter_data_dir
+
+from .. import backends
+from ..backends.environment import external_database
+from ..config import LabelStudioProxy
+from ..datadir import DataDirectory
+from ..logbook import LogBook
+from ..problem import Problem
+from ..registry import Entry, forget, register
+from ..supervisor import Supervisor
+from .app import Gateway, Place
+from .headers import without_token
+
+logger = logging.getLogger(__name__)
+
+PARENT_POLL_SECONDS = 1.0
+COOKIE = "labelstudio-proxy"
+# Request lines and headers: Label Studio's data manager puts its filters into the address.
+LINE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where to listen: a unix socket (behind Jupyter), or a loopback port (by hand)."""
+
+    unix_socket: Path | None = None
+    port: int = 0
+
+
+async def serve(
+    settings: LabelStudioProxy,
+    problems: list[Problem],
+    *,
+    root_dir: str,
+    place: Place,
+    listen: Listen,
+) -> None:
+    """Run the gateway until a signal comes or, behind Jupyter, until Jupyter has gone.
+
+    Label Studio is stopped before it returns. Raises OSError if it cannot listen.
+    """
+    os.umask(0o077)
+    directory = DataDirectory(settings.data_directory())
+    files_root = settings.files_directory(root_dir)
+    external = external_database(settings.environment)
+    supervisor = Supervisor(
+        make_backend=functools.partial(backends.make_backend, settings, files_root),
+        directory=directory,
+        log=LogBook(log_path(directory)),
+        owner_email=settings.owner(),
+        start_timeout=settings.start_timeout,
+        problems=problems,
+        external_database=external,
+    )
+    gateway = Gateway(
+        settings=settings,
+        place=place,
+        supervisor=supervisor,
+        directory=directory,
+        external_database=external,
+    )
+    token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
+    door = _Door(gateway, place.prefix, token)
+    runner = web.ServerRunner(
+        web.Server(
+            door.answer,
+            access_log=None,
+            handler_cancellation=True,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+        )
+    )
+    await runner.setup()
+    ended = _when_to_end(place.behind_jupyter)
+    entry: Entry | None = None
+    try:
+        site: web.BaseSite
+        if listen.unix_socket is not None:
+            site = web.UnixSite(runner, str(listen.unix_socket))
+        else:
+            site = web.TCPSite(runner, "127.0.0.1", listen.port)
+        await site.start()
+        port = 0 if listen.unix_socket else runner.addresses[0][1]
+        entry = Entry(
+            pid=os.getpid(),
+            data_dir=str(directory.path),
+            prefix=place.prefix,
+            unix_socket=str(listen.unix_socket) if listen.unix_socket else "",
+            port=port,
+            token=token,
+        )
+        register(entry)
+        if token:
+            print(  # noqa: T201 - for the person who ran the command
+                f"Label Studio: http://127.0.0.1:{port}{place.prefix}?token={token}", flush=True
+            )
+        await ended
+    finally:
+        if entry is not None:
+            forget(entry)
+        await supervisor.close()
+        await gateway.close()
+        await runner.cleanup()
+
+
+def log_path(directory: DataDirectory) -> Path:
+    """Where the lines that Label Studio prints are kept: not in its data directory."""
+    digest = hashlib.sha256(os.fsencode(directory.path)).hexdigest()[:12]
+    return Path(jupyter_data_dir()) / "labelstudio-proxy" / f"label-studio-{digest}.log"
+
+
+class _Door:
+    """What stands between the listening socket and the gateway.
+
+    Behind Jupyter it only passes requests on: Jupyter has checked who it is and taken the prefix
+    away. By hand it does both, with a token in the way of Jupyter's own.
+    """
+
+    def __init__(self, gateway: Gateway, prefix: str, token: str) -> None:
+        self._gateway = gateway
+        self._prefix = prefix
+        self._token = token
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.raw_path
+        if not path.startswith("/"):
+            return web.Response(status=400, text="The request target must be a path.\n")
+        if not self._token:
+            return await self._pass(request, path)
+        if path.partition("?")[0] + "/" == self._prefix:
+            return web.Response(status=302, headers={"Location": self._prefix})
+        if not path.startswith(self._prefix):
+            return web.Response(status=404, text=f"Label Studio is at {self._prefix}\n")
+        if self._known(request.query.get("token", "")):
+            if request.method == "GET":
+                # Out of the address, so that it is in no history and no screenshot.
+                response = web.Response(status=302, headers={"Location": without_token(path)})
+                response.set_cookie(
+                    COOKIE, self._token, path=self._prefix, httponly=True, samesite="Strict"
+                )
+                return response
+        elif not (
+            self._known(request.cookies.get(COOKIE, ""))
+            or self._known(request.headers.get("Authorization", "").partition(" ")[2])
+        ):
+            return web.Response(
+                status=403, text="Open the address that was printed at the start.\n"
+            )
+        return await self._pass(request, "/" + path.removeprefix(self._prefix))
+
+    async def _pass(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        try:
+            return await self._gateway.handle(request, path)
+        except ConnectionResetError:  # the browser has gone
+            raise
+        except Exception:
+            logger.exception("A %s request failed", request.method)
+            if request.protocol.transport is None or getattr(request, "_payload_writer", None):
+                raise
+            return web.json_response(
+                {"detail": "labelstudio-proxy failed; see its log."}, status=500
+            )
+
+    def _known(self, token: str) -> bool:
+        return hmac.compare_digest(unquote(token).encode(), self._token.encode())
+
+
+def _when_to_end(behind_jupyter: bool) -> asyncio.Future[None]:
+    """Done when a signal asks for the end, or when Jupyter, the parent, has gone."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    if behind_jupyter:
+        parent = os.getppid()
+
+        def look() -> None:
+            if os.getppid() != parent:
+                logger.warning("Jupyter has gone; stopping Label Studio")
+                end()
+            elif not ended.done():
+                loop.call_later(PARENT_POLL_SECONDS, look)
+
+        look()
+    return ended

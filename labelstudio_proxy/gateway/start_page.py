@@ -1,0 +1,153 @@
+"""The page that people see while Label Studio is not ready, or does not let them in.
+
+Pure functions from a snapshot to HTML that is complete without JavaScript; `static/start.js` then keeps
+the same elements up to date. There is no inline script or style, so that `default-src 'none'` with
+`script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'` is policy enough.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any, Literal
+
+__all__ = ["Action", "render_notice_page", "render_start_page"]
+
+_PAGE = Template((Path(__file__).parent / "templates" / "start.html").read_text("utf-8"))
+# Filled in here, and once more, empty, as the <template> from which start.js makes steps
+_STEP = Template(
+    '<li data-state="$state"$current><span class="mark" aria-hidden="true"></span>'
+    '<span class="title">$title</span><span class="word">$word</span>'
+    '<span class="time">$time</span><span class="detail">$detail</span>'
+    '<progress aria-label="$title"$value></progress><span class="count">$count</span></li>\n'
+)
+_ACTION = {
+    "get": Template('<a class="button $rank" href="$url">$label</a>\n'),
+    "post": Template('<button type="button" class="$rank" data-post="$url">$label</button>\n'),
+}
+# A failed or stopped page does not: it would start Label Studio again while its reader reads
+_REFRESH = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
+
+# Heading and sentence of each state; start.js gets them from here, so that they are written once
+_WORDS = {
+    "stopped": ("Label Studio is not running", "Your projects and annotations are kept."),
+    "preparing": ("Starting Label Studio…", ""),
+    "pulling": ("Starting Label Studio…", "The image is downloaded only once."),
+    "starting": ("Starting Label Studio…", ""),
+    "ready": ("Opening Label Studio…", "Label Studio is ready."),
+    "stopping": ("Stopping Label Studio…", "This takes a few seconds."),
+    "failed": ("Label Studio could not be started", ""),
+}
+_STEP_WORDS = {"done": "done", "current": "in progress", "next": "to do", "failed": "failed"}
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to click on a notice: a link, or a button that posts and then reloads the page."""
+
+    label: str
+    url: str
+    method: Literal["get", "post"] = "get"
+
+
+def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
+    """The page for a Label Studio in the state of `snapshot`, which is the JSON of `_proxy/state`.
+
+    `prefix` is the path under which the browser reaches the gateway, with a slash at either end. The
+    page opens Label Studio by reloading itself, so send it at the very URL that was asked for.
+    """
+    state, started_at = snapshot["state"], snapshot["started_at"]
+    elapsed = None if started_at is None else max(0, int(snapshot["now"] - started_at))
+    facts = [f"{name} {version}" for name, version in snapshot["versions"].items()]
+    return _render(
+        prefix,
+        state,
+        _WORDS[state][0],
+        snapshot["error"] or {},
+        {"prefix": prefix, "words": _WORDS, "stepWords": _STEP_WORDS, "snapshot": snapshot},
+        sentence=escape(_sentence(snapshot)),
+        refresh="" if state in ("stopped", "failed") else _REFRESH,
+        elapsed=_duration(elapsed),
+        steps="".join(_step(step, snapshot["progress"]) for step in snapshot["steps"]),
+        open=" open" if state == "failed" else "",
+        facts=escape(" · ".join(facts)),
+    )
+
+
+def render_notice_page(
+    title: str, error: Mapping[str, str], prefix: str, actions: Sequence[Action] = ()
+) -> str:
+    """A page that says `what` happened, `why` probably, and the `remedy`, and offers `actions`."""
+    shown = ""
+    for action in actions:
+        rank = "secondary" if shown else "primary"
+        words = {"rank": rank, "url": escape(action.url), "label": escape(action.label)}
+        shown += _ACTION[action.method].substitute(words)
+    return _render(prefix, "notice", title, error, actions=shown)
+
+
+def _render(
+    prefix: str, state: str, heading: str, error: Mapping[str, str], data: Any = None, **html: str
+) -> str:
+    names = ("actions", "elapsed", "facts", "open", "refresh", "sentence", "steps")
+    page = _PAGE.substitute(
+        dict.fromkeys(names, "") | html,
+        prefix=escape(prefix),
+        state=escape(state),
+        heading=escape(heading),
+        blank_step=_step({"state": "next", "title": ""}, None),
+        # Only "<" can end a script element, or open a comment in it
+        data=json.dumps(data).replace("<", "\\u003c"),
+        **{part: _prose(error.get(part, "")) for part in ("what", "why", "remedy")},
+    )
+    # A file name that is not valid UTF-8 comes as lone surrogates, which cannot be sent
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _sentence(snapshot: Mapping[str, Any]) -> str:
+    """What is happening now and what is next; `sentence` in start.js says the same."""
+    said = [_WORDS[snapshot["state"]][1]]
+    now = [step["title"] for step in snapshot["steps"] if step["state"] == "current"]
+    then = [step["title"] for step in snapshot["steps"] if step["state"] == "next"]
+    if now and snapshot["state"] in ("preparing", "pulling", "starting"):
+        following = f"Next: {then[0]}." if then else "Label Studio opens here after that."
+        said = [f"Now: {now[0]}.", following, *said]
+    return " ".join(filter(None, said))
+
+
+def _step(step: Mapping[str, Any], progress: Mapping[str, int] | None) -> str:
+    current, value, count = step["state"] == "current", "", ""
+    if current and progress and progress["total"] > 0:
+        done, total = int(progress["done"]), int(progress["total"])
+        value = f' value="{done}" max="{total}"'
+        # Larger numbers are bytes, which tell a reader nothing
+        count = f"{done} of {total}" if total < 10_000 else f"{100 * done // total} %"
+    return _STEP.substitute(
+        state=escape(step["state"]),
+        current=' aria-current="step"' if current else "",
+        title=escape(step["title"]),
+        word=_STEP_WORDS[step["state"]],
+        time=_duration(step.get("seconds")),
+        detail=escape(step.get("detail", "")),
+        value=value,
+        count=count,
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes:
+        return f"{minutes} min {rest:02} s"
+    return f"{rest} s" if seconds >= 10 else f"{round(seconds, 1):g} s"
+
+
+def _prose(text: str) -> str:
+    """Escaped, with `code` in backticks as an element; line ends are left to the style sheet."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))

@@ -1,0 +1,298 @@
+// Keeps the start page up to date, by server-sent events or, where a proxy holds those back, by polling,
+// and opens Label Studio when it is ready. start.css says which part shows in which state.
+"use strict";
+
+(() => {
+  const FAST = 1000; // ms between polls where there are no events
+  const SLOW = 5000; // ms without an event, or at rest, before the state is asked for
+  const REST = 15 * 60 * 1000; // ms of polling at rest: it counts as activity, and keeps servers alive
+  const LOG_LINES = 1000;
+  const RELOADS = { most: 2, within: 30000 }; // ms; after so many, Label Studio is left to a click
+
+  const $ = (id) => document.getElementById(id);
+  const make = (tag, textContent) => Object.assign(document.createElement(tag), { textContent });
+  const main = $("main");
+  const { prefix, words, stepWords, snapshot: first } = JSON.parse($("data").textContent) || {};
+
+  let [snapshot, received] = [null, 0]; // the last one, and when it came
+  let stream = null; // the EventSource in use
+  let proven = false; // an event has come since it connected
+  let streams = true; // events come through here
+  let failures = 0; // requests in a row that got no answer
+  let turn = 0; // makes answers to earlier requests void
+  let timer = 0; // of the next poll
+  let restingSince = 0;
+  let lastLine = 0; // number of the last one in the log
+  let following = true; // the log stays scrolled to its end
+  let busy = false;
+
+  async function call(url, method = "GET") {
+    const signal = AbortSignal.timeout(20000);
+    const response = await fetch(url, { method, redirect: "manual", cache: "no-store", signal });
+    const type = response.headers.get("content-type") || "";
+    // A way to a login page, the page, a refusal, or JupyterHub's answer for a stopped server (424)
+    const login = response.type === "opaqueredirect" || (response.ok && /html/.test(type));
+    const ended = login || [401, 403, 424].includes(response.status);
+    if (ended || !response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { ended });
+    return response;
+  }
+
+  function later(wait) {
+    clearTimeout(timer);
+    timer = setTimeout(poll, wait);
+  }
+
+  function hush() {
+    clearTimeout(timer);
+    turn += 1;
+    if (stream) stream.close();
+    stream = null;
+    proven = false;
+  }
+
+  function listen() {
+    hush();
+    const source = new EventSource(`${prefix}_proxy/events`);
+    let [errors, fresh] = [0, true];
+    const on = (name, handle) =>
+      source.addEventListener(name, ({ data }) => {
+        proven = true;
+        errors = 0;
+        later(SLOW);
+        handle(JSON.parse(data));
+      });
+    on("state", accept);
+    on("log", (lines) => {
+      addLog(lines, fresh);
+      fresh = false;
+    });
+    source.onerror = () => {
+      // Not an error as such: the server ends the stream now and then, and the browser comes back
+      proven = false;
+      fresh = true;
+      errors += 1;
+      later(source.readyState === EventSource.CLOSED || errors > 2 ? 0 : SLOW);
+    };
+    stream = source;
+    later(SLOW);
+  }
+
+  async function poll() {
+    if (stream && !proven) {
+      hush();
+      streams = false;
+    }
+    clearTimeout(timer);
+    const mine = (turn += 1);
+    try {
+      const next = await (await call(`${prefix}_proxy/state`)).json();
+      if (mine !== turn) return;
+      addLog(next.log || [], !stream);
+      accept(next);
+    } catch (error) {
+      if (mine === turn) lost(error);
+    }
+  }
+
+  function lost({ ended }) {
+    hush();
+    failures += 1;
+    main.dataset.connection = ended ? "ended" : "lost";
+    const over = "Your Jupyter session has ended. Reload to log in.";
+    put($("connection"), ended ? over : "Connection to Jupyter lost, retrying…");
+    if (first) later(Math.min(FAST * 2 ** (failures - 1), 3 * SLOW));
+  }
+
+  function accept(next) {
+    if (failures) streams = true; // they may have failed for the same reason
+    failures = 0;
+    delete main.dataset.connection;
+    put($("connection"), "");
+    const before = snapshot;
+    snapshot = next;
+    received = Date.now();
+    show(before);
+    const resting = ["failed", "stopped"].includes(next.state);
+    const rested = restingSince && Date.now() - restingSince;
+    restingSince = resting ? restingSince || Date.now() : 0;
+    if (resting || next.state === "ready") hush();
+    if (next.state === "ready") leave();
+    else if (resting && rested < REST) later(rested ? SLOW : 0); // at once: the end of the log
+    else if (stream) later(SLOW);
+    else if (streams && !resting) listen();
+    else if (!resting) later(FAST);
+  }
+
+  function leave() {
+    if (recentReloads() < RELOADS.most) {
+      location.reload(); // replace() with a hash in the URL would load nothing
+    } else {
+      main.dataset.stuck = "";
+      $("open").href = location.pathname + location.search;
+    }
+  }
+
+  function recentReloads() {
+    try {
+      const key = `labelstudio-proxy:reloads:${prefix}`;
+      const times = JSON.parse(sessionStorage.getItem(key) || "[]");
+      const recent = times.filter((time) => Date.now() - time < RELOADS.within);
+      sessionStorage.setItem(key, JSON.stringify([...recent, Date.now()]));
+      return recent.length;
+    } catch {
+      // No storage in this frame: all that can be known is whether this page is a reload itself
+      return performance.getEntriesByType("navigation")[0]?.type === "reload" ? RELOADS.most : 0;
+    }
+  }
+
+  function put(node, text) {
+    if (node.textContent !== text) node.textContent = text; // a live region would say it again
+  }
+
+  function prose(node, text) {
+    const parts = text.split(/`([^`\n]+)`/); // every second one is code
+    node.replaceChildren(...parts.map((part, index) => (index % 2 ? make("code", part) : part)));
+  }
+
+  function duration(seconds) {
+    if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
+    const minutes = Math.floor(seconds / 60);
+    const rest = `${Math.floor(seconds % 60)} s`;
+    return minutes ? `${minutes} min ${rest.padStart(4, "0")}` : rest;
+  }
+
+  function sentence({ state, steps }) {
+    const now = steps.find((step) => step.state === "current");
+    const then = steps.find((step) => step.state === "next");
+    const following = then ? `Next: ${then.title}.` : "Label Studio opens here after that.";
+    const moving = now && ["preparing", "pulling", "starting"].includes(state);
+    const said = moving ? [`Now: ${now.title}.`, following] : [];
+    return [...said, words[state][1]].join(" ").trim();
+  }
+
+  function show(before) {
+    const { state, steps, error, versions } = snapshot;
+    main.dataset.state = state;
+    document.title = words[state][0];
+    put($("heading"), words[state][0]);
+    put($("sentence"), sentence(snapshot));
+    put($("facts"), Object.entries(versions).map((pair) => pair.join(" ")).join(" · "));
+
+    const list = $("steps");
+    while (list.children.length > steps.length) list.lastElementChild.remove();
+    while (list.children.length < steps.length) list.append($("step").content.cloneNode(true));
+    steps.forEach((step, index) => showStep(list.children[index], step));
+    tick();
+
+    if (state !== "failed") {
+      put($("note"), "");
+      $("diagnostics").hidden = true;
+      return;
+    }
+    for (const part of ["what", "why", "remedy"]) prose($(part), error?.[part] || "");
+    if (before && before.state !== "failed") {
+      $("disclosure").open = true;
+      // In a frame, it would be taken from whatever the person is typing into
+      if (document.hasFocus()) $("heading").focus();
+    }
+  }
+
+  function showStep(item, step) {
+    const part = (selector) => item.querySelector(selector);
+    const current = step.state === "current";
+    const { done, total } = (current && snapshot.progress) || { total: 0 };
+    const count = total < 10000 ? `${done} of ${total}` : `${Math.floor((100 * done) / total)} %`;
+    item.dataset.state = step.state;
+    item.ariaCurrent = current ? "step" : null;
+    put(part(".title"), step.title);
+    put(part(".word"), stepWords[step.state]);
+    put(part(".detail"), step.detail || "");
+    put(part(".time"), step.seconds === null ? "" : duration(step.seconds));
+    put(part(".count"), total > 0 ? count : "");
+    const bar = part("progress");
+    bar.setAttribute("aria-label", step.title);
+    if (total > 0) Object.assign(bar, { max: total, value: done });
+    else bar.removeAttribute("value");
+  }
+
+  // The times that run: by the server's clock when it was last heard, and by this one since
+  function tick() {
+    if (!snapshot || failures) return;
+    const { started_at: startedAt, now, steps } = snapshot;
+    const since = (Date.now() - received) / 1000;
+    const elapsed = startedAt === null ? 0 : Math.max(0, now - startedAt + since);
+    put($("elapsed"), startedAt === null ? "" : duration(Math.floor(elapsed)));
+    const index = steps.findIndex((step) => step.state === "current");
+    if (index < 0) return;
+    const before = steps.reduce((sum, step) => sum + (step.seconds || 0), 0);
+    const { seconds } = steps[index];
+    const running = Math.max(0, seconds === null ? elapsed - before : seconds + since);
+    put($("steps").children[index].querySelector(".time"), duration(Math.floor(running)));
+  }
+
+  function addLog(lines, fresh) {
+    const log = $("log");
+    if (fresh && lines.length && lines.at(-1)[0] < lastLine) {
+      lastLine = 0; // numbers begin again with a new gateway, which sends its log whole
+      log.replaceChildren();
+    }
+    for (const [number, text] of lines.slice(-LOG_LINES)) {
+      if (number <= lastLine) continue;
+      lastLine = number;
+      log.append(make("div", text.replace(/\x1b\[[0-9;]*m/g, ""))); // less a terminal's colours
+    }
+    while (log.children.length > LOG_LINES) log.firstElementChild.remove();
+    if (following) log.scrollTop = log.scrollHeight;
+  }
+
+  async function post(url) {
+    if (busy) return;
+    busy = true;
+    hush();
+    try {
+      const response = await call(url, "POST");
+      restingSince = 0;
+      if (first) accept(await response.json());
+      else location.reload();
+    } catch (error) {
+      lost(error);
+    }
+    busy = false;
+  }
+
+  async function copyDiagnostics() {
+    const area = $("diagnostics");
+    area.value = "";
+    try {
+      area.value = await (await call(`${prefix}_proxy/diagnostics`)).text();
+      area.hidden = true;
+      await navigator.clipboard.writeText(area.value); // refused over http and in some frames
+      put($("note"), "Diagnostics copied.");
+    } catch {
+      area.hidden = !area.value;
+      area.select();
+      const missing = "The diagnostics could not be fetched.";
+      put($("note"), area.value ? "Press Ctrl+C (⌘C on a Mac) to copy." : missing);
+    }
+  }
+
+  const buttons = document.querySelectorAll("[data-post]");
+  for (const button of buttons) button.onclick = () => post(button.dataset.post);
+  $("copy").onclick = copyDiagnostics;
+  $("reload").onclick = () => location.reload();
+  $("disclosure").ontoggle = () => addLog([]); // scrolls it to its end
+  $("log").onscroll = ({ target }) => {
+    following = target.scrollHeight - target.scrollTop - target.clientHeight < 24;
+  };
+  if (first) {
+    // Back from another tab, or from sleep: what the page says may be long past
+    const refresh = () => {
+      if (document.hidden || busy || !(restingSince || failures)) return;
+      restingSince = restingSince && Date.now();
+      poll();
+    };
+    for (const event of ["focus", "online", "visibilitychange"]) addEventListener(event, refresh);
+    setInterval(tick, 500);
+    accept(first);
+  }
+})();

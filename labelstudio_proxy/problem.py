@@ -1,0 +1,22 @@
+"""What went wrong, told to a person: what happened, why probably, what to do."""
+
+from __future__ import annotations
+
+
+class Problem(Exception):
+    """Raised for a fault that a person can mend; the start page shows its three parts as they are.
+
+    what:   what happened, one sentence.
+    why:    why it probably happened.
+    remedy: what to do; commands stand in `backticks`.
+    """
+
+    def __init__(self, what: str, why: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def as_json(self) -> dict[str, str]:
+        """The three parts, for the start page and for programs."""
+        return {"what": self.what, "why": self.why, "remedy": self.remedy}
