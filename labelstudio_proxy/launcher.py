@@ -45,6 +45,7 @@ def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:
         "launcher_entry": {
             "title": "Label Studio",
             "icon_path": str(Path(__file__).with_name("static") / "labelstudio.svg"),
-            "category": "Other",
+            # JupyterLab shows an icon of its own for each tile of the other categories.
+            "category": "Notebook",
         },
     }

@@ -138,6 +138,8 @@ class Supervisor:
         """Want Label Studio to run; does nothing more where it does, or is about to."""
         self._wanted = True
         if self._life is None or self._life.done():
+            # At once, so that whoever asked for the start sees it.
+            self._change(state=State.PREPARING, steps=(), started_at=time.time(), error=None)
             self._life = asyncio.create_task(self._live())
 
     def stop(self) -> None:

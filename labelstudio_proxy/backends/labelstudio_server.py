@@ -102,6 +102,10 @@ def serve(socket: str) -> None:
         "limit_request_line": 0,
         "control_socket_disable": True,
         "loglevel": "warning",
+        # Label Studio's many modules take seconds to be taken down one by one; its data are in
+        # the database by then.
+        "worker_exit": lambda _, worker: leave() if worker.booted else None,
+        "on_exit": lambda _: leave(),
     }
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -115,6 +119,12 @@ def serve(socket: str) -> None:
 
     say("Serving")
     Server().run()
+
+
+def leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def say(line: str) -> None:

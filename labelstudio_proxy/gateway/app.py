@@ -237,7 +237,6 @@ class Gateway:
     ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
             command()
-            await asyncio.sleep(0)  # lets the supervisor take it up, so that the answer shows it
             return _json(self._supervisor.snapshot.as_json(), 202)
 
         return answer

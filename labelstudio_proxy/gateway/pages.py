@@ -1,9 +1,9 @@
-"""Puts the prefix before the root-absolute URLs of a page or a style sheet, leaving every other byte alone.
+"""Puts the prefix before the root-absolute URLs of a page, and leaves every other byte alone.
 
-Nothing is parsed into a tree and written out again: a scan finds the places, and the prefix is inserted there. So the
-result does not depend on the page's encoding, mapping twice is mapping once, and taking the insertions out again gives
-the original. Every pattern below either matches or fails within what it has read, so that a hostile page costs no more
-than its length.
+Nothing is parsed into a tree and written out again: a scan finds the places, and the prefix is
+inserted there. So the page's encoding does not matter, mapping twice is mapping once, and taking the
+insertions out again gives the original. No pattern looks twice at what it has passed, so that a
+hostile page costs no more than its length.
 """
 
 from __future__ import annotations
@@ -18,57 +18,55 @@ Span = tuple[int, int]
 
 # `<`, and what the HTML standard's tokenizer makes of the character after it.
 _MARKUP = re.compile(
-    rb"<(?:(?P<comment>!--)|(?P<bogus>[!?]|/(?![a-z]))|(?P<tag>/?[a-z][^\s/>]*))", re.I
+    rb"(?i)<(?:(?P<comment>!--)|(?P<bogus>[!?]|/(?![a-z]))|(?P<tag>/?[a-z][^\s/>]*))"
 )
 _COMMENT_END = re.compile(rb"-->|(?<!<!)--!>")
 _ATTRIBUTE = re.compile(
-    rb"""[\s/]* (?: (?P<end>>) | (?P<name>[^\s/>][^\s/>=]*)
-    (?: \s*=\s* (?: "(?P<double>[^"]*)" | '(?P<single>[^']*)' | (?P<open>["']) | (?P<bare>[^\s>]*) ) )? )""",
-    re.X,
+    rb"""(?x) [\s/]* (?: (?P<end>>) | (?P<name>[^\s/>][^\s/>=]*)
+    (?: \s*=\s* (?: "(?P<double>[^"]*)" | '(?P<single>[^']*)' | (?P<open>["']) | (?P<bare>[^\s>]*) ))? )"""
 )
 # Up to their end tag these hold text, whatever it looks like (`noscript`: in a browser with scripts).
 _RAW_END = {
-    name: re.compile(rb"</" + name + rb"(?=[\s/>])", re.I)
+    name: re.compile(rb"(?i)</" + name + rb"(?=[\s/>])")
     for name in b"script style textarea title xmp iframe noembed noframes noscript".split()
 }
 _URL_ATTRIBUTES = frozenset(b"href xlink:href src poster formaction".split())
 # Names that mean something else on other elements.
 _URL_ATTRIBUTES_OF = {b"object": b"data", b"form": b"action"}
-_SCRIPT_TYPES = frozenset(
-    b"|text/javascript|application/javascript|text/ecmascript|application/ecmascript|module".split(
-        b"|"
-    )
-)
+_SCRIPT_TYPES = (b"", b"text/javascript", b"application/javascript", b"module")
 
+_PREFIX = re.compile(r"/|/(?![/\\])[^\x00-\x1f\x7f-\x9f]+/")
+_UNSAFE = re.compile(r"[^A-Za-z0-9/_.~%@:+-]")
 _SPACE = re.compile(rb"\s*")
 _ROOT_ABSOLUTE = re.compile(rb"/(?![\t\r\n]*[/\\])")
 _CANDIDATE = re.compile(rb"[^\s,](?:\S*,(?!\S)|\S*[^,]*)")
-_REFRESH = re.compile(rb"\s*[\d.]*\s*[;,]?\s*(?:url\s*=\s*)?[\"']?", re.I)
-_QUOTE_REFERENCE = re.compile(rb"(?:&(?:quot|apos|#39|#34|#x27|#x22);)?\s*", re.I)
+_REFRESH = re.compile(rb"(?i)\s*[\d.]*\s*[;,]?\s*(?:url\s*=\s*)?[\"']?")
+_QUOTE_REFERENCE = re.compile(rb"(?i)(?:&(?:quot|apos|#39|#34|#x27|#x22);)?\s*")
 
 _STRING = rb""" " [^"\\\n]* (?: \\. [^"\\\n]* )* "? | ' [^'\\\n]* (?: \\. [^'\\\n]* )* '? """
 _COMMENT = rb" /\* (?: .*? \*/ | .* ) "
 _CSS = re.compile(
-    rb"(?P<call> (?<![\w-])url\(\s* | @import\s* )? (?P<string>" + _STRING + rb")"
-    rb"| (?<![\w-])url\( (?P<bare>[^)]*) |" + _COMMENT,
-    re.X | re.S | re.I,
+    rb"(?xsi) (?P<call> (?<![\w-])url\(\s* | @import\s* )? (?P<string>" + _STRING + rb")"
+    rb"| (?<![\w-])url\( (?P<bare>[^)]*) |" + _COMMENT
 )
-# Strings, comments and regular expressions are read as such, so that nothing inside of them is taken for code.
+# Strings, comments and regular expressions are read whole, so that nothing in them is taken for code.
 _JS = re.compile(
-    rb"""(?: (?<![\w$.]) (?: (?P<call>
+    rb"""(?xs) (?: (?<![\w$.]) (?: (?P<call>
         (?: (?:window|self|globalThis|document|top|parent)\s*\.\s* )?
         (?: fetch\s*\( | location(?:\s*\.\s*href)?\s*= | location\s*\.\s*(?:assign|replace)\s*\( ) \s*
     ) | (?P<hostname> hostname\s*:\s* ) ) )?
     (?P<string>""" + _STRING + rb""" | ` [^`\\]* (?: \\. [^`\\]* )* `? )
     | //[^\n]* |""" + _COMMENT + rb"""
     | (?<=[(,=:\[!&|?;{\n]) [ \t]* / (?![/*])
-        (?: [^\\/\[\n] | \\. | \[ [^\]\\\n]* (?: \\. [^\]\\\n]* )* \]? )+ /?""",
-    re.X | re.S,
+        (?: [^\\/\[\n] | \\. | \[ [^\]\\\n]* (?: \\. [^\]\\\n]* )* \]? )+ /?"""
 )  # fmt: skip
 
 
 class _Base(NamedTuple):
-    """The prefix without its last slash, as each language writes it: plain ASCII that ends no string, value or tag."""
+    """The prefix without its last slash, as each language writes it.
+
+    Plain ASCII, whatever the page's encoding, that ends no string, no value and no tag.
+    """
 
     html: bytes
     js: bytes
@@ -76,17 +74,11 @@ class _Base(NamedTuple):
 
     @classmethod
     def of(cls, prefix: str) -> _Base:
-        if not (prefix.startswith("/") and prefix.endswith("/")) or prefix.startswith(
-            ("//", "/\\")
-        ):
-            raise ValueError(
-                f"A prefix is a path that starts and ends with one slash, not {prefix!r}"
-            )
+        if not _PREFIX.fullmatch(prefix):
+            raise ValueError(f"A prefix is a path between two slashes, not {prefix!r}")
 
         def escaped(form: str) -> bytes:
-            return re.sub(
-                r"[^A-Za-z0-9/_.~%@:+-]", lambda match: form.format(ord(match[0])), prefix[:-1]
-            ).encode("ascii")
+            return _UNSAFE.sub(lambda match: form.format(ord(match[0])), prefix[:-1]).encode()
 
         return cls(html=escaped("&#{};"), js=escaped("\\u{{{:x}}}"), css=escaped("\\{:06x}"))
 
@@ -94,8 +86,8 @@ class _Base(NamedTuple):
 def map_page(html: bytes, prefix: str) -> bytes:
     """The page as it must be to work under `prefix`, a path that starts and ends with `/`.
 
-    A prefix is taken for present where a URL already begins with it. Pages in UTF-16 pass as they are.
-    Raises ValueError for a prefix that is no such path.
+    Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
+    Raises ValueError if `prefix` is no such path.
     """
     base = _Base.of(prefix)
     if html.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

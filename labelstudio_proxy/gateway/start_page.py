@@ -1,8 +1,7 @@
 """The page that people see while Label Studio is not ready, or does not let them in.
 
-Pure functions from a snapshot to HTML that is complete without JavaScript; `static/start.js` then keeps
-the same elements up to date. There is no inline script or style, so that `default-src 'none'` with
-`script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'` is policy enough.
+Pure functions from a snapshot to HTML that says it all without JavaScript; `static/start.js` then keeps
+it up to date. Nothing is inline but the data, so a strict Content-Security-Policy can go with it.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-__all__ = ["Action", "render_notice_page", "render_start_page"]
-
 _PAGE = Template((Path(__file__).parent / "templates" / "start.html").read_text("utf-8"))
 # Filled in here, and once more, empty, as the <template> from which start.js makes steps
 _STEP = Template(
@@ -30,7 +27,7 @@ _ACTION = {
     "get": Template('<a class="button $rank" href="$url">$label</a>\n'),
     "post": Template('<button type="button" class="$rank" data-post="$url">$label</button>\n'),
 }
-# A failed or stopped page does not: it would start Label Studio again while its reader reads
+# Without script. Not when failed or stopped: it would start Label Studio while its reader reads
 _REFRESH = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
 
 # Heading and sentence of each state; start.js gets them from here, so that they are written once
@@ -61,9 +58,9 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     `prefix` is the path under which the browser reaches the gateway, with a slash at either end. The
     page opens Label Studio by reloading itself, so send it at the very URL that was asked for.
     """
-    state, started_at = snapshot["state"], snapshot["started_at"]
-    elapsed = None if started_at is None else max(0, int(snapshot["now"] - started_at))
-    facts = [f"{name} {version}" for name, version in snapshot["versions"].items()]
+    state, started = snapshot["state"], snapshot["started_at"]
+    elapsed = None if started is None else max(0, int(snapshot["now"] - started))
+    facts = " · ".join(map(" ".join, snapshot["versions"].items()))
     return _render(
         prefix,
         state,
@@ -75,7 +72,7 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
         elapsed=_duration(elapsed),
         steps="".join(_step(step, snapshot["progress"]) for step in snapshot["steps"]),
         open=" open" if state == "failed" else "",
-        facts=escape(" · ".join(facts)),
+        facts=escape(facts),
     )
 
 
@@ -85,18 +82,18 @@ def render_notice_page(
     """A page that says `what` happened, `why` probably, and the `remedy`, and offers `actions`."""
     shown = ""
     for action in actions:
-        rank = "secondary" if shown else "primary"
-        words = {"rank": rank, "url": escape(action.url), "label": escape(action.label)}
-        shown += _ACTION[action.method].substitute(words)
+        shown += _ACTION[action.method].substitute(
+            rank="" if shown else "primary", url=escape(action.url), label=escape(action.label)
+        )
     return _render(prefix, "notice", title, error, actions=shown)
 
 
 def _render(
     prefix: str, state: str, heading: str, error: Mapping[str, str], data: Any = None, **html: str
 ) -> str:
-    names = ("actions", "elapsed", "facts", "open", "refresh", "sentence", "steps")
+    parts = ("actions", "elapsed", "facts", "open", "refresh", "sentence", "steps")
     page = _PAGE.substitute(
-        dict.fromkeys(names, "") | html,
+        dict.fromkeys(parts, "") | html,
         prefix=escape(prefix),
         state=escape(state),
         heading=escape(heading),
@@ -125,8 +122,7 @@ def _step(step: Mapping[str, Any], progress: Mapping[str, int] | None) -> str:
     if current and progress and progress["total"] > 0:
         done, total = int(progress["done"]), int(progress["total"])
         value = f' value="{done}" max="{total}"'
-        # Larger numbers are bytes, which tell a reader nothing
-        count = f"{done} of {total}" if total < 10_000 else f"{100 * done // total} %"
+        count = f"{done} of {total}" if total < 10_000 else f"{100 * done // total} %"  # of bytes
     return _STEP.substitute(
         state=escape(step["state"]),
         current=' aria-current="step"' if current else "",
@@ -142,10 +138,10 @@ def _step(step: Mapping[str, Any], progress: Mapping[str, int] | None) -> str:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
+    if seconds < 10:
+        return f"{round(seconds, 1):g} s"
     minutes, rest = divmod(int(seconds), 60)
-    if minutes:
-        return f"{minutes} min {rest:02} s"
-    return f"{rest} s" if seconds >= 10 else f"{round(seconds, 1):g} s"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def _prose(text: str) -> str:

@@ -1,0 +1,42 @@
+# Any Python from 3.10 on: make PYTHON=python3.12 lab
+PYTHON ?= python3
+# more arguments for `jupyter lab` or for pytest: make test ARGS=tests/unit
+ARGS ?=
+
+# without a display Jupyter prints its address instead
+LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
+LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+
+.PHONY: lab test lint clean
+
+# JupyterLab with the tile and with Label Studio, in the user's home folder
+lab: .venv/.lab
+	cd && exec "$(CURDIR)/.venv/bin/jupyter" lab $(LAB_FLAGS) $(ARGS)
+
+# every check there is, with everything it needs
+test: .venv/.test
+	scripts/system-packages
+	$(MAKE) lint
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/.test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+.venv/.lab .venv/.test: pyproject.toml setup.cfg scripts/install
+
+.venv/.lab: | .venv/bin/pip
+	scripts/install '.[local]' jupyterlab
+	touch $@
+
+.venv/.test: | .venv/bin/pip
+	scripts/install '.[local,test]'
+	touch $@
+
+.venv/bin/pip:
+	scripts/venv '$(PYTHON)'
+
+clean:
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

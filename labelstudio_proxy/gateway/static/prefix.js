@@ -1,0 +1,345 @@
+/*
+ * Keeps a page of Label Studio inside the prefix.
+ *
+ * Label Studio believes that it runs at "/". The gateway maps the pages that it sends; what their scripts ask for is
+ * mapped here, at the point where the browser is about to use a URL. Data stay untouched: answers, request bodies,
+ * text, and documents that are only parsed (DOMParser, templates) until they become part of the page.
+ *
+ *   <script src="<prefix>_proxy/static/prefix.js" data-prefix="<prefix>"></script>   first in <head>
+ */
+(() => {
+  "use strict";
+
+  const script = document.currentScript;
+  const done = Symbol.for("labelstudio-proxy.prefix");
+  if (!script?.src || !script.dataset.prefix || window[done]) return;
+  Object.defineProperty(window, done, { value: true });
+
+  // From the script's own address: in a srcdoc frame or a sandbox, `location` knows neither origin nor path.
+  const { origin } = new URL(script.src);
+  const base = new URL(script.dataset.prefix, script.src).pathname.replace(/\/$/, "");
+  if (!base) return;
+
+  // ---- Text: each function returns what it is given if there is nothing to map ----
+
+  const decoded = (path) => {
+    try {
+      return decodeURIComponent(path); // %40 and @ are the same user
+    } catch {
+      return path;
+    }
+  };
+  const top = `${decoded(base)}/`;
+
+  const resolve = (url) => {
+    try {
+      return new URL(url, document.baseURI);
+    } catch {
+      return null;
+    }
+  };
+
+  /** Puts `prefix` before the path of a root-absolute or same-origin URL that is not under it. */
+  function insert(url, prefix) {
+    const [head] = /^[\0-\x20]*(?:(?:https?|wss?):[/\\]{2}[^/\\?#]*)?/i.exec(url);
+    if (!head.trim() && !/[/\\]/.test(url.charAt(head.length))) return url; // relative, blob:, data:, #, …
+    const target = resolve(url); // "//host", or a <base> elsewhere, lead to another origin
+    if (target?.origin.replace(/^ws/, "http") !== origin) return url;
+    if (`${decoded(target.pathname)}/`.startsWith(top)) return url;
+    return url.slice(0, head.length) + prefix + url.slice(head.length);
+  }
+  const mapUrl = (url) => insert(url, base);
+
+  const cssBase = base.replace(/[^\w/.~%@:+-]/g, (c) => `\\${c.charCodeAt(0).toString(16).padStart(6, "0")}`);
+  const STRING = String.raw`"[^"\\\n]*(?:\\[^][^"\\\n]*)*"?|'[^'\\\n]*(?:\\[^][^'\\\n]*)*'?`;
+  const CSS = new RegExp(
+    String.raw`/\*[^]*?(?:\*/|$)|(\burl\(\s*|@import\s*)?(${STRING})|\burl\(([^)]*)`, "gi",
+  );
+
+  function mapCss(css) {
+    if (!/\burl\(|@import/i.test(css)) return css;
+    return css.replace(CSS, (all, call, string, bare) => {
+      if (call) return call + string[0] + insert(string.slice(1), cssBase);
+      return bare ? `url(${insert(bare, cssBase)}` : all;
+    });
+  }
+
+  const mapSrcset = (value) => value.replace(/[^\s,](?:\S*,(?!\S)|\S*[^,]*)/g, mapUrl);
+
+  const ATTRIBUTES = new Map([
+    ["href", [/^(?:a|area|base|link|image|use|feimage|script)$/i, mapUrl]],
+    ["src", [/^(?:img|image|script|iframe|frame|audio|video|source|track|embed|input)$/i, mapUrl]],
+    ["srcset", [/^(?:img|source)$/i, mapSrcset]],
+    ["imagesrcset", [/^link$/i, mapSrcset]],
+    ["poster", [/^video$/i, mapUrl]],
+    ["data", [/^object$/i, mapUrl]],
+    ["action", [/^form$/i, mapUrl]],
+    ["formaction", [/^(?:button|input)$/i, mapUrl]],
+    ["srcdoc", [/^iframe$/i, mapDocument]],
+    ["background", [/^(?:body|table|thead|tbody|tfoot|tr|td|th)$/i, mapUrl]],
+    ["style", [/^/, mapCss]],
+  ]);
+
+  function mapAttribute(tag, name, value) {
+    const [tags, map] = ATTRIBUTES.get(name.toLowerCase().replace(/^xlink:/, "")) ?? [];
+    return tags?.test(tag) ? map(value) : value;
+  }
+
+  const COMMENT = /<!--(?:-?>|[^]*?--!?>)/y;
+  const SPACE = String.raw`\t\n\f\r `; // HTML's own, which is not \s
+  const MARKUP = new RegExp(String.raw`<(?:(!--)|([!?]|/(?![a-z]))|(/?[a-z][^${SPACE}/>]*))`, "gi");
+  const VALUE = String.raw`"([^"]*)"|'([^']*)'|(["'])|([^${SPACE}>]*)`;
+  const ATTRIBUTE = new RegExp(
+    String.raw`[${SPACE}/]*(?:(>)|([^${SPACE}/>][^${SPACE}/>=]*)(?:[${SPACE}]*=[${SPACE}]*(?:${VALUE}))?)`, "y",
+  );
+  const RAW = /^(?:script|style|textarea|title|xmp|iframe|noembed|noframes|noscript)$/i;
+  const search = (regexp, text, from) => {
+    regexp.lastIndex = from; // always set, so that a search within a search does no harm
+    return regexp.exec(text);
+  };
+
+  const encode = (value) => value.replace(/[&"\r]/g, (c) => `&#${c.charCodeAt(0)};`);
+  const inert = document.createElement("template");
+  const setInnerHtml = Object.getOwnPropertyDescriptor(Element.prototype, "innerHTML").set;
+  const decode = (value, quote) => {
+    setInnerHtml.call(inert, `<i a=${quote}${value}${quote}>`); // the browser's own reading of references
+    return inert.content.firstChild.getAttribute("a");
+  };
+
+  /**
+   * Maps the values of URL attributes (and style sheets) in HTML that a script is about to insert.
+   *
+   * A request would start before a mutation observer saw the element. Setting the HTML in an inert template and moving
+   * the nodes would revive scripts, and writing a tree out again changes text; so this edits the string, and only there.
+   * `inside` is the element that it is the content of; `places` learns where <head> and its like start.
+   */
+  function mapHtml(html, inside = "", places = {}) {
+    if (RAW.test(inside)) return inside.toLowerCase() === "style" ? mapCss(html) : html;
+    let out = "";
+    let copied = 0;
+    const replace = (start, end, text) => {
+      out += html.slice(copied, start) + text;
+      copied = end;
+    };
+    for (let at = 0, markup; (markup = search(MARKUP, html, at)); ) {
+      const [, comment, bogus, tag] = markup;
+      if (comment || bogus) {
+        const end = search(comment ? COMMENT : />/g, html, markup.index);
+        if (!end) break;
+        at = end.index + end[0].length;
+        if (search(/<!doctype/iy, html, markup.index)) places.doctype ??= at + out.length - copied;
+        continue;
+      }
+      const edits = [];
+      let elsewhere = false;
+      let attribute;
+      at = markup.index + markup[0].length;
+      while ((attribute = search(ATTRIBUTE, html, at))) {
+        const [all, end, name, double, single, open, bare] = attribute;
+        at += all.length;
+        if (end || open) break;
+        const raw = double ?? single ?? bare;
+        if (!raw) continue;
+        const quote = double !== undefined ? '"' : single !== undefined ? "'" : "";
+        const value = raw.includes("&") ? decode(raw, quote) : raw;
+        elsewhere ||= /^base$/i.test(tag) && /^href$/i.test(name) && resolve(value)?.origin !== origin;
+        const mapped = mapAttribute(tag, name, value);
+        const length = raw.length + 2 * quote.length;
+        if (mapped !== value) edits.push([at - length, at, `"${encode(mapped)}"`]);
+      }
+      if (!attribute?.[1] || elsewhere) break; // a tag without an end is none; from another <base> on, no URL is ours
+      if (tag[0] === "/") continue;
+      edits.forEach((edit) => replace(...edit));
+      if (/^(?:head|html)$/i.test(tag)) places[tag.toLowerCase()] ??= at + out.length - copied;
+      if (RAW.test(tag)) {
+        const end = search(new RegExp(`</${tag}(?=[${SPACE}/>])`, "gi"), html, at)?.index ?? html.length;
+        if (/^style$/i.test(tag)) replace(at, end, mapCss(html.slice(at, end)));
+        at = end;
+      }
+    }
+    return out + html.slice(copied);
+  }
+
+  /** Maps a srcdoc, and puts this script first in it, for what the scripts in the frame will ask for. */
+  function mapDocument(html) {
+    const tag = `<script src="${encode(script.src)}" data-prefix="${encode(base)}/"></script>`;
+    const places = {};
+    const mapped = mapHtml(html, "", places);
+    const place = places.head ?? places.html ?? places.doctype ?? 0;
+    return mapped.startsWith(tag, place) ? mapped : mapped.slice(0, place) + tag + mapped.slice(place);
+  }
+
+  // ---- Nodes ----
+
+  const NAMES = [...ATTRIBUTES.keys()];
+  const MAPPED = `style,[style*="url("],${NAMES.filter((name) => name !== "style").map((name) => `[*|${name}]`)}`;
+  const isLive = (node) => Boolean((node?.ownerDocument ?? node)?.defaultView);
+  const isHtml = (element) => /\/(?:xhtml|svg)$/.test(element.namespaceURI); // and not the XML of a labelling config
+
+  function fixAttribute(element, name) {
+    const value = element.getAttribute(name);
+    const mapped = value && isHtml(element) ? mapAttribute(element.localName, name, value) : value;
+    if (mapped !== value) element.setAttribute(name, mapped);
+  }
+
+  function fixElement(element) {
+    for (const name of element?.getAttributeNames?.() ?? []) fixAttribute(element, name);
+    if (element?.localName === "style") fixStyleSheet(element);
+  }
+
+  function fixStyleSheet(element) {
+    const mapped = mapCss(element.textContent);
+    if (mapped !== element.textContent) element.textContent = mapped;
+  }
+
+  function fixTree(root) {
+    [root, ...(root.querySelectorAll?.(MAPPED) ?? [])].forEach(fixElement);
+    return root;
+  }
+
+  // ---- The places where the browser uses a URL ----
+
+  /** Applies `map` to whatever will be converted to a string; what needs no mapping keeps its type. */
+  const mapValue = (value, map = mapUrl) => {
+    if (value === null || value === undefined) return value;
+    const text = String(value);
+    const mapped = map(text);
+    return mapped === text ? value : mapped;
+  };
+  const argument = (index, map = mapUrl) => (args, self) => {
+    if (args.length > index) args[index] = mapValue(args[index], (text) => map(text, self));
+  };
+
+  /** Lets `before(args, self)` change the arguments of a function or class that otherwise stays what it is. */
+  function wrap(owner, name, before, after = (result) => result) {
+    const own = owner && Object.getOwnPropertyDescriptor(owner, name);
+    if (typeof own?.value !== "function") return; // not in this browser
+    const native = own.value;
+    const wrapped = new Proxy(native, {
+      apply(_, self, args) {
+        before(args, self);
+        return after(Reflect.apply(native, self, args), self);
+      },
+      construct(_, args, newTarget) {
+        before(args);
+        return Reflect.construct(native, args, newTarget === wrapped ? native : newTarget);
+      },
+    });
+    Object.defineProperty(owner, name, { ...own, value: wrapped });
+    if (native.prototype?.constructor === native) native.prototype.constructor = wrapped;
+  }
+
+  /** Lets `map(value, self)` change what is assigned to a property. */
+  function wrapSetter(owner, name, map) {
+    const own = owner && Object.getOwnPropertyDescriptor(owner, name);
+    if (!own?.set) return;
+    const apply = (native, self, [value]) => Reflect.apply(native, self, [mapValue(value, (text) => map(text, self))]);
+    Object.defineProperty(owner, name, { ...own, set: new Proxy(own.set, { apply }) });
+  }
+
+  // A Request is mapped when it is made: to change one afterwards would mean to read its body.
+  for (const name of ["fetch", "Request", "Worker", "SharedWorker", "EventSource", "WebSocket", "Audio", "open"]) {
+    wrap(window, name, argument(0));
+  }
+  const prototype = (type) => window[type]?.prototype;
+  wrap(window, "FontFace", argument(1, mapCss));
+  wrap(prototype("XMLHttpRequest"), "open", argument(1));
+  wrap(prototype("Navigator"), "sendBeacon", argument(0));
+  wrap(prototype("Worklet"), "addModule", argument(0));
+  wrap(prototype("History"), "pushState", argument(2));
+  wrap(prototype("History"), "replaceState", argument(2));
+  wrap(prototype("ServiceWorkerContainer"), "getRegistration", argument(0));
+  wrap(prototype("ServiceWorkerContainer"), "register", (args) => {
+    argument(0)(args);
+    if (args[1]?.scope !== undefined) args[1] = { ...args[1], scope: mapValue(args[1].scope) };
+  });
+
+  const PROPERTIES = {
+    HTMLAnchorElement: "href", HTMLAreaElement: "href", HTMLBaseElement: "href", HTMLLinkElement: "href imageSrcset",
+    HTMLImageElement: "src srcset", HTMLSourceElement: "src srcset", HTMLMediaElement: "src", HTMLTrackElement: "src",
+    HTMLVideoElement: "poster", HTMLScriptElement: "src", HTMLIFrameElement: "src srcdoc", HTMLFrameElement: "src",
+    HTMLEmbedElement: "src", HTMLObjectElement: "data", HTMLFormElement: "action", HTMLButtonElement: "formAction",
+    HTMLInputElement: "src formAction", HTMLBodyElement: "background",
+  };
+  const mapLive = (element, name, text) =>
+    isLive(element) && isHtml(element) ? mapAttribute(element.localName, name, text) : text;
+  for (const [type, names] of Object.entries(PROPERTIES)) {
+    for (const name of names.split(" ")) {
+      wrapSetter(prototype(type), name, (text, element) => mapLive(element, name, text));
+    }
+  }
+  wrapSetter(prototype("SVGAnimatedString"), "baseVal", mapUrl); // image.href.baseVal
+  const setAttribute = (at) => (args, element) =>
+    argument(at + 1, (text) => mapLive(element, String(args[at]), text))(args);
+  wrap(Element.prototype, "setAttribute", setAttribute(0));
+  wrap(Element.prototype, "setAttributeNS", setAttribute(1));
+
+  wrap(prototype("CSSStyleDeclaration"), "setProperty", argument(1, mapCss));
+  wrapSetter(prototype("CSSStyleDeclaration"), "cssText", mapCss);
+  for (const name of ["insertRule", "replace", "replaceSync"]) {
+    wrap(prototype("CSSStyleSheet"), name, argument(0, mapCss));
+  }
+
+  const content = (html, node) => (isLive(node) ? mapHtml(html, node.localName) : html);
+  for (const owner of [Element.prototype, prototype("ShadowRoot")]) {
+    wrapSetter(owner, "innerHTML", content);
+    wrap(owner, "setHTML", argument(0, content));
+    wrap(owner, "setHTMLUnsafe", argument(0, content));
+  }
+  wrapSetter(Element.prototype, "outerHTML", (html, node) => (isLive(node) ? mapHtml(html) : html));
+  wrap(Element.prototype, "insertAdjacentHTML", (args, node) => {
+    const inside = /^(?:afterbegin|beforeend)$/i.test(args[0]) ? node.localName : "";
+    if (isLive(node)) argument(1, (html) => mapHtml(html, inside))(args);
+  });
+  wrap(Range.prototype, "createContextualFragment", (args, range) => {
+    if (isLive(range.startContainer)) argument(0, (html) => mapHtml(html))(args);
+  });
+  const write = (args, target) => {
+    if (isLive(target)) args.forEach((_, index) => argument(index, (html) => mapHtml(html))(args));
+  };
+  wrap(Document.prototype, "write", write);
+  wrap(Document.prototype, "writeln", write);
+
+  // Nodes that were only parsed so far: mapped on their way into the page, before they can ask for anything.
+  const adopt = (args, target) => {
+    if (!isLive(target)) return;
+    for (const node of args) if (node instanceof Node && !isLive(node)) fixTree(node);
+  };
+  for (const [type, names] of [
+    [Node, "appendChild insertBefore replaceChild"],
+    [Element, "append prepend before after replaceWith replaceChildren"],
+    [DocumentFragment, "append prepend replaceChildren"],
+    [CharacterData, "before after replaceWith"],
+    [Document, "adoptNode"],
+  ]) {
+    for (const name of names.split(" ")) wrap(type.prototype, name, adopt);
+  }
+  wrap(Element.prototype, "insertAdjacentElement", (args, target) => adopt(args.slice(1), target));
+  wrap(Range.prototype, "insertNode", (args, range) => adopt(args, range.startContainer));
+  wrap(Document.prototype, "importNode", () => {}, (node, target) => (isLive(target) ? fixTree(node) : node));
+
+  // ---- Nets below all this ----
+
+  // Inline styles assigned property by property, text put into <style>, attribute nodes, and so on.
+  new MutationObserver((records) => {
+    for (const { type, target, attributeName, addedNodes } of records) {
+      if (type === "attributes") fixAttribute(target, attributeName);
+      else if (target.localName === "style") fixStyleSheet(target);
+      else addedNodes.forEach((node) => node.nodeType === Node.ELEMENT_NODE && fixTree(node));
+    }
+  }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: NAMES });
+
+  const net = (event) => [...event.composedPath(), event.submitter].forEach(fixElement);
+  for (const type of ["click", "auxclick", "submit"]) window.addEventListener(type, net, true);
+  wrap(HTMLFormElement.prototype, "submit", (_, form) => fixAttribute(form, "action"));
+
+  // `location` itself cannot be wrapped; Label Studio says `location.href = "/"` when a session has ended.
+  window.navigation?.addEventListener("navigate", (event) => {
+    const { url, sameDocument } = event.destination;
+    const mapped = mapUrl(url);
+    if (mapped === url || !event.cancelable || sameDocument || event.formData || event.downloadRequest !== null) return;
+    if (event.navigationType !== "push" && event.navigationType !== "replace") return;
+    event.preventDefault();
+    location[event.navigationType === "replace" ? "replace" : "assign"](mapped);
+  });
+})();

@@ -1,0 +1,147 @@
+"""A real Chromium, and a record of everything its pages asked for."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
+
+EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+ARGUMENTS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--no-first-run",
+    # the same result with and without the internet: there is none
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+]
+
+
+def find_chromium(playwright: Playwright) -> str | None:
+    """The machine's own Chromium or Chrome, else the one that Playwright has installed."""
+    for name in EXECUTABLES:
+        # Ubuntu's chromium-browser may be a stub that only says to install a snap
+        if (path := shutil.which(name)) and _runs(path):
+            return path
+    own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def _runs(executable: str) -> bool:
+    asked = subprocess.run([executable, "--version"], check=False, capture_output=True)
+    return asked.returncode == 0
+
+
+def launch(playwright: Playwright, executable: str) -> Browser:
+    return playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+
+
+@dataclass
+class Exchange:
+    """A request of a page, and what became of it."""
+
+    method: str
+    url: str
+    resource_type: str
+    status: int | None = None
+    """None while there is no answer."""
+    failure: str | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        # a navigation, a download or a seek in a video aborts what is under way: no failure
+        failed = self.failure is not None and self.failure != "net::ERR_ABORTED"
+        return failed or (self.status is not None and self.status >= 400)
+
+    def is_within(self, prefix: str, origin: str) -> bool:
+        parts = urlsplit(self.url)
+        if parts.scheme in {"about", "blob", "data"}:
+            return True
+        path_is_within = f"{parts.path}/".startswith(prefix)
+        return f"{parts.scheme}://{parts.netloc}" == origin and path_is_within
+
+    def __str__(self) -> str:
+        outcome = " ".join(str(o) for o in (self.status, self.failure) if o)
+        return f"{outcome or 'no answer'} {self.method} {self.url} ({self.resource_type})"
+
+
+@dataclass
+class Recorder:
+    """Everything that the pages of a browser context, pop-ups included, asked for and said."""
+
+    context: BrowserContext
+    exchanges: list[Exchange] = field(default_factory=list)
+    console_errors: list[str] = field(default_factory=list)
+    page_errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        by_request: dict[Request, Exchange] = {}
+
+        def on_request(request: Request) -> None:
+            exchange = Exchange(request.method, request.url, request.resource_type)
+            by_request[request] = exchange
+            self.exchanges.append(exchange)
+
+        self.context.on("request", on_request)
+        self.context.on("response", lambda r: setattr(by_request[r.request], "status", r.status))
+        self.context.on("requestfailed", lambda r: setattr(by_request[r], "failure", r.failure))
+        self.context.on("weberror", lambda error: self.page_errors.append(str(error.error)))
+        self.context.on(
+            "console",
+            lambda message: (
+                self.console_errors.append(message.text) if message.type == "error" else None
+            ),
+        )
+
+    def assert_clean(self, prefix: str, origin: str) -> None:
+        """No failed request, none outside `origin` and `prefix`, no uncaught exception.
+
+        `origin` as in `http://127.0.0.1:8888`, `prefix` as in `/user/alice/labelstudio/`.
+        """
+        self.context.cookies()  # a round trip, in which the events under way arrive
+        problems = [f"failed: {e}" for e in self.exchanges if e.is_failed]
+        problems += [f"outside: {e}" for e in self.exchanges if not e.is_within(prefix, origin)]
+        problems += [f"uncaught: {error}" for error in self.page_errors]
+        console = [f"(console: {text})" for text in self.console_errors]
+        assert not problems, "\n".join([*problems, *console])
+
+    def forget(self) -> None:
+        """Start anew: what follows is recorded as if nothing had been."""
+        self.exchanges.clear()
+        self.console_errors.clear()
+        self.page_errors.clear()
+
+
+class Tab(NamedTuple):
+    page: Page
+    recorder: Recorder
+
+
+def new_tab(browser: Browser, login_url: str | None = None) -> Tab:
+    """A tab in a browser profile of its own; `login_url` gives it Jupyter's cookie first."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    if login_url:
+        answer = context.request.get(login_url)
+        assert answer.ok, f"{answer.status} at the login"
+    return Tab(context.new_page(), Recorder(context))
+
+
+def save_screenshots(tab: Tab, stem: Path) -> None:
+    """Save every open page of the tab's context as `<stem>-<n>.png`."""
+    for number, page in enumerate(tab.recorder.context.pages):
+        page.screenshot(path=stem.with_name(f"{stem.name}-{number}.png"))
+
+
+if __name__ == "__main__":
+    # for scripts/system-packages: which browser the tests would take, if any
+    with sync_playwright() as started:
+        sys.exit(None if find_chromium(started) else "no Chromium found")

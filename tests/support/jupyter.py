@@ -1,0 +1,187 @@
+"""A real JupyterLab, cut off from the machine's settings, that leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from .http import Http
+from .processes import (
+    Process,
+    clean_environment,
+    command_line,
+    free_port,
+    pids_that_mention,
+    wait_for,
+)
+
+
+class JupyterLab(Http):
+    """`jupyter lab` on a loopback port. Ready when constructed; `stop()` it.
+
+    As an `Http` it asks Jupyter's own API with its token; for what is below `labelstudio/` see
+    `LabelStudioClient`.
+
+    - `config`: settings of `LabelStudioProxy`; `server_config`: other sections of
+      jupyter_server_config.json, as `{"ServerApp": {...}}`.
+    - `env` is added to an otherwise clean environment.
+    - `python`: run JupyterLab from another environment.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str = "/",
+        token: str | None = None,
+        root_dir: Path | None = None,
+        config: Mapping[str, Any] | None = None,
+        server_config: Mapping[str, Mapping[str, Any]] | None = None,
+        argv: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        python: str | Path = sys.executable,
+    ) -> None:
+        self.base_url = base_url
+        self.token = secrets.token_hex(16) if token is None else token
+        self.port = free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.prefix = f"{base_url}labelstudio/"
+        super().__init__(self.origin + base_url, lambda: f"token {self.token}")
+        # short, since paths of sockets are limited to some 100 characters
+        self.home = Path(tempfile.mkdtemp(prefix="jl-", dir="/tmp"))
+        self.root_dir = root_dir or self.home / "notebooks"
+        self.root_dir.mkdir(exist_ok=True)
+        self._write_config(config or {}, server_config or {})
+        self.process = Process(
+            [str(python), "-m", "jupyterlab", *argv],
+            env=self._environment() | dict(env or {}),
+            cwd=self.home,
+            log=self.home / "jupyter.log",
+        )
+        try:
+            self.process.wait_until(self._answers, what="Jupyter's /api", timeout=120)
+        except BaseException:
+            self.process.stop()
+            self._clean_up()
+            raise
+
+    @property
+    def log(self) -> Path:
+        return self.process.log
+
+    def _environment(self) -> dict[str, str]:
+        return clean_environment(self.home) | {
+            "JUPYTER_CONFIG_DIR": str(self.home / ".jupyter"),
+            "JUPYTER_DATA_DIR": str(self.home / ".local" / "share" / "jupyter"),
+            "JUPYTER_RUNTIME_DIR": str(self.home / "run" / "jupyter"),
+        }
+
+    def _write_config(
+        self, config: Mapping[str, Any], server_config: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        ours: dict[str, dict[str, Any]] = {
+            "ServerApp": {
+                "ip": "127.0.0.1",
+                "port": self.port,
+                "port_retries": 0,
+                "base_url": self.base_url,
+                "root_dir": str(self.root_dir),
+                "open_browser": False,
+                "allow_root": True,
+            },
+            "IdentityProvider": {"token": self.token},
+            "LabelStudioProxy": dict(config),
+        }
+        for section, values in server_config.items():
+            ours[section] = ours.get(section, {}) | dict(values)
+        folder = self.home / ".jupyter"
+        # this plugin asks jupyter.org for news, and the user in a dialogue whether it may
+        news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+        (folder / "labconfig").mkdir(parents=True)
+        (folder / "labconfig" / "page_config.json").write_text(json.dumps(news))
+        (folder / "jupyter_server_config.json").write_text(json.dumps(ours))
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("api", timeout=10).ok
+        except requests.ConnectionError:
+            return False
+
+    def stop(self) -> None:
+        """End it with SIGTERM, as a hub does; AssertionError if it or a descendant lives on.
+
+        A second call does nothing.
+        """
+        if not self.home.exists():
+            return
+        self.close()
+        in_time = self.process.stop()
+        try:
+            wait_for(
+                lambda: not pids_that_mention(self.home),
+                what=lambda: f"Jupyter has left processes behind: {self._descendants()}",
+                timeout=20,
+            )
+            assert in_time, f"Jupyter did not end within 20 s of SIGTERM\n{self.process.log_tail()}"
+        finally:
+            self._clean_up()
+
+    def _descendants(self) -> list[str]:
+        return [f"{pid}: {command_line(pid)}" for pid in pids_that_mention(self.home)]
+
+    def _clean_up(self) -> None:
+        for pid in pids_that_mention(self.home):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class LabelStudioClient(Http):
+    """What a user's program does: asks `<base_url>labelstudio/` with Jupyter's token."""
+
+    def __init__(self, jupyter: JupyterLab) -> None:
+        super().__init__(f"{jupyter.url}labelstudio/", lambda: f"token {jupyter.token}")
+
+    def state(self) -> dict[str, Any]:
+        """The gateway's snapshot, log included."""
+        answer = self.get("_proxy/state")
+        assert answer.ok, f"{answer.status_code} {answer.reason}: {answer.text[:2000]}"
+        snapshot: dict[str, Any] = answer.json()
+        return snapshot
+
+    def start(self) -> dict[str, Any]:
+        answer = self.post("_proxy/start")
+        assert answer.status_code == 202, f"{answer.status_code}: {answer.text[:2000]}"
+        snapshot: dict[str, Any] = answer.json()
+        return snapshot
+
+    def wait_for_state(self, *wanted: str, timeout: float = 300) -> dict[str, Any]:
+        """The first snapshot in one of the states `wanted`; a start that fails is an error."""
+        snapshot: dict[str, Any] = {}
+
+        def reached() -> bool:
+            snapshot.update(self.state())
+            return snapshot["state"] in {*wanted, "failed"}
+
+        wait_for(reached, what=lambda: _describe(snapshot), timeout=timeout)
+        assert snapshot["state"] in wanted, _describe(snapshot)
+        return snapshot
+
+    def wait_ready(self, timeout: float = 300) -> dict[str, Any]:
+        """Start Label Studio unless it is, and return the snapshot once it is ready."""
+        if self.state()["state"] == "stopped":
+            self.start()
+        return self.wait_for_state("ready", timeout=timeout)
+
+
+def _describe(snapshot: Mapping[str, Any]) -> str:
+    lines = "\n".join(line for _, line in snapshot.get("log", []))
+    return f"state {snapshot.get('state')}, error {snapshot.get('error')}\n{lines}"

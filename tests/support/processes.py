@@ -1,0 +1,146 @@
+"""Child processes of the tests: started in a group of their own, ended by pid, leaving nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
+
+
+def wait_for(
+    condition: Callable[[], T], *, what: str | Callable[[], str], timeout: float = 60
+) -> T:
+    """Return the first true value of `condition`.
+
+    AssertionError names `what` was awaited, once `timeout` seconds have passed.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            reason = what if isinstance(what, str) else what()
+            raise AssertionError(f"still waiting after {timeout:g} s: {reason}")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """An environment in which nothing of the machine's leaks in (`CI`, `DEBUG`, proxies, ...).
+
+    Home, temporary and XDG folders are inside `home`, which is made.
+    """
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "LANG", "TZ", "USER", "LOGNAME"} or name.startswith("LC_")
+    }
+    folders = {
+        "HOME": home,
+        "TMPDIR": home / "tmp",
+        "XDG_CACHE_HOME": home / ".cache",
+        "XDG_CONFIG_HOME": home / ".config",
+        "XDG_DATA_HOME": home / ".local" / "share",
+        "XDG_STATE_HOME": home / ".local" / "state",
+        "XDG_RUNTIME_DIR": home / "run",
+    }
+    for name, folder in folders.items():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        env[name] = str(folder)
+    return env
+
+
+def pids_that_mention(path: Path) -> list[int]:
+    """Every live process, however detached, with `path` in its command line or environment.
+
+    Not those that a `Process` of the tests is. Linux only: elsewhere nothing is found.
+    """
+    needle = os.fsencode(path)
+    found = []
+    for proc in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if needle in (proc / "cmdline").read_bytes() + (proc / "environ").read_bytes():
+                found.append(int(proc.name))
+    return [pid for pid in found if pid != os.getpid() and pid not in Process.running]
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return "(gone)"
+
+
+class Process:
+    """A command in a process group of its own, its output in the file `log`."""
+
+    running: ClassVar[set[int]] = set()
+
+    def __init__(
+        self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path
+    ) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self._popen = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.running.add(self.pid)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status; None while it runs."""
+        return self._popen.poll()
+
+    def wait_until(self, condition: Callable[[], object], *, what: str, timeout: float) -> None:
+        """Wait for `condition`; AssertionError with the log's end on a time-out or an exit."""
+
+        def met_or_dead() -> bool:
+            return self.returncode is not None or bool(condition())
+
+        wait_for(met_or_dead, what=lambda: f"{what}\n{self.log_tail()}", timeout=timeout)
+        assert self.returncode is None, (
+            f"exit status {self.returncode} while waiting: {what}\n{self.log_tail()}"
+        )
+
+    def log_tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, timeout: float = 20) -> bool:
+        """SIGTERM, and after `timeout` seconds SIGKILL for the group. True: the first was enough.
+
+        A second call does nothing.
+        """
+        self._popen.terminate()
+        try:
+            self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            self._popen.wait(timeout)
+            return False
+        finally:
+            self.running.discard(self.pid)
+        return True
