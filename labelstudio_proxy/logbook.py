@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections import deque
@@ -49,7 +50,8 @@ class LogBook:
     def close(self) -> None:
         """Close the file; a later line opens it again."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what a full disk has kept from being written
+                self._file.close()
             self._file = None
 
 

@@ -89,7 +89,8 @@ def has_failed(request: pytest.FixtureRequest) -> bool:
 
 
 def result_stem(request: pytest.FixtureRequest) -> str:
-    return re.sub(r"[^\w.-]+", "-", request.node.nodeid).strip("-")
+    """The test's name as part of a file's, its end where it is too long for one."""
+    return re.sub(r"[^\w.-]+", "-", request.node.nodeid)[-150:].strip("-")
 
 
 # ---- Label Studio

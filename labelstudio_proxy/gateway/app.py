@@ -44,6 +44,9 @@ OWN_PAGE_POLICY = (
 # Label Studio's way to write into the files root.
 WRITES_FILES = re.compile(r"/api/storages/export/localfiles(/|$)")
 LOGIN = re.compile(r"/user/(login|signup)/?")
+# These load their program from elsewhere; what they show is here.
+API_BROWSERS = re.compile(r"/docs/api/schema/(redoc|swagger-ui)/?")
+API_SCHEMA = "docs/api/schema/json/"
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Gateway:
             return _redirect(path, "../" if self._place.behind_jupyter else "")
         if LOGIN.fullmatch(plain):
             return _redirect(path, "")
+        if API_BROWSERS.fullmatch(plain):
+            return _redirect(path, API_SCHEMA)
         if self._supervisor.snapshot.state is not State.READY:
             return self._not_ready(request)
         if plain.rstrip("/") == "/heidi-tips":

@@ -13,10 +13,10 @@ from importlib.resources import files
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 PREFIX = "/user/a%40b.c/labelstudio/"
-SCRIPT = files("labelstudio_proxy.gateway").joinpath("static", "prefix.js").read_bytes()
+SCRIPT = (files("labelstudio_proxy.gateway") / "static" / "prefix.js").read_bytes()
 TAG = f'<script src="{PREFIX}_proxy/static/prefix.js" data-prefix="{PREFIX}"></script>'
 PATIENCE = 20  # seconds, for what should take milliseconds
 
@@ -123,10 +123,9 @@ class Tab:
         self.site = site
         self.asked: list[str] = []
         self.errors: list[str] = []
-        page.context.on("request", self._record)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def _record(self, request: Request) -> None:
+    def record(self, request: Request) -> None:
         self.asked.append(request.url)
 
     def open(self, body: str = "", head: str = "") -> None:
@@ -178,12 +177,23 @@ def script_browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def tab(script_browser: Browser, site: Site) -> Iterator[Tab]:
+@pytest.fixture(scope="module")
+def script_context(script_browser: Browser) -> Iterator[BrowserContext]:
+    # One for all: a site has its own port, so nothing that a page stores reaches the next one.
     context = script_browser.new_context()
     context.set_default_timeout(PATIENCE * 1000)
-    yield Tab(context.new_page(), site)
+    yield context
     context.close()
+
+
+@pytest.fixture
+def tab(script_context: BrowserContext, site: Site) -> Iterator[Tab]:
+    tab = Tab(script_context.new_page(), site)
+    script_context.on("request", tab.record)
+    yield tab
+    script_context.remove_listener("request", tab.record)
+    for page in script_context.pages:
+        page.close()
 
 
 # What a page does, and the path (of a Label Studio at "/") that this asks for.
@@ -217,8 +227,8 @@ REQUESTS = {
         "/i.png",
     ),
     "track": (
-        "x = add('video'); t = document.createElement('track'); t.src = '/t.vtt'; x.src = 'a.wav'; x.append(t);"
-        "t.track.mode = 'showing'",
+        ("x = add('video'); t = document.createElement('track'); t.src = '/t.vtt'; x.src = 'a.wav'; x.append(t);"
+         "t.track.mode = 'showing'"),
         "/t.vtt",
     ),
     "link.href": ("x = document.createElement('link'); x.rel = 'stylesheet'; x.href = '/s.css'; add(x)", "/s.css"),
@@ -288,8 +298,8 @@ REQUESTS = {
         "x = add('iframe'); x.setAttribute('sandbox', ''); x.srcdoc = '<img src=\"/i.png\">'", "/i.png",
     ),
     "srcdoc, sandboxed without an origin": (
-        "x = add('iframe'); x.setAttribute('sandbox', 'allow-scripts');"
-        "x.srcdoc = '<script>new Image().src = \"/i.png\"<' + '/script>'",
+        ("x = add('iframe'); x.setAttribute('sandbox', 'allow-scripts');"
+         "x.srcdoc = '<script>new Image().src = \"/i.png\"<' + '/script>'"),
         "/i.png",
     ),
     "srcdoc in a srcdoc": (
@@ -306,8 +316,8 @@ NAVIGATIONS = {
     "click an inserted link": ("add('p').innerHTML = '<a href=\"/next\">x</a>'; document.links[0].click()", "/next"),
     "click a link changed in part": ("x = add('a'); x.href = 'y'; x.pathname = '/next'; x.click()", "/next"),
     "click a link in a shadow root": (
-        "s = add('p').attachShadow({mode: 'open'}); s.innerHTML = '<a>x</a>';"
-        "x = document.createAttribute('href'); x.value = '/next'; s.firstChild.setAttributeNode(x); s.firstChild.click()",
+        ("s = add('p').attachShadow({mode: 'open'}); s.innerHTML = '<a>x</a>';"
+         "x = document.createAttribute('href'); x.value = '/next'; s.firstChild.setAttributeNode(x); s.firstChild.click()"),
         "/next",
     ),
     "form.submit": ("x = add('form'); x.action = '/next'; x.submit()", "/next"),
@@ -316,8 +326,9 @@ NAVIGATIONS = {
         "x = add('form'); x.innerHTML = '<input name=action>'; x.setAttribute('action', '/next'); x.requestSubmit()",
         "/next",
     ),
-    "button formAction": ("x = add('form').appendChild(document.createElement('button'));"
-        "x.formAction = '/next'; x.click()", "/next"),
+    "button formAction": (
+        "x = document.createElement('button'); add('form').append(x); x.formAction = '/next'; x.click()", "/next",
+    ),
     "location.href": ("location.href = '/next'", "/next"),
     "location": ("window.location = '/next?a=b#c'", "/next"),
     "location.assign": ("location.assign('/next')", "/next"),
@@ -534,11 +545,8 @@ def test_second_run_changes_nothing(tab: Tab) -> None:
     assert tab.page.evaluate(
         "() => { const i = new Image(); i.src = '/x.png'; return i.getAttribute('src') }"
     ) == (f"{PREFIX}x.png")
-    before = tab.page.evaluate(
-        "() => { window.kept = [fetch, Worker, Element.prototype.setAttribute] }"
-    )
+    tab.page.evaluate("() => { window.kept = [fetch, Worker, Element.prototype.setAttribute] }")
     tab.page.add_script_tag(url=f"{PREFIX}_proxy/static/prefix.js")
-    assert before is None
     assert tab.page.evaluate(
         "() => [fetch, Worker, Element.prototype.setAttribute].every((f, i) => f === window.kept[i])"
     )
@@ -547,7 +555,7 @@ def test_second_run_changes_nothing(tab: Tab) -> None:
 
 
 def test_functions_and_classes_stay_what_they_are(tab: Tab) -> None:
-    assert_same = """() => {
+    shapes_of = """() => {
         const shape = f => [f.name, f.length, typeof f.prototype, String(f).includes("[native code]")];
         class Own extends Request {}
         const worker = new Worker("w.js");
@@ -563,8 +571,7 @@ def test_functions_and_classes_stay_what_they_are(tab: Tab) -> None:
     for mapped in (True, False):
         tab.site.mapped = mapped
         tab.open()
-        # A Proxy of a function has no name in its source text, as a bound function has none.
-        shapes.append(tab.page.evaluate(assert_same))
+        shapes.append(tab.page.evaluate(shapes_of))
     assert shapes[0] == shapes[1]
 
 
@@ -591,3 +598,33 @@ def test_nulls_reach_the_browser_as_they_are(tab: Tab) -> None:
             return [box.innerHTML, ...errors];
         }"""
     ) == ["", "TypeError", "TypeError", "TypeError"]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<",
+        "<a ",
+        '<a href="',
+        "<a href='",
+        "<!--",
+        "</",
+        "<style>",
+        "<script>",
+        "<p style=url(",
+        "<b a=",
+        "'\"<i ",
+    ],
+)
+def test_hostile_html_ends(tab: Tab, piece: str) -> None:
+    tab.open()
+    # In a template, so that the time is the script's and not the page's.
+    code = "html => { document.createElement('template').innerHTML = html; return 'done' }"
+    assert tab.page.evaluate(code, piece * (300_000 // len(piece))) == "done"
+
+
+@pytest.mark.parametrize("piece", ["url(", "url( ", 'url("', "@import ", "/*", "'\\'", '"\\'])
+def test_hostile_style_sheet_ends(tab: Tab, piece: str) -> None:
+    tab.open()
+    code = "css => { const style = document.createElement('style'); style.innerHTML = css; return 'done' }"
+    assert tab.page.evaluate(code, "url(" + piece * (300_000 // len(piece))) == "done"

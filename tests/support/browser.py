@@ -14,6 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Reque
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+# A name of this machine that browsers do not trust as they trust localhost.
+INSECURE_HOST = "jupyter.test"
+
 ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -22,7 +25,7 @@ ARGUMENTS = [
     "--no-first-run",
     # the same result with and without the internet: there is none
     "--no-proxy-server",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+    f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
 
@@ -132,7 +135,8 @@ def new_tab(browser: Browser, login_url: str | None = None) -> Tab:
     if login_url:
         answer = context.request.get(login_url)
         assert answer.ok, f"{answer.status} at the login"
-    return Tab(context.new_page(), Recorder(context))
+    recorder = Recorder(context)
+    return Tab(context.new_page(), recorder)
 
 
 def save_screenshots(tab: Tab, stem: Path) -> None:

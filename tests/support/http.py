@@ -27,15 +27,17 @@ class Http:
     ) -> requests.Response:
         """`path` is relative to `url`; `options` are those of `requests`.
 
-        `anonymous` leaves out the authorization.
+        `anonymous` leaves out the authorization, and the cookie that Jupyter gives for it.
         """
         headers = dict(options.pop("headers", None) or {})
-        if not anonymous:
-            headers.setdefault("Authorization", self._authorization())
         options = {"timeout": 120, "allow_redirects": False} | options
-        return self._session.request(
-            method, self.url + path.removeprefix("/"), headers=headers, **options
-        )
+        url = self.url + path.removeprefix("/")
+        if anonymous:
+            with requests.Session() as session:
+                session.trust_env = False
+                return session.request(method, url, headers=headers, **options)
+        headers.setdefault("Authorization", self._authorization())
+        return self._session.request(method, url, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         return self.request("GET", path, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -70,6 +71,7 @@ class JupyterLab(Http):
         try:
             self.process.wait_until(self._answers, what="Jupyter's /api", timeout=120)
         except BaseException:
+            self.close()
             self.process.stop()
             self._clean_up()
             raise
@@ -140,7 +142,8 @@ class JupyterLab(Http):
 
     def _clean_up(self) -> None:
         for pid in pids_that_mention(self.home):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.home, ignore_errors=True)
 
 

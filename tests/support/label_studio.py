@@ -82,6 +82,26 @@ def _migrate(data_dir: Path, home: Path) -> None:
     (data_dir / ".env").unlink(missing_ok=True)
 
 
+def access_token(data_dir: Path, user_id: int | None = None, *, lifetime: int = 3600) -> str:
+    """A bearer token of a user, by default of the first account, valid `lifetime` seconds."""
+    if user_id is None:
+        database = sqlite3.connect(data_dir / "label_studio.sqlite3")
+        with contextlib.closing(database):
+            user_id = database.execute("SELECT min(id) FROM htx_user").fetchone()[0]
+    assert user_id is not None, "no account in the data directory"
+    lines = (data_dir / ".env").read_text().splitlines()
+    key = next(line.partition("=")[2] for line in lines if line.startswith("SECRET_KEY="))
+    now = int(time.time())
+    claims = {
+        "token_type": "access",
+        "exp": now + lifetime,
+        "iat": now,
+        "jti": uuid.uuid4().hex,
+        "user_id": str(user_id),
+    }
+    return jwt.encode(claims, key, algorithm="HS256")
+
+
 class BareLabelStudio(Http):
     """`label-studio start` on a loopback port: no gateway, no prefix. Ready when constructed.
 
@@ -119,23 +139,8 @@ class BareLabelStudio(Http):
             return False
 
     def access_token(self, user_id: int | None = None, *, lifetime: int = 3600) -> str:
-        """A bearer token of a user, by default of the first account, valid `lifetime` seconds."""
-        if user_id is None:
-            database = sqlite3.connect(self.data_dir / "label_studio.sqlite3")
-            with contextlib.closing(database):
-                user_id = database.execute("SELECT min(id) FROM htx_user").fetchone()[0]
-        assert user_id is not None, "no account in the data directory"
-        lines = (self.data_dir / ".env").read_text().splitlines()
-        key = next(line.partition("=")[2] for line in lines if line.startswith("SECRET_KEY="))
-        now = int(time.time())
-        claims = {
-            "token_type": "access",
-            "exp": now + lifetime,
-            "iat": now,
-            "jti": uuid.uuid4().hex,
-            "user_id": str(user_id),
-        }
-        return jwt.encode(claims, key, algorithm="HS256")
+        """See `access_token`."""
+        return access_token(self.data_dir, user_id, lifetime=lifetime)
 
     def stop(self) -> None:
         self.close()

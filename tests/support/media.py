@@ -48,8 +48,13 @@ def wav(seconds: float = 2, rate: int = 8000, hertz: float = 440) -> bytes:
     return out.getvalue()
 
 
-def webm(seconds: float = 4, rate: int = 10, width: int = 160, height: int = 120) -> bytes:
-    """A bar that moves to the right: VP8 in WebM, with the index that seeking needs."""
+def webm(
+    seconds: float = 4, rate: int = 10, width: int = 160, height: int = 120, *, noise: bool = False
+) -> bytes:
+    """A bar that moves to the right: VP8 in WebM, with the index that seeking needs.
+
+    With `noise` below the bar nothing can be left out: some 80 KB for a frame of 320 x 240.
+    """
     import cv2  # half a second, and a test dependency only here
     import numpy as np
 
@@ -58,10 +63,13 @@ def webm(seconds: float = 4, rate: int = 10, width: int = 160, height: int = 120
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), rate, (width, height))
         assert writer.isOpened(), "OpenCV has no VP8 encoder"
         frames = int(seconds * rate)
+        random = np.random.default_rng(0)
         for n in range(frames):
             frame = np.zeros((height, width, 3), np.uint8)
             left = n * (width - 16) // frames
             frame[:, left : left + 16] = 255
+            if noise:
+                frame[height // 2 :] = random.integers(0, 256, (height - height // 2, width, 3))
             writer.write(frame)
         writer.release()
         return path.read_bytes()

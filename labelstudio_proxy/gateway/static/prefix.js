@@ -29,7 +29,7 @@
       return path;
     }
   };
-  const top = `${decoded(base)}/`;
+  const under = `${decoded(base)}/`;
 
   const resolve = (url) => {
     try {
@@ -45,7 +45,7 @@
     if (!head.trim() && !/[/\\]/.test(url.charAt(head.length))) return url; // relative, blob:, data:, #, …
     const target = resolve(url); // "//host", or a <base> elsewhere, lead to another origin
     if (target?.origin.replace(/^ws/, "http") !== origin) return url;
-    if (`${decoded(target.pathname)}/`.startsWith(top)) return url;
+    if (`${decoded(target.pathname)}/`.startsWith(under)) return url;
     return url.slice(0, head.length) + prefix + url.slice(head.length);
   }
   const mapUrl = (url) => insert(url, base);
@@ -110,8 +110,8 @@
    * Maps the values of URL attributes (and style sheets) in HTML that a script is about to insert.
    *
    * A request would start before a mutation observer saw the element. Setting the HTML in an inert template and moving
-   * the nodes would revive scripts, and writing a tree out again changes text; so this edits the string, and only there.
-   * `inside` is the element that it is the content of; `places` learns where <head> and its like start.
+   * the nodes would revive scripts, and writing a tree out again changes text; so this edits the string, only there.
+   * `inside` is the element whose content it is; `places` learns where the content of <head> and its like begins.
    */
   function mapHtml(html, inside = "", places = {}) {
     if (RAW.test(inside)) return inside.toLowerCase() === "style" ? mapCss(html) : html;
@@ -142,12 +142,12 @@
         if (!raw) continue;
         const quote = double !== undefined ? '"' : single !== undefined ? "'" : "";
         const value = raw.includes("&") ? decode(raw, quote) : raw;
-        elsewhere ||= /^base$/i.test(tag) && /^href$/i.test(name) && resolve(value)?.origin !== origin;
+        elsewhere ||= /^base$/i.test(tag) && /^href$/i.test(name) && (resolve(value)?.origin ?? origin) !== origin;
         const mapped = mapAttribute(tag, name, value);
         const length = raw.length + 2 * quote.length;
         if (mapped !== value) edits.push([at - length, at, `"${encode(mapped)}"`]);
       }
-      if (!attribute?.[1] || elsewhere) break; // a tag without an end is none; from another <base> on, no URL is ours
+      if (!attribute?.[1] || elsewhere) break; // no tag, or no URL of ours from here on
       if (tag[0] === "/") continue;
       edits.forEach((edit) => replace(...edit));
       if (/^(?:head|html)$/i.test(tag)) places[tag.toLowerCase()] ??= at + out.length - copied;
@@ -237,85 +237,70 @@
     Object.defineProperty(owner, name, { ...own, set: new Proxy(own.set, { apply }) });
   }
 
+  const wrapMethods = (type, names, before) => {
+    for (const name of names.split(" ")) wrap(window[type]?.prototype, name, before);
+  };
+
   // A Request is mapped when it is made: to change one afterwards would mean to read its body.
   for (const name of ["fetch", "Request", "Worker", "SharedWorker", "EventSource", "WebSocket", "Audio", "open"]) {
     wrap(window, name, argument(0));
   }
-  const prototype = (type) => window[type]?.prototype;
-  wrap(window, "FontFace", argument(1, mapCss));
-  wrap(prototype("XMLHttpRequest"), "open", argument(1));
-  wrap(prototype("Navigator"), "sendBeacon", argument(0));
-  wrap(prototype("Worklet"), "addModule", argument(0));
-  wrap(prototype("History"), "pushState", argument(2));
-  wrap(prototype("History"), "replaceState", argument(2));
-  wrap(prototype("ServiceWorkerContainer"), "getRegistration", argument(0));
-  wrap(prototype("ServiceWorkerContainer"), "register", (args) => {
+  wrapMethods("XMLHttpRequest", "open", argument(1));
+  wrapMethods("Navigator", "sendBeacon", argument(0));
+  wrapMethods("Worklet", "addModule", argument(0));
+  wrapMethods("History", "pushState replaceState", argument(2));
+  wrapMethods("ServiceWorkerContainer", "getRegistration", argument(0));
+  wrapMethods("ServiceWorkerContainer", "register", (args) => {
     argument(0)(args);
     if (args[1]?.scope !== undefined) args[1] = { ...args[1], scope: mapValue(args[1].scope) };
   });
 
-  const PROPERTIES = {
-    HTMLAnchorElement: "href", HTMLAreaElement: "href", HTMLBaseElement: "href", HTMLLinkElement: "href imageSrcset",
-    HTMLImageElement: "src srcset", HTMLSourceElement: "src srcset", HTMLMediaElement: "src", HTMLTrackElement: "src",
-    HTMLVideoElement: "poster", HTMLScriptElement: "src", HTMLIFrameElement: "src srcdoc", HTMLFrameElement: "src",
-    HTMLEmbedElement: "src", HTMLObjectElement: "data", HTMLFormElement: "action", HTMLButtonElement: "formAction",
-    HTMLInputElement: "src formAction", HTMLBodyElement: "background",
-  };
+  // Attributes. Elements of documents that are only parsed, and the XML of labelling configurations, are data.
   const mapLive = (element, name, text) =>
     isLive(element) && isHtml(element) ? mapAttribute(element.localName, name, text) : text;
-  for (const [type, names] of Object.entries(PROPERTIES)) {
-    for (const name of names.split(" ")) {
-      wrapSetter(prototype(type), name, (text, element) => mapLive(element, name, text));
-    }
-  }
-  wrapSetter(prototype("SVGAnimatedString"), "baseVal", mapUrl); // image.href.baseVal
   const setAttribute = (at) => (args, element) =>
     argument(at + 1, (text) => mapLive(element, String(args[at]), text))(args);
-  wrap(Element.prototype, "setAttribute", setAttribute(0));
-  wrap(Element.prototype, "setAttributeNS", setAttribute(1));
-
-  wrap(prototype("CSSStyleDeclaration"), "setProperty", argument(1, mapCss));
-  wrapSetter(prototype("CSSStyleDeclaration"), "cssText", mapCss);
-  for (const name of ["insertRule", "replace", "replaceSync"]) {
-    wrap(prototype("CSSStyleSheet"), name, argument(0, mapCss));
+  wrapMethods("Element", "setAttribute", setAttribute(0));
+  wrapMethods("Element", "setAttributeNS", setAttribute(1));
+  const PROPERTIES = "href src srcset imageSrcset poster data action formAction srcdoc background".split(" ");
+  for (const type of Object.getOwnPropertyNames(window).filter((name) => /^HTML\w+Element$/.test(name))) {
+    for (const name of PROPERTIES) {
+      wrapSetter(window[type].prototype, name, (text, element) => mapLive(element, name, text));
+    }
   }
+  wrapSetter(window.SVGAnimatedString?.prototype, "baseVal", mapUrl); // image.href.baseVal
 
+  // Styles.
+  wrap(window, "FontFace", argument(1, mapCss));
+  wrapMethods("CSSStyleDeclaration", "setProperty", argument(1, mapCss));
+  wrapMethods("CSSStyleSheet", "insertRule replace replaceSync", argument(0, mapCss));
+  wrapSetter(window.CSSStyleDeclaration?.prototype, "cssText", mapCss);
+
+  // HTML.
   const content = (html, node) => (isLive(node) ? mapHtml(html, node.localName) : html);
-  for (const owner of [Element.prototype, prototype("ShadowRoot")]) {
-    wrapSetter(owner, "innerHTML", content);
-    wrap(owner, "setHTML", argument(0, content));
-    wrap(owner, "setHTMLUnsafe", argument(0, content));
-  }
-  wrapSetter(Element.prototype, "outerHTML", (html, node) => (isLive(node) ? mapHtml(html) : html));
-  wrap(Element.prototype, "insertAdjacentHTML", (args, node) => {
-    const inside = /^(?:afterbegin|beforeend)$/i.test(args[0]) ? node.localName : "";
-    if (isLive(node)) argument(1, (html) => mapHtml(html, inside))(args);
-  });
-  wrap(Range.prototype, "createContextualFragment", (args, range) => {
-    if (isLive(range.startContainer)) argument(0, (html) => mapHtml(html))(args);
-  });
-  const write = (args, target) => {
-    if (isLive(target)) args.forEach((_, index) => argument(index, (html) => mapHtml(html))(args));
-  };
-  wrap(Document.prototype, "write", write);
-  wrap(Document.prototype, "writeln", write);
+  const markup = (html, node) => (isLive(node) ? mapHtml(html) : html);
+  wrapMethods("Element", "setHTML setHTMLUnsafe", argument(0, content));
+  wrapMethods("ShadowRoot", "setHTML setHTMLUnsafe", argument(0, content));
+  wrapSetter(window.ShadowRoot?.prototype, "innerHTML", content);
+  wrapSetter(Element.prototype, "innerHTML", content);
+  wrapSetter(Element.prototype, "outerHTML", markup);
+  wrapMethods("Element", "insertAdjacentHTML", (args, element) =>
+    argument(1, /^(?:afterbegin|beforeend)$/i.test(args[0]) ? content : markup)(args, element));
+  wrapMethods("Range", "createContextualFragment", (args, range) => argument(0, markup)(args, range.startContainer));
+  wrapMethods("Document", "write writeln", (args, target) =>
+    args.forEach((_, index) => argument(index, markup)(args, target)));
 
   // Nodes that were only parsed so far: mapped on their way into the page, before they can ask for anything.
   const adopt = (args, target) => {
     if (!isLive(target)) return;
     for (const node of args) if (node instanceof Node && !isLive(node)) fixTree(node);
   };
-  for (const [type, names] of [
-    [Node, "appendChild insertBefore replaceChild"],
-    [Element, "append prepend before after replaceWith replaceChildren"],
-    [DocumentFragment, "append prepend replaceChildren"],
-    [CharacterData, "before after replaceWith"],
-    [Document, "adoptNode"],
-  ]) {
-    for (const name of names.split(" ")) wrap(type.prototype, name, adopt);
-  }
-  wrap(Element.prototype, "insertAdjacentElement", (args, target) => adopt(args.slice(1), target));
-  wrap(Range.prototype, "insertNode", (args, range) => adopt(args, range.startContainer));
+  wrapMethods("Node", "appendChild insertBefore replaceChild", adopt);
+  wrapMethods("Element", "append prepend before after replaceWith replaceChildren insertAdjacentElement", adopt);
+  wrapMethods("DocumentFragment", "append prepend replaceChildren", adopt);
+  wrapMethods("CharacterData", "before after replaceWith", adopt);
+  wrapMethods("Range", "insertNode", (args, range) => adopt(args, range.startContainer));
+  wrapMethods("Document", "adoptNode", adopt);
   wrap(Document.prototype, "importNode", () => {}, (node, target) => (isLive(target) ? fixTree(node) : node));
 
   // ---- Nets below all this ----
@@ -331,7 +316,7 @@
 
   const net = (event) => [...event.composedPath(), event.submitter].forEach(fixElement);
   for (const type of ["click", "auxclick", "submit"]) window.addEventListener(type, net, true);
-  wrap(HTMLFormElement.prototype, "submit", (_, form) => fixAttribute(form, "action"));
+  wrapMethods("HTMLFormElement", "submit", (_, form) => fixAttribute(form, "action"));
 
   // `location` itself cannot be wrapped; Label Studio says `location.href = "/"` when a session has ended.
   window.navigation?.addEventListener("navigate", (event) => {

@@ -119,7 +119,7 @@
     if (next.state === "ready") leave();
     else if (resting && rested < REST) later(rested ? SLOW : 0); // at once: the end of the log
     else if (stream) later(SLOW);
-    else if (streams && !resting) listen();
+    else if (streams && !resting && !document.hidden) listen();
     else if (!resting) later(FAST);
   }
 
@@ -287,12 +287,20 @@
   if (first) {
     // Back from another tab, or from sleep: what the page says may be long past
     const refresh = () => {
-      if (document.hidden || busy || !(restingSince || failures)) return;
-      restingSince = restingSince && Date.now();
-      poll();
+      if (busy) return;
+      if (!document.hidden && !stream) {
+        restingSince = restingSince && Date.now();
+        poll();
+      } else if (document.hidden && stream) {
+        hush(); // a browser has six connections to a host, which a few tabs would take from JupyterLab
+        later(FAST);
+      }
     };
     for (const event of ["focus", "online", "visibilitychange"]) addEventListener(event, refresh);
     setInterval(tick, 500);
     accept(first);
+    const start = () => first.may_start && first.state === "stopped" && post(`${prefix}_proxy/start`);
+    if (document.prerendering) document.addEventListener("prerenderingchange", start);
+    else start();
   }
 })();

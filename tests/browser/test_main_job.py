@@ -1,0 +1,280 @@
+"""The main job: click the tile, label a picture, take the result home."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Frame, Page, expect
+from support import media
+from support.browser import INSECURE_HOST, Recorder, Tab
+from support.jupyter import JupyterLab
+
+START_MS = 180_000
+STEP_MS = 60_000
+
+expect.set_options(timeout=STEP_MS)
+
+BASE_URLS = ("/", "/user/alice/", "/user/a%40b.c/", "/jupyterlab/default/")
+
+
+@dataclass
+class Desk:
+    """A person before JupyterLab, and the Label Studio that the tile has opened."""
+
+    jupyter: JupyterLab
+    lab: Page  # JupyterLab's tab
+    page: Page  # the tab that Label Studio is in: its own, or JupyterLab's
+    studio: Frame  # Label Studio
+    recorder: Recorder
+
+    def open(self, path: str) -> None:
+        """Go to a page of Label Studio by its address."""
+        self.studio.goto(f"{self.jupyter.origin}{self.jupyter.prefix}{path}")
+
+    def assert_clean(self) -> None:
+        """Label Studio's pages asked for nothing outside the prefix, and for nothing in vain."""
+        # JupyterLab's own tab is in the record, too.
+        jupyters = re.compile(r"/(lab|api|static|server-proxy|lsp|kernelspecs|custom)\b")
+        prefix, base = self.jupyter.prefix, self.jupyter.base_url
+        self.recorder.exchanges[:] = [
+            exchange
+            for exchange in self.recorder.exchanges
+            if (path := urlsplit(exchange.url).path).startswith(prefix)
+            or not jupyters.match("/" + path.removeprefix(base))
+        ]
+        self.recorder.assert_clean(prefix, self.jupyter.origin)
+
+
+@pytest.fixture
+def click_tile(
+    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
+) -> Iterator[Callable[..., Desk]]:
+    def click(base_url: str, *, inside_lab: bool = False) -> Desk:
+        jupyter = jupyter_lab(
+            base_url=base_url,
+            config={"data_dir": str(data_dir), "new_browser_tab": not inside_lab},
+        )
+        lab, recorder = new_page(jupyter)
+        lab.set_default_timeout(STEP_MS)
+        lab.goto(f"{jupyter.url}lab")
+        tile = lab.locator(".jp-LauncherCard", has_text="Label Studio")
+        expect(tile).to_have_count(1)
+        icon = tile.locator("img")
+        expect(icon).to_be_visible()
+        assert icon.evaluate("image => image.naturalWidth") > 0
+        recorder.forget()
+        if inside_lab:
+            tile.click()
+            frame = lab.locator("iframe").element_handle().content_frame()
+            assert frame is not None
+            return Desk(jupyter, lab, lab, frame, recorder)
+        with lab.expect_popup() as opened:
+            tile.click()
+        page = opened.value
+        page.set_default_timeout(STEP_MS)
+        return Desk(jupyter, lab, page, page.main_frame, recorder)
+
+    yield click
+
+
+def see_it_start(desk: Desk) -> None:
+    studio = desk.studio
+    expect(studio.get_by_role("heading", name="Starting Label Studio")).to_be_visible()
+    expect(studio.get_by_text("Load Label Studio", exact=True)).to_be_visible()
+    # The page turns into Label Studio by itself.
+    create = studio.get_by_role("button", name="Create Project").first
+    expect(create).to_be_visible(timeout=START_MS)
+
+
+def create_project(desk: Desk) -> None:
+    studio = desk.studio
+    # Label Studio makes a draft when its dialogue opens, and fails if one is quicker.
+    with desk.page.expect_response(
+        lambda answer: (
+            answer.request.method == "POST" and answer.url.endswith("/labelstudio/api/projects")
+        )
+    ) as draft:
+        studio.get_by_role("button", name="Create Project").first.click()
+    assert draft.value.status == 201
+    studio.get_by_label("Project Name").fill("Cats")
+    studio.get_by_text("Data Import", exact=True).click()
+    picture = {"name": "cat.png", "mimeType": "image/png", "buffer": media.png()}
+    studio.locator("input[type=file]").first.set_input_files(picture)
+    studio.get_by_text("cat.png").first.wait_for()
+    studio.get_by_text("Labeling Setup", exact=True).click()
+    studio.get_by_text("Object Detection with Bounding Boxes").click()
+    studio.get_by_text("Labels (2)").wait_for()
+    studio.get_by_role("button", name="Save").click()
+    studio.wait_for_url(re.compile(r"/projects/\d+/data"), timeout=STEP_MS)
+
+
+def see_thumbnail(desk: Desk) -> None:
+    desk.studio.wait_for_function(
+        """() => [...document.images].some(
+            (image) => image.src.includes("/data/upload/") && image.naturalWidth === 64)"""
+    )
+
+
+def label_picture(desk: Desk) -> None:
+    studio = desk.studio
+    studio.locator("img[src*='/data/upload/']").first.click()
+    # The editor fetches the picture and shows it as a blob.
+    studio.wait_for_function(
+        """() => [...document.images].some(
+            (image) => image.src.startsWith("blob:") && image.naturalWidth === 64)"""
+    )
+    studio.get_by_text("Airplane").first.click()
+    canvas = studio.locator("canvas").last
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    mouse = desk.page.mouse
+    x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+    mouse.move(x + width * 0.25, y + height * 0.25)
+    mouse.down()
+    mouse.move(x + width * 0.5, y + height * 0.5, steps=5)
+    mouse.move(x + width * 0.75, y + height * 0.75, steps=5)
+    mouse.up()
+    submit = studio.get_by_role("button", name=re.compile("^submit", re.I)).first
+    with desk.page.expect_response(re.compile(r"/api/tasks/\d+/annotations")) as answer:
+        submit.click()
+    assert answer.value.status == 201
+
+
+def export_json(desk: Desk) -> list[dict]:
+    desk.open("projects/1/data")
+    desk.studio.get_by_role("button", name="Export").click()
+    with desk.page.expect_download() as download:
+        desk.studio.locator("[class*=modal]").get_by_role("button", name="Export").click()
+    return json.loads(Path(download.value.path()).read_text())
+
+
+def assert_labelled(tasks: list[dict]) -> None:
+    (task,) = tasks
+    ((annotation),) = task["annotations"]
+    ((region),) = annotation["result"]
+    value = region["value"]
+    assert value["rectanglelabels"] == ["Airplane"]
+    assert [value[name] for name in ("x", "y", "width", "height")] == pytest.approx(
+        [25, 25, 50, 50], abs=15
+    )
+    assert re.fullmatch(r"/data/upload/1/\w+-cat\.png", task["data"]["image"])
+
+
+@pytest.mark.parametrize("base_url", BASE_URLS)
+def test_a_picture_is_labelled_in_a_new_tab(click_tile: Callable[..., Desk], base_url: str) -> None:
+    desk = click_tile(base_url)
+    see_it_start(desk)
+    create_project(desk)
+    see_thumbnail(desk)
+    label_picture(desk)
+    assert_labelled(export_json(desk))
+    assert urlsplit(desk.page.url).path.startswith(desk.jupyter.prefix)
+    desk.assert_clean()
+    # No cookie of Label Studio's is in the browser: all there are, are Jupyter's.
+    names = {cookie["name"] for cookie in desk.recorder.context.cookies()}
+    assert not names & {"sessionid", "csrftoken"}
+
+
+def test_a_picture_is_labelled_inside_jupyterlab(click_tile: Callable[..., Desk]) -> None:
+    desk = click_tile("/user/a%40b.c/", inside_lab=True)
+    see_it_start(desk)
+    create_project(desk)
+    see_thumbnail(desk)
+    label_picture(desk)
+    assert_labelled(export_json(desk))
+    assert len(desk.recorder.context.pages) == 1
+    desk.assert_clean()
+
+
+def test_every_page_of_the_menus_opens(click_tile: Callable[..., Desk]) -> None:
+    desk = click_tile("/user/alice/")
+    see_it_start(desk)
+    create_project(desk)
+    see_thumbnail(desk)
+    label_picture(desk)
+    studio, prefix = desk.studio, desk.jupyter.prefix
+
+    def links() -> set[str]:
+        every = studio.locator("a[href]").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+        # What leads elsewhere (documentation, the chat) is for the reader to open.
+        return {link for link in every if not re.match(r"https?:", link)}
+
+    desk.open("")
+    studio.locator("[class*=hamburger]").first.click()
+    studio.get_by_role("link", name="Organization").wait_for()
+    found = links()
+    desk.open("projects/1/settings")
+    studio.get_by_role("link", name="Danger Zone").wait_for()
+    found |= links()
+    desk.open("user/account")
+    studio.get_by_role("link", name="Personal Access Token").wait_for()
+    found |= links()
+    assert len(found) > 15
+    assert {link for link in found if not link.startswith(prefix)} == set()
+    desk.assert_clean()
+    for link in sorted(found):
+        desk.recorder.forget()
+        studio.goto(desk.jupyter.origin + link, wait_until="networkidle")
+        assert urlsplit(studio.url).path.startswith(prefix), link
+        assert studio.locator("body").inner_text().strip(), f"{link} is empty"
+        desk.assert_clean()
+
+
+def test_ten_tabs_cause_one_start_and_show_what_they_asked_for(
+    click_tile: Callable[..., Desk],
+) -> None:
+    desk = click_tile("/user/alice/")
+    pages = [desk.recorder.context.new_page() for _ in range(9)]
+    asked = f"{desk.jupyter.origin}{desk.jupyter.prefix}projects?page=1#here"
+    for page in pages:
+        page.goto(asked)
+    # A tab that is closed takes nothing with it.
+    desk.page.close()
+    pages.pop().close()
+    for page in pages:
+        expect(page.get_by_role("button", name=re.compile("Create")).first).to_be_visible(
+            timeout=START_MS
+        )
+        assert page.url.startswith(asked.removesuffix("#here"))
+    log = desk.jupyter.log.read_text()
+    assert len(re.findall(r"Label Studio \(.*\) is starting", log)) == 1
+
+
+def test_a_click_starts_it_where_browsers_do_not_say_what_they_ask_for(
+    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
+) -> None:
+    # Over http, and not on localhost, browsers send no Sec-Fetch headers.
+    jupyter = jupyter_lab(
+        config={"data_dir": str(data_dir)},
+        server_config={"ServerApp": {"local_hostnames": [INSECURE_HOST]}},
+    )
+    page, _ = new_page()
+    address = f"http://{INSECURE_HOST}:{jupyter.port}/labelstudio/?token={jupyter.token}"
+    with page.expect_request(lambda request: request.url.endswith("_proxy/start")) as asked:
+        page.goto(address)
+    assert "sec-fetch-site" not in asked.value.all_headers()
+    create = page.get_by_role("button", name="Create Project").first
+    expect(create).to_be_visible(timeout=START_MS)
+
+
+def test_the_notebooks_launcher_has_one_tile_too(
+    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
+) -> None:
+    jupyter = jupyter_lab(config={"data_dir": str(data_dir)})
+    page, _ = new_page(jupyter)
+    page.set_default_timeout(STEP_MS)
+    page.goto(f"{jupyter.url}tree")
+    page.get_by_text("New", exact=True).click()
+    entry = page.locator(".lm-Menu-itemLabel", has_text="Label Studio")
+    expect(entry).to_have_count(1)
+    with page.expect_popup() as opened:
+        entry.click()
+    heading = opened.value.get_by_role("heading", name="Starting Label Studio")
+    expect(heading).to_be_visible()

@@ -1,0 +1,819 @@
+"""What passes between the browser and Label Studio, and what must not.
+
+The gateway's process as jupyter-server-proxy runs it; in Label Studio's place a program that says
+what has reached it. "Arrives" means: arrives there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import jwt
+import pytest
+from support.gateway import (
+    HOST,
+    PROGRAM,
+    Answer,
+    Gateway,
+    add_account,
+    answer,
+    head,
+    read_answer,
+)
+
+# Every credential below has this in it, and nothing else has.
+SECRET = "jupyter-secret-7c1e"
+OWNER = 7
+PAGE = f"https://{HOST}/user/alice/labelstudio"
+NAVIGATE = [("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
+
+
+@pytest.fixture(scope="module")
+def gateway(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
+    data_dir = new_data_dir()
+    add_account(data_dir, "alice@localhost", user_id=OWNER)
+    server = Gateway(
+        data_dir,
+        allow_origin="https://admitted.example",
+        allow_origin_pat=r"https://[a-z]+\.pattern\.example$",
+    )
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def ready(gateway: Gateway) -> Gateway:
+    """The gateway, with Label Studio running."""
+    gateway.start()
+    return gateway
+
+
+@pytest.fixture
+def stopped(gateway: Gateway) -> Gateway:
+    """The gateway, with Label Studio stopped."""
+    gateway.stop_label_studio()
+    return gateway
+
+
+# "résumé" in either encoding, as bytes seen as Latin-1
+TEXTS = ["r\xc3\xa9sum\xc3\xa9", "r\xe9sum\xe9"]
+
+
+def in_utf_8(text: str) -> str:
+    """The UTF-8 of a text, as bytes seen as Latin-1. What is UTF-8 already must stay as it is."""
+    return text if "\xc3" in text else text.encode().decode("latin-1")
+
+
+# ---- Jupyter's credentials
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Cookie", f"username-hub-example={SECRET}; _xsrf={SECRET}"),
+        ("cookie", f"jupyterhub-session-id={SECRET}"),
+        ("COOKIE", f"sessionid={SECRET}; csrftoken={SECRET}"),
+        ("Cookie2", f"$Version={SECRET}"),
+        ("Authorization", f"token {SECRET}"),
+        ("authorization", f"TOKEN {SECRET}"),
+        ("AUTHORIZATION", f"Bearer {SECRET}"),
+        ("Authorization", f"Basic {SECRET}"),
+        ("Authorization", SECRET),
+        ("Proxy-Authorization", f"Bearer {SECRET}"),
+        ("X-XSRFToken", SECRET),
+        ("X-XSRFTOKEN", SECRET),
+        ("X-CSRFToken", SECRET),
+        ("X-Api-Key", SECRET),
+        ("Referer", f"https://{HOST}/user/alice/lab?token={SECRET}"),
+        ("referer", f"https://{HOST}/user/alice/lab?reset={SECRET}"),
+        ("X-Forwarded-Host", SECRET),
+        ("X-Forwarded-For", SECRET),
+        ("X-Forwarded-User", SECRET),
+        ("X-Forwarded-Access-Token", SECRET),
+        ("X-Forwarded-Prefix", f"/user/{SECRET}/"),
+        ("X-Forwarded-Context", f"/user/{SECRET}/"),
+        ("X-ProxyContextPath", f"/user/{SECRET}/"),
+        ("Forwarded", f"for={SECRET}"),
+        ("X-Real-IP", SECRET),
+        ("X-JupyterHub-User", SECRET),
+        ("X-JupyterHub-Api-Token", SECRET),
+        ("x-jupyter-token", SECRET),
+        ("X_Forwarded_For", SECRET),
+        ("X_JupyterHub_User", SECRET),
+        ("HTTP_AUTHORIZATION", SECRET),
+        ("X_API_KEY", SECRET),
+        ("Keep-Alive", SECRET),
+        ("TE", SECRET),
+        ("Proxy-Connection", SECRET),
+    ],
+    ids=lambda header: f"{header[0]} {header[1][:8]}",
+)
+def test_header_with_a_credential_does_not_arrive(ready: Gateway, header: tuple[str, str]) -> None:
+    for repeated in ([header], [header, header], [header, ("X-Between", "1"), header]):
+        request = ready.arrived("GET", "/api/projects", repeated)
+        assert SECRET.encode() not in request.head
+
+
+@pytest.mark.parametrize("name", ["Origin", "origin"])
+def test_where_the_browser_is_does_not_arrive(ready: Gateway, name: str) -> None:
+    request = ready.arrived("POST", "/api/projects", [(name, f"https://{HOST}")], b"{}")
+    assert HOST.encode() not in request.head
+    assert request.all("Host") == ["localhost"]
+
+
+def test_header_named_by_connection_does_not_arrive(ready: Gateway) -> None:
+    connection = ("Connection", "keep-alive, X-Passport ,x-other")
+    credentials = [("X-Passport", SECRET), ("X-OTHER", SECRET), ("x-passport", SECRET)]
+    request = ready.arrived("GET", "/", [connection, *credentials])
+    assert SECRET.encode() not in request.head
+
+
+@pytest.mark.parametrize("names", [["Content-Length"], ["Host", "Authorization"], ["X-Answer"]])
+def test_connection_cannot_take_away_what_the_gateway_adds(
+    ready: Gateway, names: list[str]
+) -> None:
+    connection = ("Connection", ", ".join(names))
+    request = ready.arrived("POST", "/api/x", [PROGRAM, connection], b"body")
+    assert request.all("Content-Length") == ["4"]
+    assert request.all("Host") == ["localhost"]
+    assert request.all("Authorization")[0].startswith("Bearer ")
+    assert request.body == b"body"
+
+
+@pytest.mark.parametrize(
+    ("sent", "arrives"),
+    [
+        ("/?token=S", "/"),
+        ("/api/projects?token=S", "/api/projects"),
+        ("/api/projects?token=S&page=2", "/api/projects?page=2"),
+        ("/api/projects?page=2&token=S", "/api/projects?page=2"),
+        ("/api/projects?a=1&token=S&b=2", "/api/projects?a=1&b=2"),
+        ("/api/projects?token=S&token=S&a=1&token=S", "/api/projects?a=1"),
+        ("/api/projects?TOKEN=S&Token=S&a=1", "/api/projects?a=1"),
+        ("/api/projects?%74oken=S&a=1", "/api/projects?a=1"),
+        ("/api/projects?%74%6F%6b%65%6E=S&a=1", "/api/projects?a=1"),
+        ("/api/projects?tok%45n=S&a=1", "/api/projects?a=1"),
+        ("/api/projects?token%3DS", "/api/projects?token%3DS"),  # a name, without a value
+        ("/api/projects?+token=S&token+=S&%20token=S&a=1", "/api/projects?a=1"),
+        ("/api/projects?token&a=1", "/api/projects?a=1"),
+        ("/api/projects?token=&a=1", "/api/projects?a=1"),
+        ("/api/projects?token=S=S&a=1", "/api/projects?a=1"),
+        ("/api/projects?&&token=S&&a=1", "/api/projects?&&&a=1"),
+        # others whose name or value looks like it
+        ("/api/projects?tokens=5&token_id=3&a=token", "/api/projects?tokens=5&token_id=3&a=token"),
+        ("/api/token=5?a=1", "/api/token=5?a=1"),
+    ],
+)
+def test_token_parameter_does_not_arrive_and_every_other_one_does(
+    ready: Gateway, sent: str, arrives: str
+) -> None:
+    secret, is_name = SECRET.encode(), "%3D" in sent
+    request = ready.arrived("GET", sent.replace("S", SECRET) if not is_name else sent)
+    assert secret not in request.head
+    assert request.target == arrives
+
+
+def test_token_parameter_is_in_no_location_and_no_log(ready: Gateway) -> None:
+    for target in (f"/logout?token={SECRET}", f"/user/login/?token={SECRET}&next=/"):
+        assert SECRET not in ready.ask("GET", target)["Location"]
+    ready.ask("POST", f"/api/x?token={SECRET}", [("Cookie", SECRET)])  # refused
+    ready.ask("GET", f"/api/x?token={SECRET}", [("Cookie", SECRET), PROGRAM])
+    assert SECRET not in ready.process.log.read_text()
+    assert SECRET not in ready.ask("GET", "/_proxy/diagnostics").body.decode()
+
+
+# ---- everything else
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        f"GET /r\xe9sum\xe9?token={SECRET}",
+        f"GET /a b?token={SECRET}",
+        f"GET /\x7f?token={SECRET}",
+        f"GET http://{HOST}/?token={SECRET}",
+        f"GET ?token={SECRET}",
+        f"G@T /?token={SECRET}",
+    ],
+    ids=repr,
+)
+def test_request_that_is_none_is_answered_and_is_in_no_log(
+    ready: Gateway, request_line: str
+) -> None:
+    before = ready.process.log.stat().st_size
+    with ready.connection() as sock:
+        fields = f"Host: {HOST}\r\nCookie: a={SECRET}"
+        sock.sendall(f"{request_line} HTTP/1.1\r\n{fields}\r\n\r\n".encode("latin-1"))
+        back = read_answer(sock, "GET")
+    assert 400 <= back.status < 500
+    assert SECRET.encode() not in ready.process.log.read_bytes()[before:]
+
+
+def test_answer_that_is_none_is_told_and_its_request_is_in_no_log(ready: Gateway) -> None:
+    before = ready.process.log.stat().st_size
+    told = answer(headers=[("X-Bad", "a\0b")])
+    back = ready.ask("GET", f"/api/x?q={SECRET}", [PROGRAM, told])
+    assert back.status == 502
+    assert back.json()["detail"]
+    assert SECRET.encode() not in ready.process.log.read_bytes()[before:]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/dm/views?project=1&tab=%7B%22filters%22%3A%5B%5D%7D",
+        "/data/local-files/?d=a%2Fb%2Fc%20d+e%2Bf",
+        "/data/upload/1/a%2Fb.png?x=/",
+        "/data/upload/1/%E4%BD%A0%E5%A5%BD%20%28%29.png",
+        "/a?b=2&a=1&b=1&c=&d&=e&&f=%zz",
+        "/a?q=%c3%a9&r=%C3%A9&s=%ff",
+        "/a/../b/./c//d",
+        "//evil.example/a",
+        "/%2e%2e/%2E%2E/etc",
+        "/a;b=c?d;e=f",
+        "/a?b=c?d=/e:@!$'()*,~",
+        "/a%00b%0d%0a?c=%0d%0aX:y",
+        '/a?b={}|[]^`"<>',
+        "/" + "long/" * 2000 + "?" + "q=" + "x" * 20000,
+    ],
+    ids=lambda target: target[:40],
+)
+def test_target_arrives_byte_for_byte(ready: Gateway, target: str) -> None:
+    request = ready.arrived("GET", target)
+    assert request.target.encode("latin-1") == target.encode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Content-Type", 'text/csv; charset="x"'),
+        ("Range", "bytes=0-99,200-"),
+        ("If-Range", '"etag"'),
+        ("If-None-Match", 'W/"etag", "other"'),
+        ("If-Modified-Since", "Thu, 01 Jan 2026 00:00:00 GMT"),
+        ("Accept", "text/html;q=0.8, */*"),
+        ("Accept-Language", "de, en;q=0.5"),
+        ("User-Agent", "curl/8.5.0"),
+        ("Cache-Control", "no-cache"),
+        ("Content-Disposition", 'attachment; filename="a b.txt"'),
+        ("X-Requested-With", "XMLHttpRequest"),
+        ("x-oDd-CasinG", "Kept"),
+        ("Authorization-Hint", "not one"),
+        ("X-Long", "y" * 30000),
+    ],
+    ids=lambda header: header[0],
+)
+def test_other_header_arrives_unchanged(ready: Gateway, header: tuple[str, str]) -> None:
+    request = ready.arrived("POST", "/api/x", [PROGRAM, header], b"body")
+    assert header in request.headers
+    assert len(request.all(header[0])) == 1
+
+
+@pytest.mark.parametrize("value", TEXTS, ids=["UTF-8", "Latin-1"])
+def test_text_of_a_header_arrives_unchanged(ready: Gateway, value: str) -> None:
+    (arrived,) = ready.arrived("GET", "/api/x", [("X-Name", value)]).all("X-Name")
+    assert arrived in {value, in_utf_8(value)}
+
+
+def test_repeated_headers_arrive_in_their_order(ready: Gateway) -> None:
+    headers = [("X-Tag", "one"), ("X-Other", "-"), ("X-Tag", "two"), ("x-tag", "one")]
+    request = ready.arrived("GET", "/api/x", headers)
+    assert request.all("X-Tag") == ["one", "two", "one"]
+
+
+def test_nothing_is_added_but_host_and_identity(ready: Gateway) -> None:
+    request = ready.arrived("GET", "/api/x")
+    assert sorted(name for name, _ in request.headers) == ["Authorization", "Host"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET", "OPTIONS"])
+def test_body_of_any_method_arrives_byte_for_byte(ready: Gateway, method: str) -> None:
+    body = bytes(range(256)) * 5 + b"token=" + b"\r\n\r\n0\r\n"
+    request = ready.arrived(method, "/api/x", [PROGRAM], body)
+    assert request.method == method
+    assert (request.body, request.length) == (body, len(body))
+    assert request.all("Content-Length") == [str(len(body))]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_method_without_a_body_arrives_without_one(ready: Gateway, method: str) -> None:
+    for body in (None, b""):
+        request = ready.arrived(method, "/api/x", [PROGRAM], body)
+        assert (request.method, request.length) == (method, 0)
+        assert not request.all("Transfer-Encoding")
+
+
+def test_chunked_upload_arrives_with_a_length(ready: Gateway) -> None:
+    block = bytes(range(256)) * 1024
+    for count in (1, 20):  # below and above what is kept in memory
+        request = ready.arrived("POST", "/api/x", [PROGRAM], chunks=[block] * count)
+        assert request.length == len(block) * count
+        assert request.sha256 == hashlib.sha256(block * count).hexdigest()
+        assert request.all("Content-Length") == [str(request.length)]
+        assert not request.all("Transfer-Encoding")
+
+
+def test_upload_arrives_while_it_is_being_sent(ready: Gateway) -> None:
+    half = bytes(2 * 1024 * 1024)
+    with ready.connection() as sock:
+        length = ("Content-Length", str(2 * len(half)))
+        sock.sendall(head("POST", "/api/projects/1/import", [PROGRAM, length]) + half)
+        assert ready.ask("GET", "/-/arrived").status == 200
+        sock.sendall(half)
+        request = read_answer(sock, "POST").json()
+    assert request["length"] == 2 * len(half)
+
+
+def test_answer_comes_while_it_is_being_made(ready: Gateway) -> None:
+    rest = 40 * 1024 * 1024
+    with ready.connection() as sock:
+        sock.sendall(head("GET", "/api/export", [answer(body="first", rest=rest)]))
+        begin = b""
+        while not begin.endswith(b"\r\n\r\nfirst"):
+            begin += sock.recv(1)
+        assert ready.ask("GET", "/-/release").status == 200
+        received = 0
+        while received < rest and (block := sock.recv(1024 * 1024)):
+            received += len(block)
+    assert received == rest
+
+
+def test_program_that_waits_to_be_asked_for_its_body_is_asked(ready: Gateway) -> None:
+    fields = [PROGRAM, ("Expect", "100-continue"), ("Content-Length", "4")]
+    with ready.connection(timeout=10) as sock:
+        sock.sendall(head("POST", "/api/x", fields))
+        assert sock.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"body")
+        request = read_answer(sock, "POST").json()
+    assert request["length"] == 4
+    assert "expect" not in {name.lower() for name, _ in request["headers"]}
+
+
+# ---- identity
+
+
+def test_identity_is_a_token_of_a_minute_for_the_owner(ready: Gateway) -> None:
+    (authorization,) = ready.arrived("GET", "/projects/").all("Authorization")
+    scheme, _, token = authorization.partition(" ")
+    assert scheme == "Bearer"
+    assert jwt.get_unverified_header(token)["alg"] == "HS256"
+    lines = (ready.data_dir / ".env").read_text().splitlines()
+    key = next(line.removeprefix("SECRET_KEY=") for line in lines if "SECRET_KEY=" in line)
+    claims = jwt.decode(token, key, algorithms=["HS256"], options={"require": ["exp", "iat"]})
+    assert set(claims) == {"token_type", "exp", "iat", "jti", "user_id"}
+    assert claims["token_type"] == "access"
+    assert claims["user_id"] == str(OWNER)
+    assert claims["jti"]
+    assert 0 < claims["exp"] - claims["iat"] <= 60
+    assert claims["iat"] <= time.time() < claims["exp"]
+
+
+def test_secret_key_is_readable_by_its_owner_only(ready: Gateway) -> None:
+    assert (ready.data_dir / ".env").stat().st_mode & 0o777 == 0o600
+    assert ready.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+# ---- answers
+
+
+def test_cookies_of_label_studio_do_not_come_back(ready: Gateway) -> None:
+    cookies = [("Set-Cookie", "sessionid=1; Path=/"), ("set-cookie", "a=b"), ("SET-COOKIE2", "c")]
+    for kind in ("text/html", "text/css", "application/json", "image/png"):
+        fields = [*cookies, ("Content-Type", kind), ("X-Kept", "yes")]
+        for path in ("/projects/", "/api/projects", "/data/upload/1/a.png"):
+            back = ready.ask("GET", path, [answer(headers=fields)])
+            assert "Set-Cookie" not in back
+            assert "Set-Cookie2" not in back
+            assert back["X-Kept"] == "yes"
+
+
+def test_hop_by_hop_headers_do_not_come_back(ready: Gateway) -> None:
+    names = ["Keep-Alive", "Proxy-Authenticate", "Trailer", "Upgrade", "X-Hop"]
+    fields = [("Connection", "keep-alive, x-hop"), *((name, "1") for name in names)]
+    back = ready.ask("GET", "/api/x", [answer(headers=fields, body="text")])
+    assert back.body == b"text"
+    assert not set(names) & {name for name, _ in back.headers}
+
+
+@pytest.mark.parametrize("value", TEXTS, ids=["UTF-8", "Latin-1"])
+def test_text_of_an_answers_header_comes_back_unchanged(ready: Gateway, value: str) -> None:
+    fields = [("X-Tag", "1"), ("X-Name", value), ("X-Tag", "2")]
+    back = ready.ask("GET", "/api/x", [answer(headers=fields, body="text")])
+    assert back["X-Name"] in {value, in_utf_8(value)}
+    assert back.all("X-Tag") == ["1", "2"]
+
+
+def test_answers_are_not_sniffed_and_files_are_sandboxed(ready: Gateway) -> None:
+    fields = [("Content-Type", "text/html"), ("Content-Security-Policy-Report-Only", "x")]
+    policies = {}
+    for path in ("/data/upload/1/a.html", "/projects/"):
+        back = ready.ask("GET", path, [answer(headers=fields, body='<a href="/x">')])
+        assert back["X-Content-Type-Options"] == "nosniff"
+        assert "Content-Security-Policy-Report-Only" not in back
+        policies[path] = back["Content-Security-Policy"]
+    assert policies["/data/upload/1/a.html"].startswith("sandbox;")
+    assert "allow-scripts" not in policies["/data/upload/1/a.html"]
+    assert all("frame-ancestors 'self'" in policy for policy in policies.values())
+
+
+def test_answer_of_head_has_the_headers_and_no_body(ready: Gateway) -> None:
+    fields = [("Content-Type", "image/png"), ("ETag", '"1"')]
+    with ready.connection() as sock:
+        for path in ("/data/upload/1/a.png", "/api/x"):
+            # the same connection twice: a body would be read as the next answer
+            sock.sendall(head("HEAD", path, [answer(headers=fields, body="x" * 1000)]))
+            back = read_answer(sock, "HEAD")
+            assert (back.status, back.body) == (200, b"")
+            assert back["Content-Length"] == "1000"
+            assert back["ETag"] == '"1"'
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_answer_without_a_body_stays_without_one(ready: Gateway, status: int) -> None:
+    fields = [("ETag", '"1"'), ("X-Kept", "yes")]
+    with ready.connection() as sock:
+        for kind in ("text/html", "application/json"):
+            told = answer(status=status, headers=[*fields, ("Content-Type", kind)])
+            sock.sendall(head("GET", "/projects/", [told]))
+            back = read_answer(sock, "GET")
+            assert (back.status, back.body) == (status, b"")
+            assert back["X-Kept"] == "yes"
+            assert "Transfer-Encoding" not in back
+
+
+def test_part_of_a_file_comes_back_as_it_is(ready: Gateway) -> None:
+    fields = [("Content-Range", "bytes 5-9/100"), ("Accept-Ranges", "bytes")]
+    for kind in ("audio/wav", "text/html"):
+        part = [*fields, ("Content-Type", kind)]
+        told = answer(status=206, headers=part, body="/a/\xff\x00")
+        back = ready.ask("GET", "/data/upload/1/a", [("Range", "bytes=5-9"), told])
+        assert (back.status, back.body) == (206, b"/a/\xff\x00")
+        assert back["Content-Range"] == "bytes 5-9/100"
+        assert back["Content-Length"] == "5"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 500, 503])
+def test_errors_of_the_api_come_back_as_they_are(ready: Gateway, status: int) -> None:
+    fields = [("Content-Type", "application/json")]
+    told = answer(status=status, headers=fields, body='{"detail": "/projects/"}')
+    back = ready.ask("GET", "/api/projects", [told])
+    assert (back.status, back.body) == (status, b'{"detail": "/projects/"}')
+
+
+# ---- redirects
+
+
+@pytest.mark.parametrize(
+    ("path", "location", "leads_to"),
+    [
+        ("/", "/projects/", "/projects/"),
+        ("/projects", "/projects/", "/projects/"),
+        ("/projects/1/data?tab=2", "/projects/", "/projects/"),
+        ("/projects/1/data", "/projects/2/data?tab=3#x", "/projects/2/data?tab=3#x"),
+        ("/projects/1/data", "http://localhost/projects/", "/projects/"),
+        ("/projects/1/data", "http://localhost", "/"),
+        ("/projects/1/data", "http://localhost/?next=/a/", "/?next=/a/"),
+        ("/projects/1/data", "http://localhost?next=/a/", "/?next=/a/"),
+        ("/projects/1/data", "settings", "/projects/1/settings"),
+        ("/projects/1/data", "?tab=2", "/projects/1/data?tab=2"),
+        ("/a%2Fb/c", "/projects/", "/projects/"),
+        ("/", "/x:y/", "/x:y/"),
+        (
+            "/projects/",
+            "/data/upload/1/caf%C3%A9%2F.png?a=%2F+",
+            "/data/upload/1/caf%C3%A9%2F.png?a=%2F+",
+        ),
+    ],
+)
+def test_redirect_is_relative_and_stays_below_the_prefix(
+    ready: Gateway, path: str, location: str, leads_to: str
+) -> None:
+    back = ready.ask("GET", path, [answer(status=302, headers=[("Location", location)])])
+    assert back.status == 302
+    assert not urlsplit(back["Location"]).netloc
+    assert not back["Location"].startswith("/")
+    assert urljoin(PAGE + path, back["Location"]) == PAGE + leads_to
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "//evil.example/",
+        "///evil.example/",
+        "////evil.example/",
+        "https://evil.example/",
+        "HTTPS://evil.example/",
+        "https:evil.example",
+        "https:/evil.example",
+        "http:///evil.example",
+        "\\\\evil.example",
+        "/\\evil.example",
+        "\\/evil.example",
+        "/\\/evil.example",
+        "/\t/evil.example",
+        "\t//evil.example",
+        "http://localhost@evil.example/",
+        "http://localhost:80@evil.example/",
+        "http://localhost.evil.example/",
+        "http://localhost\\@evil.example/",
+        "http://localhost//evil.example/",
+        "http://localhost/\\evil.example/",
+        "http://127.0.0.1.evil.example/",
+        "http://[evil.example/",
+        "http://localhost:port/",
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "ftp://localhost/",
+        ".//evil.example/",
+        "..//evil.example/",
+        "/..//evil.example/",
+        "/.//evil.example/",
+        "/%09/evil.example/",
+        "/%5cevil.example",
+        "/x\r\nSet-Cookie: a=b",
+        "/x\rSet-Cookie: a=b",
+        "/x\nSet-Cookie: a=b",
+        "/x\0",
+        "/\xe9",
+    ],
+    ids=repr,
+)
+def test_redirect_never_leaves_the_origin(ready: Gateway, location: str) -> None:
+    for path in ("/", "/projects/1/data", "/api/projects/1/", "/data/upload/1/a"):
+        back = ready.ask("GET", path, [answer(status=302, headers=[("Location", location)])])
+        assert "Set-Cookie" not in back
+        if "Location" not in back:
+            assert back.status == 502
+            continue
+        assert back.status == 302
+        # no character that a browser drops or takes for a slash: so urljoin reads it as it does
+        assert not set("\\\t\r\n\0 ") & set(back["Location"])
+        assert not back["Location"].startswith("/")
+        target = urlsplit(urljoin(PAGE + path, back["Location"]))
+        assert (target.scheme, target.netloc) == ("https", HOST)
+
+
+@pytest.mark.parametrize("path", ["/tasks/5/resolve/?fileuri=x", "/projects/5/presign/?fileuri=x"])
+def test_redirect_to_a_signed_link_may_leave_the_origin(ready: Gateway, path: str) -> None:
+    link = "https://bucket.s3.amazonaws.com/a%2Fb.png?X-Amz-Signature=1%2B2&x=+"
+    back = ready.ask("GET", path, [answer(status=303, headers=[("Location", link)])])
+    assert (back.status, back["Location"]) == (303, link)
+    for location in ("javascript:alert(1)", "file:///etc/passwd", "//evil.example"):
+        back = ready.ask("GET", path, [answer(status=303, headers=[("Location", location)])])
+        assert back.status == 502
+
+
+@pytest.mark.parametrize("path", ["/user/login", "/user/login/", "/user/signup/?token=x&next=/a"])
+def test_login_leads_home(ready: Gateway, path: str) -> None:
+    for method in ("GET", "POST"):
+        back = ready.ask(method, path, [PROGRAM])
+        assert back.status == 302
+        assert urljoin(PAGE + path, back["Location"]) == f"{PAGE}/"
+
+
+@pytest.mark.parametrize("path", ["/logout", "/logout/", "/logout?next=//evil.example"])
+def test_logout_leads_to_jupyter(ready: Gateway, path: str) -> None:
+    back = ready.ask("GET", path)
+    assert back.status == 302
+    assert urljoin(PAGE + path, back["Location"]) == f"https://{HOST}/user/alice/"
+
+
+@pytest.mark.parametrize("location", ["/user/login/", "/user/login/?next=/projects/"])
+def test_login_form_is_never_shown_but_a_page_that_says_why(ready: Gateway, location: str) -> None:
+    told = answer(status=302, headers=[("Location", location)])
+    page = ready.ask("GET", "/projects/", [*NAVIGATE, ("Sec-Fetch-Site", "none"), told])
+    assert page.status == 503
+    assert "Location" not in page
+    assert b"Label Studio does not let you in" in page.body
+    data = ready.ask("GET", "/projects/", [PROGRAM, told])
+    assert data.status == 503
+    assert set(data.json()) == {"detail", "what", "why", "remedy"}
+
+
+# ---- who may
+
+
+SAME = ("Sec-Fetch-Site", "same-origin")
+UNSAFE = ["POST", "PUT", "PATCH", "DELETE"]
+
+
+def refused(gateway: Gateway, method: str, headers: list[tuple[str, str]]) -> bool:
+    """Whether the gateway refuses it; then nothing may have reached Label Studio."""
+    before = gateway.ask("GET", "/-/seen").json()
+    back: Answer = gateway.ask(method, f"/api/x?{method}", headers, b"{}")
+    after = gateway.ask("GET", "/-/seen").json()
+    if back.status == 403:
+        assert "refused" in back.json()["detail"]
+        assert after == before
+        return True
+    assert back.status == 200
+    assert after == [*before, f"/api/x?{method}"]
+    return False
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")],
+        [("Sec-Fetch-Site", "cross-site")],
+        [("Sec-Fetch-Site", "cross-site"), PROGRAM],
+        [("Sec-Fetch-Site", "cross-site"), ("Origin", f"https://{HOST}")],
+        [("Sec-Fetch-Site", "same-site"), ("Origin", "https://other.hub.example")],
+        [("Sec-Fetch-Site", "Same-Origin ish")],
+        [("Sec-Fetch-Site", "")],
+        [
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Sec-Fetch-Mode", "navigate"),
+            ("Sec-Fetch-User", "?1"),
+        ],
+        [("Origin", "null")],
+        [("Origin", "null"), PROGRAM],
+        [("Origin", "https://evil.example")],
+        [("Origin", "https://evil.example"), PROGRAM],
+        [("Origin", f"https://{HOST}.evil.example")],
+        [("Origin", f"https://evil{HOST}")],
+        [("Origin", f"https://{HOST}:8443")],
+        [("Origin", "https://")],
+        [("Origin", "")],
+        [("Origin", "https://not-admitted.example")],
+        [("Origin", "https://x.pattern.example.evil.example")],
+        [],
+        [("Cookie", "username-hub-example=x")],
+        [("Cookie", "username-hub-example=x"), ("Referer", f"https://{HOST}/user/alice/lab")],
+        [("Authorization", "token ")],
+        [("Authorization", "Basic dXNlcjpwYXNz")],
+        [("Authorization", "x")],
+    ],
+    ids=lambda headers: "; ".join(f"{name}: {value}" for name, value in headers) or "nothing",
+)
+def test_change_that_nobody_here_wanted_is_refused(
+    ready: Gateway, headers: list[tuple[str, str]]
+) -> None:
+    for method in UNSAFE:
+        assert refused(ready, method, headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [SAME, ("Origin", f"https://{HOST}")],
+        [SAME],
+        [("Sec-Fetch-Site", "none")],
+        [("Origin", f"https://{HOST}")],
+        [("Origin", f"http://{HOST}")],
+        [("Origin", f"https://{HOST.upper()}")],
+        [("Origin", "https://outside.example"), ("X-Forwarded-Host", "outside.example")],
+        [("Origin", "https://admitted.example"), ("Sec-Fetch-Site", "cross-site")],
+        [("Origin", "https://lab.pattern.example"), ("Sec-Fetch-Site", "cross-site")],
+        [PROGRAM],
+        [("authorization", "Bearer x")],
+        [PROGRAM, ("Cookie", "username-hub-example=x")],
+    ],
+    ids=lambda headers: "; ".join(f"{name}: {value}" for name, value in headers),
+)
+def test_change_that_a_page_of_ours_or_a_program_asks_for_passes(
+    ready: Gateway, headers: list[tuple[str, str]]
+) -> None:
+    for method in UNSAFE:
+        assert not refused(ready, method, headers)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("mode", ["no-cors", "cors", "same-origin", "websocket"])
+def test_other_sites_cannot_read_or_embed(ready: Gateway, site: str, mode: str) -> None:
+    headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode)]
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert ready.ask(method, "/api/projects", headers).status == 403
+    for name in ("state", "diagnostics", "events"):
+        assert ready.ask("GET", f"/_proxy/{name}", headers).status == 403
+
+
+def test_link_from_another_site_opens_a_page(ready: Gateway) -> None:
+    back = ready.ask("GET", "/projects/", [*NAVIGATE, ("Sec-Fetch-Site", "cross-site")])
+    assert back.status == 200
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "restart"])
+def test_label_studio_is_stopped_and_started_only_from_here(ready: Gateway, command: str) -> None:
+    for headers in (
+        [],
+        [("Cookie", "username-hub-example=x")],
+        [("Origin", "https://evil.example")],
+        [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")],
+    ):
+        assert ready.ask("POST", f"/_proxy/{command}", headers).status == 403
+    assert ready.ask("GET", f"/_proxy/{command}", [PROGRAM]).status == 404
+    assert ready.state() == "ready"
+
+
+# ---- what starts a stopped Label Studio
+
+
+def typed(*more: tuple[str, str], site: str = "none") -> list[tuple[str, str]]:
+    """A navigation's headers, to which those of `more` are added."""
+    return [*NAVIGATE, ("Sec-Fetch-Site", site), *more]
+
+
+USER = ("Sec-Fetch-User", "?1")
+FRAME = [("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")]
+CROSS = ("Sec-Fetch-Site", "cross-site")
+IMAGE = [("Accept", "image/*"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")]
+FETCH = [("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")]
+COOKIE = ("Cookie", "username-hub-example=x")
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        pytest.param("GET", typed(), id="address that was typed"),
+        pytest.param("GET", typed(USER), id="bookmark"),
+        pytest.param("GET", typed(site="same-origin"), id="window.open by the launcher"),
+        pytest.param("GET", typed(USER, site="same-origin"), id="link in JupyterLab"),
+        pytest.param("GET", [*FRAME, SAME], id="frame in JupyterLab"),
+        pytest.param("GET", typed(USER, site="cross-site"), id="link of another site, clicked"),
+        pytest.param("GET", typed(USER, site="same-site"), id="link of the hub's site, clicked"),
+        pytest.param("GET", [PROGRAM], id="program that reads"),
+        pytest.param("POST", [PROGRAM], id="program that writes"),
+        pytest.param(
+            "GET", [("Authorization", "Bearer x"), COOKIE], id="program with a cookie, too"
+        ),
+    ],
+)
+def test_starts_label_studio(stopped: Gateway, method: str, headers: list[tuple[str, str]]) -> None:
+    back = stopped.ask(method, "/projects/", headers)
+    assert stopped.state() != "stopped"
+    if ("Sec-Fetch-Mode", "navigate") in headers:
+        assert back.status == 200
+        assert back["Content-Type"].startswith("text/html")
+    else:
+        assert back.status == 503
+        assert back.json()["state"] == "preparing"
+        assert int(back["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        pytest.param("GET", typed(site="cross-site"), id="redirect of another site"),
+        pytest.param("GET", typed(site="same-site"), id="redirect of another host of the site"),
+        pytest.param("GET", [*FRAME, CROSS], id="frame of another site"),
+        pytest.param("GET", [*FRAME, CROSS, USER], id="frame of another site, clicked in"),
+        pytest.param("GET", typed(("Sec-Purpose", "prefetch")), id="prefetch"),
+        pytest.param("GET", typed(("Sec-Purpose", "prefetch;prerender")), id="prerender"),
+        pytest.param("GET", typed(("Purpose", "prefetch")), id="prefetch of an older browser"),
+        pytest.param("GET", [*IMAGE, SAME], id="image"),
+        pytest.param("GET", [*IMAGE, CROSS], id="image in another site"),
+        pytest.param("GET", [*FETCH, SAME], id="fetch of a tab that is still open"),
+        pytest.param("POST", [*FETCH, SAME], id="fetch that writes"),
+        pytest.param("GET", [*FETCH, SAME, PROGRAM], id="fetch with a token"),
+        pytest.param("GET", [*FETCH, CROSS], id="fetch of another site"),
+        pytest.param("GET", [COOKIE, ("Accept", "*/*")], id="curl with a cookie"),
+        pytest.param("GET", [COOKIE, ("Accept", "text/html")], id="browser over plain http"),
+        pytest.param("POST", [COOKIE], id="curl with a cookie that writes"),
+        pytest.param("GET", [], id="nothing known"),
+        pytest.param("HEAD", [COOKIE], id="look at the headers"),
+    ],
+)
+def test_does_not_start_label_studio(
+    stopped: Gateway, method: str, headers: list[tuple[str, str]]
+) -> None:
+    back = stopped.ask(method, "/projects/", headers)
+    assert stopped.state() == "stopped"
+    assert back.status in {200, 403, 503}
+    if back.status == 200:  # the start page, which says so
+        assert b"Label Studio is not running" in back.body
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/_proxy/state",
+        "/_proxy/diagnostics",
+        "/_proxy/static/start.css",
+        "/_proxy/static/start.js",
+        "/user/login/",
+        "/user/signup/",
+        "/logout",
+    ],
+)
+def test_gateways_own_answers_do_not_start_label_studio(stopped: Gateway, target: str) -> None:
+    for headers in ([PROGRAM], typed(USER)):
+        assert stopped.ask("GET", target, headers).status in {200, 302}
+        assert stopped.state() == "stopped"
+
+
+def test_start_page_over_plain_http_may_ask_to_start_and_a_stranger_may_not(
+    stopped: Gateway,
+) -> None:
+    page = stopped.ask("GET", "/projects/", [COOKIE, ("Accept", "text/html")])
+    assert b'"may_start": true' in page.body
+    page = stopped.ask("GET", "/projects/", typed(site="cross-site"))
+    assert b'"may_start": false' in page.body
+    assert "frame-ancestors 'self'" in page["Content-Security-Policy"]

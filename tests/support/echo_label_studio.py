@@ -1,0 +1,109 @@
+"""A program in Label Studio's place, which tells what has reached it.
+
+Run as `label-studio` is: `echo_label_studio.py start … --port N`. `/health` is 200. Every other
+request is answered with JSON of what came in, byte for byte, or as its header `X-Answer` asks (see
+`support.gateway.answer`). `/-/seen` lists the targets of all requests so far. `/-/release` lets
+an answer with a `rest` go on; `/-/arrived` waits until a body of a request has begun to come in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import socketserver
+import sys
+import threading
+from typing import Any
+
+REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 304: "Not Modified"}
+SHOWN_BYTES = 4096
+
+seen: list[str] = []
+released = threading.Event()
+arrived = threading.Event()
+
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        while self.answer_one():
+            pass
+
+    def answer_one(self) -> bool:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = self.rfile.readline()
+            if not line:
+                return False
+            head += line
+        request, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        method, target, _ = request.split(" ")
+        headers = [tuple(part.strip() for part in line.split(":", 1)) for line in lines]
+        fields = {name.lower(): value for name, value in headers}
+        path = target.partition("?")[0]
+        if not path.startswith("/-/"):
+            seen.append(target)
+        length, digest, begin = self.read_body(fields)
+        if path == "/-/release":
+            released.set()
+        elif path == "/-/arrived":
+            arrived.wait(60)
+        answer: dict[str, Any] = {"body": "healthy"}
+        if path == "/-/seen":
+            answer = {"body": json.dumps(seen)}
+        elif path != "/health":
+            told = {
+                "method": method,
+                "target": target,
+                "headers": headers,
+                "head": base64.b64encode(head).decode(),
+                "length": length,
+                "sha256": digest,
+                "body": base64.b64encode(begin).decode(),
+            }
+            answer = {"body": json.dumps(told), "headers": [["Content-Type", "application/json"]]}
+        if "x-answer" in fields:
+            answer = json.loads(base64.b64decode(fields["x-answer"]))
+        self.send(method, answer)
+        return "close" not in fields.get("connection", "")
+
+    def read_body(self, fields: dict[str, str]) -> tuple[int, str, bytes]:
+        """Length, SHA-256 and the first bytes."""
+        digest, begin, length = hashlib.sha256(), b"", 0
+        left = int(fields.get("content-length", "0"))
+        while left and (block := self.rfile.read1(min(left, 65536))):
+            arrived.set()
+            left -= len(block)
+            length += len(block)
+            digest.update(block)
+            begin += block[: SHOWN_BYTES - len(begin)]
+        return length, digest.hexdigest(), begin
+
+    def send(self, method: str, answer: dict[str, Any]) -> None:
+        status = answer.get("status", 200)
+        body = answer.get("body", "").encode("latin-1")
+        rest = answer.get("rest", 0)  # so many more bytes, after `/-/release`
+        headers = "".join(f"{name}: {value}\r\n" for name, value in answer.get("headers", []))
+        if status not in {204, 304}:
+            headers += f"Content-Length: {len(body) + rest}\r\n"
+        head = f"HTTP/1.1 {status} {REASONS.get(status, 'Whatever')}\r\n{headers}\r\n"
+        if method == "HEAD" or status in {204, 304}:
+            body, rest = b"", 0
+        self.wfile.write(head.encode("latin-1") + body)
+        if rest:
+            released.wait(60)
+        while rest:
+            size = min(rest, 1024 * 1024)
+            self.wfile.write(bytes(size))
+            rest -= size
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+if __name__ == "__main__":
+    port = int(sys.argv[sys.argv.index("--port") + 1])
+    with Server(("127.0.0.1", port), Handler) as server:
+        server.serve_forever()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import pytest
+from labelstudio_proxy.gateway.guard import (
+    Origins,
+    is_navigation,
+    may_ask_to_start,
+    may_start,
+    refusal,
+)
+from multidict import CIMultiDict
+
+NONE = Origins()
+HOST = {"Host": "hub.example:8000"}
+TOKEN = {"Authorization": "token abc"}
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+def headers(*parts: dict[str, str]) -> CIMultiDict[str]:
+    return CIMultiDict({name: value for part in (HOST, *parts) for name, value in part.items()})
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://changed.by.a.proxy"},
+        {"Origin": "https://hub.example:8000"},
+        {"Origin": "http://HUB.example:8000"},
+        {"Origin": "https://front.example", "X-Forwarded-Host": "front.example, hub.example:8000"},
+        TOKEN,
+        {"Authorization": "Bearer abc"},
+        TOKEN | {"Cookie": "a=b"},
+    ],
+)
+def test_a_change_that_its_owner_wants_passes(method: str, sent: dict[str, str]) -> None:
+    assert refusal(method, headers(sent), NONE) is None
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"Cookie": "a=b"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"} | TOKEN,
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://hub.example:8000"},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://hub.example"},
+        {"Origin": "https://hub.example:8001"},
+        {"Origin": "https://hub.example:8000.evil.example"},
+        {"Origin": "https://evil.example"} | TOKEN,
+        {"Authorization": "token "},
+        {"Authorization": "Basic YTpi"},
+    ],
+)
+def test_a_change_that_another_site_could_have_sent_is_refused(
+    method: str, sent: dict[str, str]
+) -> None:
+    assert refusal(method, headers(sent), NONE)
+
+
+def test_reading_passes_but_not_as_a_part_of_another_site() -> None:
+    assert refusal("GET", headers(), NONE) is None
+    assert refusal("GET", headers(NAVIGATION, {"Sec-Fetch-Site": "cross-site"}), NONE) is None
+    image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert refusal("GET", headers(image), NONE)
+
+
+def test_origins_that_jupyter_admits_pass() -> None:
+    sent = headers({"Sec-Fetch-Site": "cross-site", "Origin": "https://portal.example"})
+    assert refusal("POST", sent, Origins("https://portal.example")) is None
+    assert refusal("POST", sent, Origins(allow_origin_pat=r"https://[a-z]+\.example$")) is None
+    assert refusal("POST", sent, Origins("https://other.example", r"https://x")) is not None
+    null = headers({"Sec-Fetch-Site": "cross-site", "Origin": "null"})
+    assert refusal("POST", null, Origins("*")) is not None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        NAVIGATION | {"Sec-Fetch-Site": "same-origin"},
+        NAVIGATION | {"Sec-Fetch-Site": "none"},
+        NAVIGATION | {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-User": "?1"},
+        NAVIGATION | {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"},
+        TOKEN,
+    ],
+)
+def test_a_person_or_a_program_with_a_token_starts_it(sent: dict[str, str]) -> None:
+    assert may_start("GET", headers(sent))
+
+
+FRAME = NAVIGATION | {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"Cookie": "a=b"},
+        {"Accept": "text/html"},
+        NAVIGATION | {"Sec-Fetch-Site": "cross-site"},
+        FRAME | {"Sec-Fetch-User": "?1"},
+        NAVIGATION | {"Sec-Fetch-Site": "none", "Sec-Purpose": "prefetch;prerender"},
+        NAVIGATION | {"Sec-Fetch-Site": "same-origin", "Purpose": "prefetch"},
+        {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"} | TOKEN,
+    ],
+)
+def test_nothing_else_starts_it(sent: dict[str, str]) -> None:
+    assert not may_start("GET", headers(sent))
+
+
+def test_without_fetch_metadata_the_page_asks_to_start() -> None:
+    sent = headers({"Accept": "text/html,*/*;q=0.8"})
+    assert is_navigation("GET", sent)
+    assert may_ask_to_start("GET", sent)
+    assert not may_ask_to_start("GET", headers(NAVIGATION))
+    assert not is_navigation("POST", sent)
+    assert not is_navigation("GET", headers({"Accept": "*/*"}))
