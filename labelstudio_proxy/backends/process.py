@@ -120,7 +120,8 @@ class ProcessBackend(Backend):
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
         found = self._installation
-        if found is not None and found.python is None and not any(tail):
+        says_nothing = how.startswith("exit") and not any(tail)
+        if found is not None and found.python is None and says_nothing:
             return Problem(
                 f"{found.executable} ended without a word ({how}).",
                 "It may be another program than Label Studio.",

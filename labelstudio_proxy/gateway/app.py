@@ -18,7 +18,7 @@ from aiohttp import web
 from ..config import LabelStudioProxy
 from ..datadir import DataDirectory
 from ..problem import Problem
-from ..supervisor import State, Supervisor
+from ..supervisor import Snapshot, State, Supervisor
 from ..upstream import open_session
 from . import guard
 from .diagnostics import diagnostics
@@ -256,30 +256,31 @@ class Gateway:
             }
         )
         await response.prepare(request)
-        log = self._supervisor.log
+        supervisor, log = self._supervisor, self._supervisor.log
+        begin = max(0, log.last - LOG_LINES)
         last = request.headers.get("Last-Event-ID", "")
-        line = int(last) if last.isdecimal() else log.last - LOG_LINES
+        line = int(last) if last.isdecimal() else begin
         if line > log.last:  # the browser's number is from a gateway before this one
-            line = log.last - LOG_LINES
+            line = begin
         await response.write(b"retry: 1000\n\n")
         loop = asyncio.get_running_loop()
         end = loop.time() + STREAM_SECONDS
-        shown = None
+        shown: Snapshot | None = None
         while True:
-            snapshot = self._supervisor.snapshot
+            news = b""
             if lines := log.since(line):
                 line = lines[-1][0]
-                await response.write(_event("log", lines, line))
-            if snapshot is not shown:
-                shown = snapshot
-                await response.write(_event("state", snapshot.as_json()))
-            over = snapshot.state in {State.READY, State.FAILED} or loop.time() >= end
-            if over:
+                news += _event("log", lines, line)
+            if supervisor.snapshot is not shown:
+                shown = supervisor.snapshot
+                news += _event("state", shown.as_json())
+            await response.write(news or b": still here\n\n")
+            if shown.state in {State.READY, State.FAILED}:
                 break
-            if self._supervisor.snapshot is shown and log.last == line:
-                await self._supervisor.changed(STREAM_BEAT_SECONDS)
-                if self._supervisor.snapshot is shown and log.last == line:
-                    await response.write(b": still here\n\n")
+            if loop.time() >= end:
+                break
+            if supervisor.snapshot is shown and log.last == line:
+                await supervisor.changed(STREAM_BEAT_SECONDS)
         await response.write_eof()
         return response
 

@@ -1,0 +1,323 @@
+"""Starting, stopping and ending, with a small program in Label Studio's place."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gateway import PROGRAM, Gateway, add_account, script
+from support.processes import clean_environment, pids_that_mention, wait_for
+
+ECHO = '"$(dirname "$0")/echo-label-studio" "$@"'
+
+
+@pytest.fixture
+def gateway(data_dir: Path) -> Iterator[Callable[..., Gateway]]:
+    """Make a gateway; `lines`: the script that stands for Label Studio, made in its home."""
+    started: list[Gateway] = []
+    add_account(data_dir, "ada@localhost")
+
+    def make(*lines: str, **settings: Any) -> Gateway:
+        if lines:
+            label_studio = script(data_dir.parent / "label-studio", *lines)
+            settings["label_studio"] = str(label_studio)
+        started.append(Gateway(data_dir, settings=settings))
+        if lines:
+            echo = started[-1].home / "echo-label-studio"
+            (data_dir.parent / "echo-label-studio").symlink_to(echo)
+        return started[-1]
+
+    yield make
+    for each in started:
+        each.stop()
+
+
+def snapshot(gateway: Gateway) -> dict[str, Any]:
+    return gateway.ask("GET", "/_proxy/state").json()
+
+
+def post(gateway: Gateway, command: str) -> dict[str, Any]:
+    answer = gateway.ask("POST", f"/_proxy/{command}", [PROGRAM])
+    assert answer.status == 202
+    return answer.json()
+
+
+def until(gateway: Gateway, *states: str) -> dict[str, Any]:
+    def reached() -> dict[str, Any] | None:
+        found = snapshot(gateway)
+        return found if found["state"] in states else None
+
+    return wait_for(reached, what=lambda: f"{states}, it is {snapshot(gateway)}")
+
+
+def label_studios(gateway: Gateway) -> list[int]:
+    """The processes of its Label Studio."""
+    marked = pids_that_mention(gateway.data_dir)
+    return [pid for pid in marked if pid != gateway.process.pid]
+
+
+def test_fifty_first_requests_cause_one_start(gateway: Callable[..., Gateway]) -> None:
+    made = gateway("echo started >> $(dirname $0)/starts", f"exec {ECHO}")
+    answers: list[int] = []
+
+    def request() -> None:
+        answers.append(made.ask("GET", "/api/projects/", [PROGRAM]).status)
+
+    threads = [threading.Thread(target=request) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(made, "ready")
+    assert len(answers) == 50
+    assert set(answers) <= {503, 200}
+    assert (made.data_dir.parent / "starts").read_text() == "started\n"
+
+
+def test_a_program_is_told_the_state_and_when_to_come_back(
+    gateway: Callable[..., Gateway],
+) -> None:
+    made = gateway(f"sleep 1; exec {ECHO}")
+    answer = made.ask("GET", "/api/projects/", [PROGRAM])
+    assert answer.status == 503
+    assert int(answer["Retry-After"]) > 0
+    told = answer.json()
+    assert told["state"] in {"preparing", "starting"}
+    assert told["started_at"] <= told["now"]
+    ready = until(made, "ready")
+    assert ready["ready_after"] >= 1
+    assert {step["state"] for step in ready["steps"]} == {"done"}
+    assert made.ask("GET", "/api/projects/", [PROGRAM]).status == 200
+
+
+def test_stop_during_a_start_stops_and_leaves_nothing(gateway: Callable[..., Gateway]) -> None:
+    made = gateway("trap '' TERM", "while :; do sleep 0.05; done")
+    post(made, "start")
+    until(made, "starting")
+    wait_for(lambda: label_studios(made), what="a process")
+    # Not even SIGTERM moves it: the test need not wait for the 30 s until SIGKILL.
+    for pid in label_studios(made):
+        os.kill(pid, signal.SIGKILL)
+    post(made, "stop")
+    until(made, "stopped", "failed")
+    wait_for(lambda: not label_studios(made), what="its processes to be gone")
+
+
+def test_what_was_wanted_last_happens(gateway: Callable[..., Gateway]) -> None:
+    made = gateway()
+    for _ in range(5):
+        post(made, "start")
+        post(made, "stop")
+    until(made, "stopped")
+    for _ in range(5):
+        post(made, "stop")
+        post(made, "start")
+    until(made, "ready")
+    assert made.ask("GET", "/x", [PROGRAM]).status == 200
+
+
+def test_restart_runs_another_one(gateway: Callable[..., Gateway]) -> None:
+    made = gateway()
+    made.start()
+    before = set(label_studios(made))
+    first = snapshot(made)
+    post(made, "restart")
+    wait_for(
+        lambda: (
+            (now := snapshot(made))["state"] == "ready" and now["started_at"] != first["started_at"]
+        ),
+        what="the second life",
+    )
+    assert snapshot(made)["restarts"] == 1
+    assert not before & set(label_studios(made))
+
+
+def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
+    gateway: Callable[..., Gateway],
+) -> None:
+    made = gateway(
+        "echo started >> $(dirname $0)/starts",
+        "echo 'django.db.utils.OperationalError: database is locked'",
+        "exit 3",
+    )
+    post(made, "start")
+    failed = until(made, "failed")
+    assert "exit status 3" in failed["error"]["what"]
+    assert "Another program holds" in failed["error"]["why"]
+    assert [step["state"] for step in failed["steps"]].count("failed") == 1
+    assert any("database is locked" in line for _, line in failed["log"])
+    # A request does not start it again; Try again does.
+    made.ask("GET", "/", [PROGRAM])
+    assert snapshot(made)["state"] == "failed"
+    assert (made.data_dir.parent / "starts").read_text() == "started\n"
+    post(made, "start")
+    until(made, "failed")
+    assert (made.data_dir.parent / "starts").read_text() == "started\n" * 2
+
+
+def test_one_that_is_killed_in_use_is_named(gateway: Callable[..., Gateway]) -> None:
+    made = gateway()
+    made.start()
+    for pid in label_studios(made):
+        os.kill(pid, signal.SIGKILL)
+    failed = until(made, "failed")
+    assert "SIGKILL" in failed["error"]["what"]
+    assert "memory" in failed["error"]["why"]
+    page = made.ask("GET", "/", [("Accept", "text/html")])
+    assert page.status == 200
+    assert b"Label Studio" in page.body
+
+
+def test_a_start_that_takes_too_long_ends_and_leaves_nothing(
+    gateway: Callable[..., Gateway],
+) -> None:
+    made = gateway("exec sleep 1000", start_timeout=1.0)
+    post(made, "start")
+    failed = until(made, "failed")
+    assert "within 1 seconds" in failed["error"]["what"]
+    assert "start_timeout" in failed["error"]["remedy"]
+    assert not label_studios(made)
+
+
+def test_every_line_is_kept_whatever_it_holds(gateway: Callable[..., Gateway]) -> None:
+    made = gateway(
+        r"printf 'caf\303\251\r\nbad \377 byte\n\n'",
+        "head -c 3000000 /dev/zero | tr '\\0' x",
+        "echo; echo end",
+        "exit 1",
+    )
+    post(made, "start")
+    log = [line for _, line in until(made, "failed")["log"]]
+    assert log[:3] == ["café", "bad \ufffd byte", ""]
+    assert log[-1] == "end"
+    assert all(len(line) <= 4000 for line in log)
+
+
+def events(gateway: Gateway, last: int | None = None) -> list[tuple[str, Any]]:
+    sent = [("Accept", "text/event-stream")]
+    if last is not None:
+        sent.append(("Last-Event-ID", str(last)))
+    text = gateway.ask("GET", "/_proxy/events", sent).body.decode()
+    found = re.findall(r"^event: (\w+)\n(?:id: \d+\n)?data: (.*)$", text, re.MULTILINE)
+    return [(name, json.loads(data)) for name, data in found]
+
+
+def test_the_events_tell_a_start_from_its_first_step_to_ready(
+    gateway: Callable[..., Gateway],
+) -> None:
+    made = gateway("echo one", "sleep 0.3", "echo two", f"exec {ECHO}")
+    post(made, "start")
+    told = events(made)
+    states = [data["state"] for name, data in told if name == "state"]
+    assert states[-1] == "ready"
+    assert states == sorted(states, key=["preparing", "starting", "ready"].index)
+    lines = [tuple(line) for name, data in told if name == "log" for line in data]
+    assert [text for _, text in lines[:2]] == ["one", "two"]
+    # Who comes back is not told twice.
+    again = [line for name, data in events(made, lines[0][0]) if name == "log" for line in data]
+    assert again[0][1] == "two"
+
+
+def test_it_ends_on_sigterm_and_leaves_nothing(gateway: Callable[..., Gateway]) -> None:
+    made = gateway()
+    made.start()
+    entries = list(made.home.rglob("labelstudio-proxy-*.json"))
+    assert len(entries) == 1
+    assert entries[0].stat().st_mode & 0o077 == 0
+    assert made.process.stop()
+    assert not label_studios(made)
+    assert not list(made.home.rglob("labelstudio-proxy-*"))
+
+
+def test_it_ends_when_jupyter_has_gone(data_dir: Path, tmp_path: Path) -> None:
+    # The parent of this gateway is a shell that ends.
+    socket = tmp_path / "s"
+    env = {**os.environ, "HOME": str(tmp_path), "LABELSTUDIO_PROXY_DATA_DIR": str(data_dir)}
+    command = [sys.executable, "-m", "labelstudio_proxy", "serve", "--unix-socket", str(socket)]
+    subprocess.run(
+        ["/bin/sh", "-c", '"$@" & while ! [ -S "$0" ]; do sleep 0.05; done', str(socket), *command],
+        env=env,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+    )
+    wait_for(lambda: not pids_that_mention(tmp_path), what="the gateway to end")
+
+
+def run(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of the gateway's user."""
+    return subprocess.run(
+        [sys.executable, "-m", "labelstudio_proxy", *arguments],
+        env=clean_environment(gateway.home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Gateway]) -> None:
+    made = gateway("echo hello from label studio", f"exec {ECHO}")
+    assert "stopped" in run(made, "status").stdout
+    assert run(made, "start").stdout == "Label Studio is ready.\n"
+    status = json.loads(run(made, "status", "--json").stdout)
+    assert status["state"] == "ready"
+    assert status["data_dir"] == str(made.data_dir)
+    assert "hello from label studio" in run(made, "logs").stdout
+    assert run(made, "restart").stdout == "Label Studio is ready.\n"
+    assert run(made, "stop").stdout == "Label Studio is stopped.\n"
+    assert "stopped" in run(made, "status", "--data-dir", str(made.data_dir)).stdout
+    wrong = run(made, "status", "--data-dir", "/elsewhere")
+    assert wrong.returncode == 1
+    assert "nothing is running for /elsewhere" in wrong.stderr
+
+
+def test_the_command_line_tells_a_failed_start(gateway: Callable[..., Gateway]) -> None:
+    made = gateway("echo no good", "exit 7")
+    failed = run(made, "start")
+    assert failed.returncode == 1
+    assert "exit status 7" in failed.stderr
+    assert "no good" in run(made, "status").stdout
+
+
+def test_logs_follow(gateway: Callable[..., Gateway]) -> None:
+    made = gateway("echo first", f"exec {ECHO}")
+    follower = subprocess.Popen(
+        [sys.executable, "-m", "labelstudio_proxy", "logs", "-f"],
+        env=clean_environment(made.home),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert follower.stdout is not None
+        made.start()
+        assert follower.stdout.readline() == "first\n"
+        post(made, "restart")
+        assert follower.stdout.readline() == "first\n"
+    finally:
+        follower.terminate()
+        follower.communicate()
+
+
+def test_without_a_gateway_the_command_line_says_what_to_do(tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "labelstudio_proxy"]
+    told = subprocess.run(
+        [*command, "status"], env=env, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert "Click the Label Studio tile" in told.stderr
+    version = subprocess.run(
+        [*command, "--version"], env=env, capture_output=True, text=True, check=True
+    )
+    assert version.stdout.startswith("labelstudio-proxy ")
