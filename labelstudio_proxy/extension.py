@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .config import resolve
 from .config_files import drop_in_files
 from .handoff import VARIABLE, Handoff
 from .launcher import NAME, process_fields
+from .transport import StreamingServerProcess
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -42,11 +43,11 @@ def link(serverapp: ServerApp) -> None:
     warnings.filterwarnings("ignore", f"entry_point {NAME} .*{AlreadyServed()}", UserWarning)
 
 
-def _server_process(handoff: Handoff) -> dict[str, Any]:
+def _server_process(handoff: Handoff) -> StreamingServerProcess:
     # jupyter-server-proxy formats environment variables, too.
     text = handoff.dump().replace("{", "{{").replace("}", "}}")
     fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
-    return {**fields, "environment": {VARIABLE: text}}
+    return StreamingServerProcess(name=NAME, environment={VARIABLE: text}, **fields)
 
 
 def _handoff(serverapp: ServerApp) -> Handoff:

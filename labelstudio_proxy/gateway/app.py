@@ -141,9 +141,13 @@ class Gateway:
             return self._notice(request, problem)
         except Problem as problem:
             return self._notice(request, problem)
-        except (aiohttp.ClientConnectionError, asyncio.TimeoutError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            if request.transport is None or request.transport.is_closing():
+                raise  # it is the browser that has gone
             logger.warning("Label Studio does not answer: %s", type(error).__name__)
-            return self._not_ready(request)
+            if isinstance(error, aiohttp.ClientConnectionError | asyncio.TimeoutError):
+                return self._not_ready(request)
+            return _json({"detail": "Label Studio's answer could not be read."}, 502)
 
     async def _connected(self) -> Upstream:
         """The connection to the Label Studio that is ready now; raises Problem."""

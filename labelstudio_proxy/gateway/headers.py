@@ -72,8 +72,10 @@ def request_headers(
     """The headers for Label Studio: what was received, less what it must not see, plus identity."""
     received = list(received)
     dropped = NOT_FORWARDED | _named_by_connection(received)
+    # aiohttp keeps the last of several that are spelt differently.
+    spelling: dict[str, str] = {}
     headers = CIMultiDict(
-        (name, value)
+        (spelling.setdefault(name.lower(), name), value)
         for name, value in received
         if name.lower() not in dropped
         and not name.lower().replace("_", "-").startswith(NOT_FORWARDED_PREFIXES)
@@ -103,6 +105,21 @@ def without_token(path: str) -> str:
         if unquote_plus(part.partition("=")[0]).strip().lower() != "token"
     ]
     return path + (question + "&".join(kept) if kept and question else "")
+
+
+def decoded(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Headers as they came in, as text that goes out as the same bytes, or as the same letters.
+
+    aiohttp sends UTF-8, and would lose what is not (Latin-1, by RFC 9110).
+    """
+    return [(_text(name), _text(value)) for name, value in raw]
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _named_by_connection(headers: Iterable[tuple[str, str]]) -> set[str]:

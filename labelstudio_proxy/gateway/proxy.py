@@ -20,6 +20,7 @@ from .headers import (
     DATA_POLICY,
     PAGE_POLICY,
     content_type,
+    decoded,
     request_headers,
     response_headers,
     without_token,
@@ -61,7 +62,9 @@ async def forward(
     """
     path = without_token(path)
     async with _body(request) as body:
-        headers = request_headers(request.headers.items(), upstream.identity.authorization(), HOST)
+        headers = request_headers(
+            decoded(request.raw_headers), upstream.identity.authorization(), HOST
+        )
         if body.length is not None:
             headers["Content-Length"] = str(body.length)
         async with upstream.session.request(
@@ -82,17 +85,15 @@ async def _answer(
     ancestors: str,
 ) -> web.StreamResponse:
     plain_path = unquote(path.partition("?")[0])
-    headers = response_headers(
-        (k.decode("latin-1"), v.decode("latin-1")) for k, v in answer.raw_headers
-    )
+    headers = response_headers(decoded(answer.raw_headers))
     is_data = DATA.match(plain_path) is not None
     kind = content_type(headers)
     if "Location" in headers:
-        if not is_data and LOGIN.fullmatch(urlsplit(headers["Location"]).path):
-            raise Refused
         location = mapped_location(path, headers["Location"])
         if location is None:
             return web.Response(status=502, text="Label Studio redirects to another site.\n")
+        if not is_data and LOGIN.fullmatch(urlsplit(headers["Location"]).path):
+            raise Refused
         headers["Location"] = location
     if is_data:
         headers["Content-Security-Policy"] = DATA_POLICY.format(ancestors=ancestors)
@@ -108,10 +109,14 @@ async def _answer(
         return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=text)
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
-    if has_body:
-        async for chunk in answer.content.iter_any():
+    try:
+        while has_body and (chunk := await answer.content.readany()):
             await response.write(chunk)
-    await response.write_eof()
+        await response.write_eof()
+    except aiohttp.ClientError:
+        # Half an answer must not look like a whole one.
+        if request.transport is not None:
+            request.transport.abort()
     return response
 
 
@@ -126,6 +131,8 @@ class _Body:
 @asynccontextmanager
 async def _body(request: web.BaseRequest) -> AsyncIterator[_Body]:
     length = request.content_length
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     if not request.body_exists or length == 0:
         yield _Body()
     elif length is not None:

@@ -28,13 +28,16 @@ def mapped_location(path: str, location: str) -> str | None:
     """What to send as `Location` for the answer to `path`; None: a redirect that is refused."""
     if re.search(r"[\x00-\x20\x7f\\]", location):
         return None
-    target = urlsplit(location)
+    try:
+        target = urlsplit(location)
+    except ValueError:
+        return None
     if target.scheme or target.netloc:
         ours = target.scheme in {"", "http", "https"} and target.hostname in {HOST, "127.0.0.1"}
         if not ours:
             signed = SIGNED_LINKS.fullmatch(path.split("?", 1)[0])
             return location if signed and target.scheme in {"http", "https"} else None
-        location = target._replace(scheme="", netloc="").geturl() or "/"
+        location = target._replace(scheme="", netloc="", path=target.path or "/").geturl()
     if location.startswith("/"):
         return relative(path, location)
     return location

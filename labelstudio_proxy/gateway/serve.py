@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from jupyter_core.paths import jupyter_data_dir
 
 from .. import backends
@@ -57,6 +58,7 @@ async def serve(
     Label Studio is stopped before it returns. Raises OSError if it cannot listen.
     """
     os.umask(0o077)
+    logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())
     files_root = settings.files_directory(root_dir)
     external = external_database(settings.environment)
@@ -120,6 +122,14 @@ async def serve(
         await runner.cleanup()
 
 
+def _without_request_line(record: logging.LogRecord) -> bool:
+    """Keep a malformed request's first line, which may hold a token, out of the log."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+        record.msg, record.args = "Refused a malformed request", ()
+    return True
+
+
 def log_path(directory: DataDirectory) -> Path:
     """Where the lines that Label Studio prints are kept: not in its data directory."""
     digest = hashlib.sha256(os.fsencode(directory.path)).hexdigest()[:12]
@@ -143,7 +153,7 @@ class _Door:
         if not path.startswith("/"):
             return web.Response(status=400, text="The request target must be a path.\n")
         if not self._token:
-            return await self._pass(request, path)
+            return await self._gateway.handle(request, path)
         if path.partition("?")[0] + "/" == self._prefix:
             return web.Response(status=302, headers={"Location": self._prefix})
         if not path.startswith(self._prefix):
@@ -163,20 +173,7 @@ class _Door:
             return web.Response(
                 status=403, text="Open the address that was printed at the start.\n"
             )
-        return await self._pass(request, "/" + path.removeprefix(self._prefix))
-
-    async def _pass(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        try:
-            return await self._gateway.handle(request, path)
-        except ConnectionResetError:  # the browser has gone
-            raise
-        except Exception:
-            logger.exception("A %s request failed", request.method)
-            if request.protocol.transport is None or getattr(request, "_payload_writer", None):
-                raise
-            return web.json_response(
-                {"detail": "labelstudio-proxy failed; see its log."}, status=500
-            )
+        return await self._gateway.handle(request, "/" + path.removeprefix(self._prefix))
 
     def _known(self, token: str) -> bool:
         return hmac.compare_digest(unquote(token).encode(), self._token.encode())

@@ -13,7 +13,7 @@ from importlib.resources import files
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 PREFIX = "/user/a%40b.c/labelstudio/"
 SCRIPT = (files("labelstudio_proxy.gateway") / "static" / "prefix.js").read_bytes()
@@ -177,23 +177,14 @@ def script_browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def script_context(script_browser: Browser) -> Iterator[BrowserContext]:
-    # One for all: a site has its own port, so nothing that a page stores reaches the next one.
+@pytest.fixture
+def tab(script_browser: Browser, site: Site) -> Iterator[Tab]:
     context = script_browser.new_context()
     context.set_default_timeout(PATIENCE * 1000)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def tab(script_context: BrowserContext, site: Site) -> Iterator[Tab]:
-    tab = Tab(script_context.new_page(), site)
-    script_context.on("request", tab.record)
+    tab = Tab(context.new_page(), site)
+    context.on("request", tab.record)
     yield tab
-    script_context.remove_listener("request", tab.record)
-    for page in script_context.pages:
-        page.close()
+    context.close()
 
 
 # What a page does, and the path (of a Label Studio at "/") that this asks for.
@@ -371,14 +362,22 @@ def test_navigation_stays_inside_the_prefix(tab: Tab, code: str, path: str) -> N
     assert tab.errors == []
 
 
-@pytest.mark.parametrize(
-    ("code", "path"), [*REQUESTS.values(), *NAVIGATIONS.values()], ids=[*REQUESTS, *NAVIGATIONS]
-)
-def test_without_the_script_the_same_would_leave_the_prefix(tab: Tab, code: str, path: str) -> None:
+@pytest.mark.parametrize(("code", "path"), REQUESTS.values(), ids=REQUESTS)
+def test_without_the_script_the_request_leaves_the_prefix(tab: Tab, code: str, path: str) -> None:
     tab.site.mapped = False
     tab.open()
     run(tab, code)
     tab.site.wait_for(path)
+
+
+@pytest.mark.parametrize(("code", "path"), NAVIGATIONS.values(), ids=NAVIGATIONS)
+def test_without_the_script_the_navigation_leaves_the_prefix(
+    tab: Tab, code: str, path: str
+) -> None:
+    tab.site.mapped = False
+    tab.open()
+    run(tab, code)
+    tab.page.wait_for_url(lambda url: urlsplit(url).path == path)
 
 
 def test_element_reports_the_url_that_it_loads(tab: Tab) -> None:
@@ -541,17 +540,37 @@ def test_frame_document_is_otherwise_what_it_was(tab: Tab) -> None:
 
 
 def test_second_run_changes_nothing(tab: Tab) -> None:
-    tab.open(head=TAG)
-    assert tab.page.evaluate(
-        "() => { const i = new Image(); i.src = '/x.png'; return i.getAttribute('src') }"
-    ) == (f"{PREFIX}x.png")
-    tab.page.evaluate("() => { window.kept = [fetch, Worker, Element.prototype.setAttribute] }")
-    tab.page.add_script_tag(url=f"{PREFIX}_proxy/static/prefix.js")
-    assert tab.page.evaluate(
-        "() => [fetch, Worker, Element.prototype.setAttribute].every((f, i) => f === window.kept[i])"
+    tab.open()
+    results = tab.page.evaluate(
+        """async () => {
+            const first = [fetch, Worker, Element.prototype.setAttribute];
+            const again = document.createElement("script");
+            Object.assign(again.dataset, document.querySelector("script[data-prefix]").dataset);
+            again.src = "_proxy/static/prefix.js";
+            await new Promise(done => { again.onload = done; document.head.append(again); });
+            const image = new Image();
+            image.src = "/x.png";
+            return [again.dataset.prefix, image.getAttribute("src"),
+                [fetch, Worker, Element.prototype.setAttribute].map((f, i) => f === first[i])];
+        }"""
     )
+    assert results == [PREFIX, f"{PREFIX}x.png", [True] * 3]
     tab.settle()
     assert tab.outside() == []
+
+
+@pytest.mark.parametrize("way", ["click a link changed in part", "click a link in a shadow root"])
+def test_click_stays_inside_the_prefix_without_the_navigation_api(tab: Tab, way: str) -> None:
+    tab.page.add_init_script("delete window.navigation")
+    test_navigation_stays_inside_the_prefix(tab, *NAVIGATIONS[way])
+
+
+def test_service_worker_gets_the_prefix_as_its_scope(tab: Tab) -> None:
+    tab.open()
+    scope = tab.page.evaluate(
+        "navigator.serviceWorker.register('/sw.js', {scope: '/'}).then(r => r.scope)"
+    )
+    assert scope == tab.site.origin + PREFIX
 
 
 def test_functions_and_classes_stay_what_they_are(tab: Tab) -> None:

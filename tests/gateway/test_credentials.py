@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from http.client import IncompleteRead
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -344,6 +345,17 @@ def test_answer_comes_while_it_is_being_made(ready: Gateway) -> None:
     assert received == rest
 
 
+def test_answer_that_is_cut_short_is_not_taken_for_a_whole_one(ready: Gateway) -> None:
+    def told(kind: str) -> tuple[str, str]:
+        return answer(headers=[("Content-Type", kind)], body="begin", rest=100, cut=True)
+
+    with pytest.raises((IncompleteRead, ConnectionResetError)):
+        ready.ask("GET", "/api/x", [told("application/json")])
+    # nothing of a page is sent before all of it is there
+    assert ready.ask("GET", "/projects/", [told("text/html")]).status in {502, 503}
+    assert ready.arrived("GET", "/projects/").method == "GET"
+
+
 def test_program_that_waits_to_be_asked_for_its_body_is_asked(ready: Gateway) -> None:
     fields = [PROGRAM, ("Expect", "100-continue"), ("Content-Length", "4")]
     with ready.connection(timeout=10) as sock:
@@ -432,6 +444,14 @@ def test_answer_of_head_has_the_headers_and_no_body(ready: Gateway) -> None:
             assert (back.status, back.body) == (200, b"")
             assert back["Content-Length"] == "1000"
             assert back["ETag"] == '"1"'
+
+
+def test_answer_of_unknown_length_comes_back_without_one(ready: Gateway) -> None:
+    told = answer(headers=[("Transfer-Encoding", "chunked")], body="text")
+    back = ready.ask("GET", "/data/upload/1/a.png", [told])
+    assert (back.body, back.all("Content-Length")) == (b"text", [])
+    back = ready.ask("HEAD", "/data/upload/1/a.png", [told])
+    assert (back.body, back.all("Content-Length")) == (b"", [])
 
 
 @pytest.mark.parametrize("status", [204, 304])

@@ -9,6 +9,7 @@ an answer with a `rest` go on; `/-/arrived` waits until a body of a request has 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import socketserver
@@ -26,8 +27,9 @@ arrived = threading.Event()
 
 class Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        while self.answer_one():
-            pass
+        with contextlib.suppress(ConnectionError):
+            while self.answer_one():
+                pass
 
     def answer_one(self) -> bool:
         head = b""
@@ -84,12 +86,17 @@ class Handler(socketserver.StreamRequestHandler):
         body = answer.get("body", "").encode("latin-1")
         rest = answer.get("rest", 0)  # so many more bytes, after `/-/release`
         headers = "".join(f"{name}: {value}\r\n" for name, value in answer.get("headers", []))
-        if status not in {204, 304}:
+        chunked = "transfer-encoding: chunked" in headers.lower()
+        if chunked:
+            body = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+        elif status not in {204, 304}:
             headers += f"Content-Length: {len(body) + rest}\r\n"
         head = f"HTTP/1.1 {status} {REASONS.get(status, 'Whatever')}\r\n{headers}\r\n"
         if method == "HEAD" or status in {204, 304}:
             body, rest = b"", 0
         self.wfile.write(head.encode("latin-1") + body)
+        if answer.get("cut"):
+            raise ConnectionAbortedError
         if rest:
             released.wait(60)
         while rest:

@@ -79,10 +79,13 @@ class Arrived:
 
 
 def answer(
-    *, status: int = 200, headers: Headers = (), body: str = "", rest: int = 0
+    *, status: int = 200, headers: Headers = (), body: str = "", rest: int = 0, cut: bool = False
 ) -> tuple[str, str]:
-    """The header that makes the echo answer so. `body` and header values are sent as Latin-1."""
-    wanted = {"status": status, "headers": list(headers), "body": body, "rest": rest}
+    """The header that makes the echo answer so. `body` and header values are sent as Latin-1.
+
+    `rest`: so many more bytes, once the test asks for `/-/release`; `cut`: they never come.
+    """
+    wanted = {"status": status, "headers": list(headers), "body": body, "rest": rest, "cut": cut}
     return "X-Answer", base64.b64encode(json.dumps(wanted).encode()).decode()
 
 

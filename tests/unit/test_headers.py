@@ -30,7 +30,7 @@ def test_headers_that_connection_names_are_not_forwarded() -> None:
 def test_other_headers_pass_in_order_and_as_often_as_they_come() -> None:
     received = [("Accept", "a"), ("X-Thing", "1"), ("x-thing", "2"), ("Range", "bytes=1-")]
     sent = list(request_headers(received, "Bearer ours", "localhost").items())
-    assert sent[:4] == received
+    assert sent[:4] == [("Accept", "a"), ("X-Thing", "1"), ("X-Thing", "2"), ("Range", "bytes=1-")]
 
 
 def test_label_studios_cookies_do_not_come_back() -> None:
@@ -61,7 +61,7 @@ def test_the_token_leaves_the_query_and_nothing_else_does(path: str, left: str) 
     assert without_token(path) == left
 
 
-@given(st.text(alphabet="abtoken%=&?/+64")) 
+@given(st.text(alphabet="abtoken%=&?/+64"))
 def test_a_query_without_a_token_passes_byte_for_byte(query: str) -> None:
     names = [part.partition("=")[0] for part in query.split("&")]
     if not any("%" in name or name.strip("+") == "token" for name in names) and query:

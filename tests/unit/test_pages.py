@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from labelstudio_proxy.gateway.pages import map_css, map_page
@@ -32,6 +32,10 @@ PREFIXES = [
     "/user/é 日本 😀/labelstudio/",
     "/user/a&amp;b&lt/",
 ]  # fmt: skip
+
+
+# How long an example takes says how busy the machine is, and nothing else.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def mapped(html: str, prefix: str = PREFIX) -> str:
@@ -341,6 +345,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=40).map("".join)
 
 
+@unhurried
 @given(TEXTS)
 @example("<a href=/ href='/x' / >")
 def test_mapping_twice_is_mapping_once(html: str) -> None:
@@ -348,12 +353,14 @@ def test_mapping_twice_is_mapping_once(html: str) -> None:
     assert map_page(once, PREFIX) == once
 
 
+@unhurried
 @given(TEXTS, st.sampled_from(PREFIXES))
 def test_mapping_twice_is_mapping_once_under_any_prefix(html: str, prefix: str) -> None:
     once = map_page(html.encode(), prefix)
     assert map_page(once, prefix) == once
 
 
+@unhurried
 @given(TEXTS.filter(lambda text: "/user/" not in text))
 def test_taking_the_prefix_out_again_gives_the_original(html: str) -> None:
     result = map_page(html.encode(), PREFIX)
@@ -361,12 +368,14 @@ def test_taking_the_prefix_out_again_gives_the_original(html: str) -> None:
     assert result.replace(BASE, b"") == html.encode()
 
 
+@unhurried
 @given(TEXTS)
 def test_css_twice_is_css_once(css: str) -> None:
     once = map_css(css.encode(), PREFIX)
     assert map_css(once, PREFIX) == once
 
 
+@unhurried
 @given(st.binary(max_size=200))
 def test_bytes_in_any_encoding_pass(noise: bytes) -> None:
     page = b"<head></head><p>" + noise.replace(b"<", b"").replace(b"/", b"") + b'</p><a href="/x">'
@@ -379,6 +388,7 @@ def test_pages_in_utf_16_pass_as_they_are() -> None:
     assert map_page(page, PREFIX) == page
 
 
+@unhurried
 @given(
     st.text(
         st.characters(exclude_characters="/\\", exclude_categories=["Cs", "Cc", "Cn"]), min_size=1

@@ -1,0 +1,159 @@
+"""The way from Jupyter to the gateway: streamed both ways, over pooled connections.
+
+jupyter-server-proxy supervises the gateway; only its forwarding is replaced, which keeps bodies in
+memory, refuses more than 100 MB, and fails for DELETE with a body and PATCH without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from jupyter_server_proxy.config import ServerProcess
+from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
+from tornado import httputil, web
+from tornado.iostream import StreamClosedError
+from yarl import URL
+
+from .backends.base import Endpoint
+from .upstream import open_session
+
+# No limit of its own: what is too large for Label Studio, Label Studio says.
+MAX_BODY_BYTES = 1 << 62
+# Chunks of a body (64 KB each, from Tornado) that may wait for the gateway.
+WAITING_CHUNKS = 4
+CONNECT_SECONDS = 10.0
+CONNECT_POLL_SECONDS = 0.1
+HOP_BY_HOP = (
+    *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),
+    *("Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"),
+    "Expect",  # Tornado has answered it
+)
+
+
+class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without types
+    """A `ServerProcess` of jupyter-server-proxy whose requests are streamed."""
+
+    def get_proxy_base_class(self) -> tuple[type, dict[str, Any]]:
+        """Called by jupyter-server-proxy when it makes the routes."""
+        return StreamingHandler, {"state": {}}
+
+
+@web.stream_request_body
+class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # without types
+    """Sends a request on while it comes in, and its answer back while that does.
+
+    Tornado calls `prepare`, then `data_received` for each chunk of the body, then the method. So
+    the request to the gateway begins in `prepare`, once the caller is known.
+    """
+
+    _chunks: asyncio.Queue[bytes | None]
+    _asked: asyncio.Task[aiohttp.ClientResponse] | None = None
+
+    async def prepare(self) -> None:
+        """Authenticate, and begin the request to the gateway."""
+        await super().prepare()
+        if self._finished or self.request.headers.get("Upgrade", "").lower() == "websocket":
+            return
+        self.request.connection.set_max_body_size(MAX_BODY_BYTES)
+        self._record_activity()
+        await self.ensure_process()
+        self._chunks = asyncio.Queue(WAITING_CHUNKS)
+        self._asked = asyncio.create_task(self._ask())
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Hand a chunk of the body on; waits while the gateway is slower than the browser."""
+        await self._hand_on(chunk)
+
+    async def proxy(self, port: int, path: str) -> None:
+        """Give the gateway's answer to the browser; jupyter-server-proxy calls it for any method."""
+        assert self._asked is not None, "prepare() comes first"
+        await self._hand_on(None)
+        try:
+            answer = await self._asked
+        except aiohttp.ClientError as error:
+            self.log.warning("labelstudio_proxy: no answer: %s", type(error).__name__)
+            raise web.HTTPError(502, "Label Studio's gateway does not answer") from error
+        with contextlib.closing(answer):
+            await self._give(answer)
+        self._record_activity()
+
+    def on_connection_close(self) -> None:
+        """The browser has gone: what it asked for need not be made."""
+        super().on_connection_close()
+        if self._asked is not None:
+            self._asked.cancel()
+            if self._asked.done() and not self._asked.cancelled() and not self._asked.exception():
+                self._asked.result().close()
+
+    async def _ask(self) -> aiohttp.ClientResponse:
+        request = self.request
+        headers = httputil.HTTPHeaders(request.headers)
+        for name in HOP_BY_HOP:
+            headers.pop(name, None)
+        has_body = "Transfer-Encoding" in request.headers or request.headers.get(
+            "Content-Length", "0"
+        ) not in {"", "0"}
+        # The target as it came in: nothing is decoded and encoded again.
+        target = request.uri.removeprefix(f"{self.base_url.rstrip('/')}/{self.proxy_base}") or "/"
+        url = URL(f"http://localhost{target}", encoded=True)
+        deadline = asyncio.get_running_loop().time() + CONNECT_SECONDS
+        while True:
+            try:
+                return await self._session().request(
+                    request.method,
+                    url,
+                    headers=list(headers.get_all()),
+                    data=self._body() if has_body else None,
+                    allow_redirects=False,
+                )
+            except aiohttp.ClientConnectorError:
+                # Nothing has been sent yet. The gateway has ended; jupyter-server-proxy is
+                # starting it again.
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(CONNECT_POLL_SECONDS)
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
+
+    async def _hand_on(self, chunk: bytes | None) -> None:
+        """Put a chunk (None: the end) into the queue, unless nobody will take it any more."""
+        if self._asked is None or self._asked.done():
+            return
+        put = asyncio.ensure_future(self._chunks.put(chunk))
+        await asyncio.wait([put, self._asked], return_when=asyncio.FIRST_COMPLETED)
+        put.cancel()
+
+    async def _give(self, answer: aiohttp.ClientResponse) -> None:
+        self.set_status(answer.status, answer.reason)
+        self._headers = httputil.HTTPHeaders()  # none of Jupyter's own
+        for name, value in answer.headers.items():
+            if name not in HOP_BY_HOP:
+                self.add_header(name, value)
+        # jupyter-server-proxy's own `flush` gives nothing back that could be waited for.
+        flush = partial(web.RequestHandler.flush, self)
+        try:
+            await flush()
+            async for chunk in answer.content.iter_any():
+                self.write(chunk)
+                await flush()
+        except StreamClosedError:
+            return
+        except aiohttp.ClientError:
+            # Half an answer must not look like a whole one.
+            self.request.connection.stream.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        """The session with the gateway, kept where jupyter-server-proxy keeps its own."""
+        session: aiohttp.ClientSession | None = self.state.get("session")
+        if session is None:
+            session = open_session(Endpoint(unix_socket=Path(self.unix_socket)))
+            self.state["session"] = session
+        return session

@@ -1,0 +1,215 @@
+"""Bodies on their way through Jupyter: with a program in Label Studio's place that tells what came."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.gateway import ECHO, Arrived, add_account, answer, script
+from support.gateway import Answer as Raw
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.processes import pids_that_mention, wait_for
+
+# More than Tornado and jupyter-server-proxy keep in memory, and than the latter lets through.
+LARGE = 300 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    new_data_dir: Callable[[], Path],
+) -> JupyterLab:
+    data_dir = new_data_dir()
+    add_account(data_dir, "ada@localhost")
+    echo = script(data_dir.parent / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
+    lab = module_jupyter_lab(
+        base_url="/user/a%40b.c/",
+        config={"data_dir": str(data_dir), "label_studio": str(echo)},
+    )
+    label_studio_client(lab).wait_ready()
+    return lab
+
+
+@pytest.fixture
+def client(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    return label_studio_client(jupyter)
+
+
+def request(
+    jupyter: JupyterLab, method: str, target: str, body: bytes | None = None, **headers: str
+) -> Raw:
+    """Send exactly this target, below the prefix."""
+    connection = http.client.HTTPConnection("127.0.0.1", jupyter.port, timeout=60)
+    sent = {"Authorization": f"token {jupyter.token}"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, jupyter.prefix.rstrip("/") + target, body, sent)
+    got = connection.getresponse()
+    found = Raw(got.status, got.getheaders(), got.read())
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("body", [None, b"", b'{"tabs": "all"}'])
+def test_every_method_passes_with_a_body_and_without(
+    jupyter: JupyterLab, method: str, body: bytes | None
+) -> None:
+    arrived = Arrived.of(request(jupyter, method, "/api/dm/views/reset", body))
+    assert (arrived.method, arrived.body) == (method, body or b"")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/a%2Fb%20c", "/a+b?c=%2F&d=+&e", "/%C3%BC?%C3%BC=%e4", "/a//b/../c", "/a;b=c,d@e:f"),
+        *("/data/local-files/?d=x%20y.png", "/a?q=token%3Dx"),
+    ],
+)
+def test_the_target_passes_byte_for_byte(jupyter: JupyterLab, target: str) -> None:
+    assert Arrived.of(request(jupyter, "GET", target)).target == target
+
+
+class Zeros(io.RawIOBase):
+    """A file of zeros, which nobody has to hold in memory."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def __len__(self) -> int:
+        return self.left
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = bytes(min(self.left, 1 << 20 if size < 0 else size))
+        self.left -= len(block)
+        return block
+
+
+def digest_of_zeros(size: int) -> str:
+    digest = hashlib.sha256()
+    zeros = Zeros(size)
+    while block := zeros.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def peak_memory(pid: int) -> int:
+    """Bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found
+    return int(found[1]) * 1024
+
+
+def forget_peak(pid: int) -> int:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return peak_memory(pid)
+
+
+@pytest.fixture
+def memory(jupyter: JupyterLab) -> Iterator[None]:
+    """What Jupyter and the gateway hold grows by less than 50 MB."""
+    pids = [jupyter.process.pid, gateway_pid(jupyter)]
+    before = [forget_peak(pid) for pid in pids]
+    yield
+    for pid, held in zip(pids, before, strict=True):
+        assert peak_memory(pid) - held < 50 * 1024 * 1024
+
+
+def gateway_pid(jupyter: JupyterLab) -> int:
+    (entry,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
+    return int(entry.stem.rpartition("-")[2])
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_large_upload_arrives_whole_and_is_held_nowhere(client: LabelStudioClient) -> None:
+    told = client.post("api/projects/1/import", data=Zeros(LARGE), timeout=300).json()
+    assert told["length"] == LARGE
+    assert told["sha256"] == digest_of_zeros(LARGE)
+
+
+@pytest.mark.usefixtures("memory")
+def test_a_large_download_arrives_whole_and_is_held_nowhere(client: LabelStudioClient) -> None:
+    name, value = answer(rest=LARGE)
+    client.get("-/release")
+    with client.get("export", headers={name: value}, stream=True, timeout=300) as got:
+        digest, length = hashlib.sha256(), 0
+        for block in got.iter_content(1 << 20):
+            digest.update(block)
+            length += len(block)
+    assert length == LARGE
+
+
+def test_an_upload_that_is_refused_early_is_answered(jupyter: JupyterLab) -> None:
+    """Cross-site, so the gateway reads nothing of it."""
+    sent = {"Origin": "https://evil.example", "Sec_Fetch_Site": "cross-site"}
+    body = bytes(5 * 1024 * 1024)
+    assert request(jupyter, "POST", "/api/projects/1/import", body, **sent).status == 403
+
+
+def test_ranges_and_conditions_pass(jupyter: JupyterLab) -> None:
+    arrived = Arrived.of(request(jupyter, "GET", "/data/x", Range="bytes=5-9", If_None_Match='"x"'))
+    assert arrived.all("Range") == ["bytes=5-9"]
+    assert arrived.all("If-None-Match") == ['"x"']
+    name, value = answer(status=206, headers=[("Content-Range", "bytes 5-9/100")], body="56789")
+    partial = request(jupyter, "GET", "/data/x", **{name: value})
+    assert (partial.status, partial.body) == (206, b"56789")
+    assert partial["Content-Range"] == "bytes 5-9/100"
+    name, value = answer(status=304, headers=[("ETag", '"x"')])
+    assert request(jupyter, "GET", "/data/x", **{name: value}).status == 304
+    name, value = answer(headers=[("Content-Type", "image/png")], body="12345")
+    head = request(jupyter, "HEAD", "/data/x", **{name: value})
+    assert (head.status, head["Content-Length"], head.body) == (200, "5", b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_without_credentials_jupyter_answers_and_nothing_arrives(
+    jupyter: JupyterLab, client: LabelStudioClient, method: str
+) -> None:
+    before = client.get("-/seen").json()
+    answered = request(jupyter, method, "/secret", Authorization="token wrong")
+    assert answered.status in {302, 403}
+    assert client.get("-/seen").json() == before
+
+
+def test_a_browser_that_goes_away_ends_its_request(jupyter: JupyterLab) -> None:
+    name, value = answer(rest=LARGE)
+    with socket.create_connection(("127.0.0.1", jupyter.port)) as browser:
+        browser.sendall(
+            f"GET {jupyter.prefix}export HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\n"
+            f"Authorization: token {jupyter.token}\r\n\r\n".encode()
+        )
+        assert browser.recv(10).startswith(b"HTTP/1.1")
+    # The gateway's connections to Label Studio are fewer again.
+    gateway = gateway_pid(jupyter)
+
+    def connections() -> int:
+        links = [str(fd.readlink()) for fd in Path(f"/proc/{gateway}/fd").iterdir()]
+        return sum(link.startswith("socket:") for link in links)
+
+    held = connections()
+    wait_for(lambda: connections() <= held, what="the connection to be closed")
+    assert request(jupyter, "GET", "/after").status == 200
+
+
+def test_a_gateway_that_is_killed_comes_back(jupyter: JupyterLab) -> None:
+    """Last in this file: Label Studio ends with its gateway."""
+    killed = gateway_pid(jupyter)
+    os.kill(killed, signal.SIGKILL)
+    state = request(jupyter, "GET", "/_proxy/state")
+    assert state.status == 200
+    wait_for(lambda: killed not in pids_that_mention(jupyter.home), what="the old one to be gone")
