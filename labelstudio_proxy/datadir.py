@@ -48,8 +48,8 @@ class DataDirectory:
         except FileExistsError:
             raise Problem(
                 f"The data directory {self.path} is not a folder.",
-                "A file of that name is in its place.",
-                "Move the file away, or set `data_dir` to another folder, then try again.",
+                "A file, or a link that leads nowhere, is in its place.",
+                "Move it away, or set `data_dir` to another folder, then try again.",
             ) from None
         except OSError as error:
             raise self._unusable(error) from error

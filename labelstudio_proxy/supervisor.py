@@ -234,6 +234,7 @@ class Supervisor:
         )
         logger.info("Label Studio (%s) is starting", self._directory.path)
         self._report("data")
+        said_before = self.log.last
         if self._problems:
             raise self._problems[0]
         await asyncio.to_thread(self._directory.prepare)
@@ -249,7 +250,8 @@ class Supervisor:
             how = await ended
         finally:
             ended.cancel()
-        raise backend.explain(how, self.log.tail(EXPLAIN_LINES))
+        last_words = [line for _, line in self.log.since(said_before)][-EXPLAIN_LINES:]
+        raise backend.explain(how, last_words)
 
     async def _until_healthy(self, endpoint: Endpoint, ended: asyncio.Task[str]) -> None:
         deadline = time.monotonic() + self._start_timeout

@@ -121,6 +121,13 @@ def serve(socket: str) -> None:
     Server().run()
 
 
+def become(program: list[str]) -> None:
+    try:
+        os.execv(program[0], program)  # noqa: S606 - that is its purpose
+    except OSError as error:
+        sys.exit(f"{program[0]} could not be started: {error.strerror}")
+
+
 def leave() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -140,4 +147,4 @@ if __name__ == "__main__":
         if command == "serve":
             serve(sys.argv[2])
         else:
-            os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - that is its purpose
+            become(sys.argv[2:])

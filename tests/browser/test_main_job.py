@@ -141,7 +141,7 @@ def label_picture(desk: Desk) -> None:
     mouse.move(x + width * 0.5, y + height * 0.5, steps=5)
     mouse.move(x + width * 0.75, y + height * 0.75, steps=5)
     mouse.up()
-    submit = studio.get_by_role("button", name=re.compile("^submit", re.I)).first
+    submit = studio.get_by_role("button", name=re.compile("^submit", re.IGNORECASE)).first
     with desk.page.expect_response(re.compile(r"/api/tasks/\d+/annotations")) as answer:
         submit.click()
     assert answer.value.status == 201
@@ -202,7 +202,9 @@ def test_every_page_of_the_menus_opens(click_tile: Callable[..., Desk]) -> None:
     studio, prefix = desk.studio, desk.jupyter.prefix
 
     def links() -> set[str]:
-        every = studio.locator("a[href]").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+        every = studio.locator("a[href]").evaluate_all(
+            "all => all.map(a => a.getAttribute('href'))"
+        )
         # What leads elsewhere (documentation, the chat) is for the reader to open.
         return {link for link in every if not re.match(r"https?:", link)}
 

@@ -53,7 +53,10 @@ def test_the_command_line_wins_over_the_environment_and_that_over_files(
             "LABELSTUDIO_PROXY_DATA_DIR": "/from/the/environment",
             "LABELSTUDIO_PROXY_LABEL_STUDIO": "/from/the/environment",
         },
-        argv=[f"--LabelStudioProxy.data_dir={tmp_path}", "--LabelStudioProxy.new_browser_tab=False"],
+        argv=[
+            f"--LabelStudioProxy.data_dir={tmp_path}",
+            "--LabelStudioProxy.new_browser_tab=False",
+        ],
     )
     client = label_studio_client(jupyter)
     client.start()

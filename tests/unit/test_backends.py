@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from labelstudio_proxy.backends.environment import external_database, labelstudio_environment
 from labelstudio_proxy.backends.explain import explain_exit
 from labelstudio_proxy.backends.process import find_installation, interpreter_of
@@ -79,7 +80,7 @@ def test_the_users_own_variables_win_under_each_of_their_names(name: str) -> Non
         (["sqlite3.DatabaseError: file is not a database"], "damaged"),
         (["PermissionError: [Errno 13] Permission denied: 'media'"], "may not write"),
         (["ModuleNotFoundError: No module named 'label_studio'"], "incomplete"),
-        (["connection to server at \"db\" failed"], "could not be reached"),
+        (['connection to server at "db" failed'], "could not be reached"),
         (["Traceback", "ValueError: something else", ""], "ValueError: something else"),
         ([], "printed nothing"),
     ],

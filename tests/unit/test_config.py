@@ -3,12 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from traitlets.config import Config
+from traitlets.config.loader import DeferredConfigString
+
 from labelstudio_proxy import config
 from labelstudio_proxy.config import LabelStudioProxy, describe, resolve
 from labelstudio_proxy.handoff import Handoff
 from labelstudio_proxy.problem import Problem
-from traitlets.config import Config
-from traitlets.config.loader import DeferredConfigString
 
 
 def settings_of(**values: object) -> Config:
@@ -58,7 +59,11 @@ def test_the_command_line_wins_over_the_environment_over_files_over_defaults() -
         ("new_browser_tab", "false", False),
         ("new_browser_tab", "1", True),
         ("start_timeout", "12.5", 12.5),
-        ("environment", '{"POSTGRE_HOST": "db", "A": "\\"b\\""}', {"POSTGRE_HOST": "db", "A": '"b"'}),
+        (
+            "environment",
+            '{"POSTGRE_HOST": "db", "A": "\\"b\\""}',
+            {"POSTGRE_HOST": "db", "A": '"b"'},
+        ),
         ("files_root", "", ""),
         ("data_dir", "/labels/ü x", "/labels/ü x"),
     ],

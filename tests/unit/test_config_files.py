@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from labelstudio_proxy.config_files import drop_in_files, jupyter_config
 
 

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from labelstudio_proxy import datadir
 from labelstudio_proxy.datadir import DataDirectory
 from labelstudio_proxy.problem import Problem

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from multidict import CIMultiDict
+
 from labelstudio_proxy.gateway.guard import (
     Origins,
     is_navigation,
@@ -8,7 +10,6 @@ from labelstudio_proxy.gateway.guard import (
     may_start,
     refusal,
 )
-from multidict import CIMultiDict
 
 NONE = Origins()
 HOST = {"Host": "hub.example:8000"}

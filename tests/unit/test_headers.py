@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from labelstudio_proxy.gateway.headers import request_headers, response_headers, without_token
 
 

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 from jupyter_server_proxy.config import ServerProcess, get_entrypoint_server_processes
-from labelstudio_proxy import extension, launcher
 from traitlets.config import Config
+
+from labelstudio_proxy import extension, launcher
 
 # Everything that Jupyter has imported when it asks for the entry point.
 WHAT_JUPYTER_HAS = "import jupyter_server.serverapp, jupyter_server_proxy"

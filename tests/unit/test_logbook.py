@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from labelstudio_proxy import logbook
 from labelstudio_proxy.gateway.diagnostics import redacted
 from labelstudio_proxy.logbook import LogBook

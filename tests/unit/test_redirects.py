@@ -5,6 +5,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from labelstudio_proxy.gateway.redirects import mapped_location, relative
 
 PREFIX = "https://hub.example/user/a%40b.c/labelstudio"
@@ -37,7 +38,12 @@ def test_label_studios_own_addresses_are_mapped(location: str, target: str) -> N
     [
         *("//evil.example/", "https://evil.example/", "https:evil.example", "\\\\evil.example"),
         *("/\\evil.example", "javascript:alert(1)", "data:text/html,x", "/a\r\nSet-Cookie: x=1"),
-        *(" //evil.example", "\t//evil.example", "http://localhost@evil.example/", "ftp://localhost/"),
+        *(
+            " //evil.example",
+            "\t//evil.example",
+            "http://localhost@evil.example/",
+            "ftp://localhost/",
+        ),
         *("http://localhost.evil.example/", "https:///evil.example"),
     ],
 )

@@ -1,0 +1,387 @@
+"""What can go wrong: Jupyter runs on, the tile stays, and the start page says what to do.
+
+Most cases share one Jupyter. Its two settings name an executable and a data directory of which
+each test makes something else, so each also shows that mending needs no restart of Jupyter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support.gateway import script
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.label_studio import EXECUTABLE
+from support.processes import wait_for
+
+BASE_URL = "/user/alice/"
+NAVIGATION = {
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Site": "same-origin",
+    "Sec-Fetch-User": "?1",
+}
+
+
+@dataclass
+class Desk:
+    """A person before JupyterLab, and what the person has set."""
+
+    jupyter: JupyterLab
+    studio: LabelStudioClient
+    executable: Path = Path()
+    data_dir: Path = Path()
+
+    def click(self) -> requests.Response:
+        """Click the tile: a navigation with Jupyter's cookie."""
+        token = {"token": self.jupyter.token}
+        login = self.jupyter.get("login", anonymous=True, params=token)
+        page = self.studio.get(
+            "", anonymous=True, headers=NAVIGATION, cookies=login.cookies.get_dict()
+        )
+        assert page.status_code == 200, page.text[:2000]
+        assert page.headers["Content-Type"].startswith("text/html")
+        return page
+
+    def settle(self) -> dict[str, Any]:
+        """The snapshot once no start is under way any more."""
+        snapshot: dict[str, Any] = {}
+
+        def settled() -> bool:
+            snapshot.update(self.studio.state())
+            return snapshot["state"] in {"stopped", "failed", "ready"}
+
+        wait_for(settled, what=lambda: f"an end of the start: {snapshot}", timeout=120)
+        return snapshot
+
+    def try_again(self) -> dict[str, Any]:
+        """Press the button of the start page, and wait for what comes of it."""
+        headers = {"Sec-Fetch-Site": "same-origin", "Origin": self.jupyter.origin}
+        assert self.studio.post("_proxy/start", headers=headers).status_code == 202
+        return self.settle()
+
+    def assert_jupyter_is_well(self) -> None:
+        assert self.jupyter.process.returncode is None
+        assert self.jupyter.get("api/status").status_code == 200
+        assert self.jupyter.get("api/contents").status_code == 200
+        servers = self.jupyter.get("server-proxy/servers-info").json()["server_processes"]
+        (tile,) = (server for server in servers if server["name"] == "labelstudio")
+        assert tile["launcher_entry"]["enabled"] is True
+
+    def fails(self, *said: str) -> dict[str, str]:
+        """Start it; the error, which must say all of `said`, as must the page."""
+        snapshot = self.try_again()
+        assert snapshot["state"] == "failed", snapshot
+        error: dict[str, str] = snapshot["error"]
+        assert error["what"]
+        assert error["why"]
+        assert error["remedy"]
+        told = " ".join(error.values())
+        for words in said:
+            assert words in told
+        page = self.click()
+        shown = text_of(page)
+        for part in error.values():
+            assert plain(part) in shown
+        assert "Label Studio could not be started" in shown
+        # to look at the page is no new start
+        assert self.studio.state()["state"] == "failed"
+        early = self.studio.get("api/projects")
+        assert early.status_code == 503
+        assert early.json()["error"] == error
+        self.assert_jupyter_is_well()
+        return error
+
+
+def text_of(page: requests.Response) -> str:
+    """What its reader reads."""
+    text = re.sub(r"<(script|style|template)\b.*?</\1>", "", page.text, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", text)).split())
+
+
+def plain(text: str) -> str:
+    return " ".join(text.replace("`", "").split())
+
+
+@pytest.fixture(scope="module")
+def shared(
+    module_jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Desk:
+    folder = tmp_path_factory.mktemp("failures")
+    executable, data_dir = folder / "label-studio", folder / "data"
+    jupyter = module_jupyter_lab(
+        base_url=BASE_URL, config={"label_studio": str(executable), "data_dir": str(data_dir)}
+    )
+    return Desk(jupyter, label_studio_client(jupyter), executable, data_dir)
+
+
+@pytest.fixture
+def desk(shared: Desk) -> Iterator[Desk]:
+    """Nothing at either path, and Label Studio not running."""
+    yield shared
+    shared.studio.post("_proxy/stop")
+    for path in (shared.executable, shared.data_dir):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def own_desk(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+) -> Callable[..., Desk]:
+    """A Jupyter for one test."""
+
+    def new(**options: Any) -> Desk:
+        jupyter = jupyter_lab(base_url=BASE_URL, **options)
+        return Desk(jupyter, label_studio_client(jupyter))
+
+    return new
+
+
+@pytest.fixture
+def mount(desk: Desk) -> Iterator[Callable[[str], None]]:
+    """Mount a file system in memory in the place of the data directory."""
+    with contextlib.ExitStack() as stack:
+
+        def mount(options: str) -> None:
+            desk.data_dir.mkdir()
+            command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(desk.data_dir)]
+            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            if done.returncode != 0:
+                pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
+            stack.callback(subprocess.run, ["umount", str(desk.data_dir)], check=True)
+
+        yield mount
+
+
+# ---- the executable
+
+
+def test_nothing_at_the_path_of_the_executable(desk: Desk) -> None:
+    error = desk.fails(f"There is no Label Studio at {desk.executable}.", "nothing is there")
+    assert "label_studio" in error["why"]
+    assert "pip install" in error["remedy"]
+
+
+def test_folder_at_the_path_of_the_executable(desk: Desk) -> None:
+    desk.executable.mkdir()
+    desk.fails(f"There is no Label Studio at {desk.executable}.", "a folder is there")
+
+
+def test_executable_that_may_not_be_run(desk: Desk) -> None:
+    script(desk.executable, "exit 0").chmod(0o644)
+    error = desk.fails(f"{desk.executable} cannot be run.", "not executable")
+    assert f"chmod +x {desk.executable}" in error["remedy"]
+
+
+def test_executable_that_is_no_program(desk: Desk) -> None:
+    desk.executable.write_bytes(bytes(1000))
+    desk.executable.chmod(0o755)
+    desk.fails(str(desk.executable))
+
+
+def test_executable_whose_interpreter_is_gone(desk: Desk) -> None:
+    desk.executable.write_text("#!/nowhere/python\n")
+    desk.executable.chmod(0o755)
+    desk.fails(str(desk.executable))
+
+
+def test_another_program_in_label_studios_place(desk: Desk) -> None:
+    desk.executable.symlink_to("/bin/true")
+    error = desk.fails("ended without a word (exit status 0)", "another program")
+    assert "`label_studio`" in error["remedy"]
+
+
+def test_label_studio_that_prints_an_error_and_ends(desk: Desk) -> None:
+    script(desk.executable, "echo Loading", "echo 'The flux is <b>out</b> of range' >&2", "exit 3")
+    desk.fails("ended unexpectedly (exit status 3)", "The flux is <b>out</b> of range")
+    assert "The flux is &lt;b&gt;out" in desk.click().text
+    lines = [line for _, line in desk.studio.state()["log"]]
+    assert lines[-2:] == ["Loading", "The flux is <b>out</b> of range"]
+
+
+def test_label_studio_that_is_killed(desk: Desk) -> None:
+    script(desk.executable, "echo Loading", "kill -KILL $$")
+    desk.fails("signal SIGKILL", "memory")
+
+
+def test_label_studio_that_finds_the_disk_full(desk: Desk) -> None:
+    script(desk.executable, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
+    desk.fails("ended unexpectedly (exit status 1)", "The disk of the data directory is full.")
+
+
+def test_failure_is_explained_by_what_this_start_printed(desk: Desk) -> None:
+    script(desk.executable, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
+    desk.fails("The disk of the data directory is full.")
+    script(desk.executable, "echo Something else", "exit 1")
+    error = desk.fails("The last line that it printed: Something else")
+    assert "disk" not in error["why"]
+
+
+# ---- the data directory
+
+
+def test_data_directory_that_is_a_file(desk: Desk) -> None:
+    script(desk.executable, "exit 0")
+    desk.data_dir.write_text("mine")
+    error = desk.fails(f"The data directory {desk.data_dir} is not a folder.")
+    assert "`data_dir`" in error["remedy"]
+    assert desk.data_dir.read_text() == "mine"
+
+
+def test_data_directory_that_may_not_be_written(desk: Desk) -> None:
+    script(desk.executable, "exit 0")
+    desk.data_dir.symlink_to("/proc/sys")  # not even by root
+    error = desk.fails(f"The data directory {desk.data_dir} cannot be used.", "may not write there")
+    assert "`data_dir`" in error["remedy"]
+
+
+def test_data_directory_on_a_file_system_that_is_read_only(
+    desk: Desk, mount: Callable[[str], None]
+) -> None:
+    script(desk.executable, "exit 0")
+    mount("ro,size=64m")
+    error = desk.fails(f"The data directory {desk.data_dir} cannot be used.", "read-only")
+    assert "`data_dir`" in error["remedy"]
+
+
+def test_full_disk(desk: Desk, mount: Callable[[str], None]) -> None:
+    script(desk.executable, "exit 0")
+    mount("size=1m")
+    error = desk.fails(f"The disk of the data directory {desk.data_dir} is full.", "1024 kB")
+    assert "Free some space" in error["remedy"]
+
+
+def test_database_that_is_none(desk: Desk) -> None:
+    script(desk.executable, "exit 0")
+    desk.data_dir.mkdir()
+    (desk.data_dir / "label_studio.sqlite3").write_bytes(b"not a database" * 1000)
+    desk.fails("label_studio.sqlite3 cannot be read.", "file is not a database")
+
+
+def test_secret_key_that_cannot_be_read(desk: Desk) -> None:
+    script(desk.executable, "exit 0")
+    desk.data_dir.mkdir()
+    (desk.data_dir / ".env").mkdir()
+    desk.fails(f"The secret key in {desk.data_dir / '.env'} cannot be read.")
+
+
+# ---- mending
+
+
+def test_mended_step_by_step_it_starts_without_a_restart_of_jupyter(
+    desk: Desk, new_data_dir: Callable[[], Path]
+) -> None:
+    gateway = desk.jupyter.process.pid
+    desk.data_dir.write_text("in the way")
+    desk.fails("is not a folder")
+
+    desk.data_dir.unlink()
+    desk.data_dir.symlink_to(new_data_dir())
+    desk.fails("There is no Label Studio")
+
+    desk.executable.symlink_to(EXECUTABLE)
+    snapshot = desk.try_again()
+    assert snapshot["state"] == "ready", snapshot
+    assert snapshot["error"] is None
+    assert desk.studio.get("api/projects").status_code == 200
+    assert "Label Studio" in desk.click().text
+    assert desk.jupyter.process.pid == gateway
+    desk.assert_jupyter_is_well()
+
+
+# ---- settings
+
+
+def says_so(desk: Desk, name: str, source: str, value: str) -> None:
+    error = desk.fails(
+        f"The setting LabelStudioProxy.{name} cannot be used.", f"Its value comes from {source}:"
+    )
+    assert value in error["why"]
+    assert f"LABELSTUDIO_PROXY_{name.upper()}" in error["remedy"]
+    assert error["remedy"].endswith("restart Jupyter.")
+
+
+def test_setting_of_the_wrong_type_in_a_configuration_file(own_desk: Callable[..., Desk]) -> None:
+    desk = own_desk(config={"start_timeout": "soon"})
+    says_so(desk, "start_timeout", "the configuration files", "soon")
+
+
+def test_setting_of_the_wrong_type_in_the_environment(own_desk: Callable[..., Desk]) -> None:
+    desk = own_desk(env={"LABELSTUDIO_PROXY_START_TIMEOUT": "soon"})
+    says_so(desk, "start_timeout", "the environment", "soon")
+
+
+def test_setting_of_the_wrong_type_on_the_command_line(own_desk: Callable[..., Desk]) -> None:
+    desk = own_desk(argv=["--LabelStudioProxy.backend=podman"])
+    says_so(desk, "backend", "the command line", "podman")
+
+
+def test_unknown_setting_is_told_with_the_name_that_was_meant(
+    own_desk: Callable[..., Desk],
+) -> None:
+    desk = own_desk(config={"data_dri": "/somewhere"})
+    desk.fails(
+        "There is no setting LabelStudioProxy.data_dri.",
+        "It comes from the configuration files; perhaps data_dir was meant.",
+    )
+
+
+# ---- time
+
+
+def test_start_that_takes_longer_than_allowed_is_ended_and_leaves_no_process(
+    own_desk: Callable[..., Desk], tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    executable = script(
+        tmp_path / "label-studio", "sleep 1000 &", f'echo $$ $! >> "{pids}"', "wait", "exit 1"
+    )
+    desk = own_desk(
+        config={"label_studio": str(executable), "data_dir": str(tmp_path / "data")},
+        env={"LABELSTUDIO_PROXY_START_TIMEOUT": "1.5"},
+    )
+    error = desk.fails("Label Studio did not answer within 1.5 seconds.")
+    assert "`start_timeout`" in error["remedy"]
+    both = pids.read_text().split()
+    assert len(both) == 2
+    assert [pid for pid in both if runs(pid)] == []
+
+
+def runs(pid: str) -> bool:
+    """Whether it is more than an entry that nobody has asked for yet (a zombie)."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
+def test_start_that_takes_five_minutes_is_waited_for(
+    slow_jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> None:
+    desk = Desk(slow_jupyter, label_studio_client(slow_jupyter))
+    before = desk.studio.state()
+    if before["state"] != "ready":
+        assert "Starting Label Studio" in text_of(desk.click())
+    desk.assert_jupyter_is_well()
+    snapshot = desk.studio.wait_for_state("ready", timeout=500)
+    assert snapshot["ready_after"] > 300
+    assert snapshot["started_at"] == before["started_at"]
+    assert snapshot["restarts"] == 0
+    assert desk.studio.get("api/projects").status_code == 200
+    desk.assert_jupyter_is_well()
