@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -54,7 +54,7 @@ class Desk:
 @pytest.fixture
 def click_tile(
     jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
-) -> Iterator[Callable[..., Desk]]:
+) -> Callable[..., Desk]:
     def click(base_url: str, *, inside_lab: bool = False) -> Desk:
         jupyter = jupyter_lab(
             base_url=base_url,
@@ -80,7 +80,7 @@ def click_tile(
         page.set_default_timeout(STEP_MS)
         return Desk(jupyter, lab, page, page.main_frame, recorder)
 
-    yield click
+    return click
 
 
 def see_it_start(desk: Desk) -> None:

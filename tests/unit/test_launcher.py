@@ -8,7 +8,7 @@ import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from jupyter_server_proxy.config import ServerProcess, get_entrypoint_server_processes
@@ -55,7 +55,7 @@ def test_the_tile_is_what_jupyter_server_proxy_understands() -> None:
     entry = server.launcher_entry
     assert (entry.title, entry.enabled) == ("Label Studio", True)
     assert not server.new_browser_tab
-    icon = ElementTree.parse(entry.icon_path).getroot()
+    icon = ET.parse(entry.icon_path).getroot()
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
 
 
