@@ -1,0 +1,103 @@
+"""`labelstudio-proxy serve --port`: without Jupyter in front, the gateway asks for a token itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from support.processes import Process, clean_environment, free_port
+
+
+@pytest.fixture
+def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
+    """The address that it prints."""
+    process = Process(
+        [sys.executable, "-m", "labelstudio_proxy", "serve", "--port", "0", "--base-url", "x"],
+        env=clean_environment(tmp_path / "home") | {"LABELSTUDIO_PROXY_DATA_DIR": str(data_dir)},
+        cwd=tmp_path,
+        log=tmp_path / "log",
+    )
+    try:
+        process.wait_until(lambda: "token=" in process.log.read_text(), what="it", timeout=30)
+        found = re.search(r"http://\S+", process.log.read_text())
+        assert found
+        yield found[0]
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def browser() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+def test_the_address_that_is_printed_lets_its_reader_in(
+    address: str, browser: requests.Session
+) -> None:
+    page, token = address.split("?token=")
+    assert urlsplit(page).path == "/x/"
+    assert browser.get(page).status_code == 403
+    assert browser.get(f"{page}?token=wrong").status_code == 403
+    assert browser.post(f"{page}_proxy/start").status_code == 403
+    answer = browser.get(address, headers={"Accept": "text/html"})
+    # The token has left the address, and a cookie that no script can read is in its place.
+    assert answer.status_code == 200
+    assert answer.url == page
+    assert "Label Studio" in answer.text
+    (cookie,) = browser.cookies
+    assert cookie.path == "/x/"
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    assert cookie.get_nonstandard_attr("SameSite") == "Strict"
+    assert token in str(cookie.value)
+    assert browser.get(f"{page}_proxy/state").json()["state"] == "stopped"
+
+
+def test_a_program_shows_the_token(address: str, browser: requests.Session) -> None:
+    page, token = address.split("?token=")
+    answer = browser.get(f"{page}_proxy/state", headers={"Authorization": f"token {token}"})
+    assert answer.json()["state"] == "stopped"
+
+
+def test_only_the_prefix_is_served(address: str, browser: requests.Session) -> None:
+    page, _, token = address.partition("?token=")
+    root = page.removesuffix("x/")
+    assert browser.get(f"{root}y/?token={token}").status_code == 404
+    assert browser.get(f"{root}x?token={token}", allow_redirects=False).status_code == 302
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "labelstudio_proxy", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("base_url", ["/projects/", "/api/v1/", "/a b/", "/x?y/", "/<x>/"])
+def test_a_prefix_that_cannot_work_is_refused(base_url: str) -> None:
+    refused = run("serve", "--port", "0", "--base-url", base_url)
+    assert refused.returncode == 2
+    assert base_url.strip("/") in refused.stderr
+
+
+def test_a_port_in_use_is_told(address: str) -> None:
+    port = urlsplit(address).port
+    refused = run("serve", "--port", str(port))
+    assert refused.returncode == 1
+    assert f"cannot listen on port {port}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_port_that_is_none_is_refused() -> None:
+    assert free_port() < 65536
+    assert run("serve", "--port", "65536").returncode == 2

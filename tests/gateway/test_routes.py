@@ -1,0 +1,175 @@
+"""Which request gets what, once Label Studio (here: its echo) is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from support.gateway import PROGRAM, Arrived, Gateway, add_account, answer
+
+NAVIGATION = [
+    ("Accept", "text/html"),
+    ("Sec-Fetch-Site", "same-origin"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Dest", "document"),
+]
+SECRET = "s3cr3t-of-the-database"
+
+
+@pytest.fixture(scope="module")
+def ready(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
+    data_dir = new_data_dir()
+    add_account(data_dir, "ada@localhost")
+    gateway = Gateway(data_dir, settings={"environment": {"MY_SETTING": SECRET}})
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+def lands(gateway: Gateway, path: str) -> str:
+    """Where a browser is after the redirect that answers `path`."""
+    redirect = gateway.ask("GET", path, NAVIGATION)
+    assert redirect.status == 302
+    return urljoin(gateway.prefix.rstrip("/") + path, redirect["Location"])
+
+
+@pytest.mark.parametrize("path", ["/user/login", "/user/login/?next=/projects/", "/user/signup/"])
+def test_what_would_ask_for_a_password_leads_home(ready: Gateway, path: str) -> None:
+    assert lands(ready, path) == ready.prefix
+
+
+def test_logging_out_leads_to_jupyter(ready: Gateway) -> None:
+    assert lands(ready, "/logout") == lands(ready, "/logout/") == "/user/alice/"
+
+
+@pytest.mark.parametrize("page", ["redoc", "swagger-ui"])
+def test_pages_whose_program_is_elsewhere_lead_to_what_they_show(ready: Gateway, page: str) -> None:
+    assert lands(ready, f"/docs/api/schema/{page}/") == f"{ready.prefix}docs/api/schema/json/"
+
+
+def test_tips_from_the_internet_are_not_asked_for(ready: Gateway) -> None:
+    assert ready.ask("GET", "/heidi-tips", [PROGRAM]).json() == {}
+    assert "/heidi-tips" not in ready.ask("GET", "/-/seen", [PROGRAM]).json()
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/storages/export/localfiles",
+        "/api/storages/export/localfiles/3/sync",
+        "/api/storages/%65xport/localfiles/",
+    ],
+)
+def test_nothing_is_written_into_the_notebooks_files(
+    ready: Gateway, method: str, path: str
+) -> None:
+    refused = ready.ask(method, path, [PROGRAM], b"{}")
+    assert refused.status == 403
+    assert "files_writable" in refused.json()["detail"]
+
+
+def test_storages_are_read_and_imports_made_all_the_same(ready: Gateway) -> None:
+    assert ready.arrived("GET", "/api/storages/export/localfiles", [PROGRAM]).method == "GET"
+    assert ready.arrived("POST", "/api/storages/localfiles", [PROGRAM], b"{}").body == b"{}"
+
+
+def test_what_may_be_written_is(new_data_dir: Callable[[], Path]) -> None:
+    data_dir = new_data_dir()
+    add_account(data_dir, "ada@localhost")
+    gateway = Gateway(data_dir, settings={"files_writable": True})
+    try:
+        gateway.start()
+        arrived = gateway.arrived("POST", "/api/storages/export/localfiles", [PROGRAM], b"{}")
+        assert arrived.body == b"{}"
+    finally:
+        gateway.stop()
+
+
+def test_pages_run_no_program_of_another_host(ready: Gateway) -> None:
+    asked = answer(
+        headers=[
+            ("Content-Type", "text/html; charset=utf-8"),
+            ("Content-Security-Policy-Report-Only", "script-src https://*.googletagmanager.com"),
+        ],
+        body="<html><head></head><body><a href='/projects'>x</a></body></html>",
+    )
+    page = ready.ask("GET", "/projects", [*NAVIGATION, asked])
+    policy = page["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "script-src" not in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "Content-Security-Policy-Report-Only" not in page
+    assert f"<a href='{ready.prefix}projects'>".encode() in page.body
+    assert b"prefix.js" in page.body
+    assert int(page["Content-Length"]) == len(page.body)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/data/upload/1/x.html", "/data/local-files/?d=x.html", "/tasks/1/resolve/?fileuri=x"),
+        *("/%64ata/upload/1/x.html", "/storage-data/uploaded/?filepath=x"),
+    ],
+)
+def test_what_people_uploaded_passes_as_it_is_and_runs_nothing(ready: Gateway, path: str) -> None:
+    html = "<html><head></head><script>alert(1)</script><a href='/x'>x</a></html>"
+    asked = answer(headers=[("Content-Type", "text/html")], body=html)
+    got = ready.ask("GET", path, [*NAVIGATION, asked])
+    assert got.body == html.encode()
+    assert got["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert got["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/csv", "image/svg+xml"])
+def test_data_pass_byte_for_byte(ready: Gateway, kind: str) -> None:
+    text = '{"text": "<a href=\\"/x\\">", "hostname: \\"\\"": "/data/upload/1/a.png"}'
+    asked = answer(headers=[("Content-Type", kind)], body=text)
+    assert ready.ask("GET", "/api/tasks/1", [PROGRAM, asked]).body == text.encode()
+
+
+def test_style_sheets_are_mapped(ready: Gateway) -> None:
+    asked = answer(headers=[("Content-Type", "text/css")], body="a{b:url(/static/x.ttf)}")
+    got = ready.ask("GET", "/react-app/main.css", [PROGRAM, asked])
+    assert got.body == f"a{{b:url({ready.prefix}static/x.ttf)}}".encode()
+
+
+def test_diagnostics_hold_what_helps_and_no_secret(ready: Gateway) -> None:
+    text = ready.ask("GET", "/_proxy/diagnostics", [PROGRAM]).body.decode()
+    assert str(ready.data_dir) in text
+    assert "MY_SETTING" in text
+    assert '"state": "ready"' in text
+    key = (ready.data_dir / ".env").read_text().partition("SECRET_KEY=")[2].split()[0]
+    assert len(key) > 20
+    assert SECRET not in text
+    assert key not in text
+
+
+def test_nothing_secret_is_in_a_command_line(ready: Gateway) -> None:
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert any(b"labelstudio_proxy" in line for line in lines)
+    assert not any(SECRET.encode() in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "nothing"), ("POST", "state"), ("GET", "start"), ("GET", "static/../app.py")],
+)
+def test_the_gateways_own_paths_never_reach_label_studio(
+    ready: Gateway, method: str, path: str
+) -> None:
+    assert ready.ask(method, f"/_proxy/{path}", [PROGRAM]).status == 404
+
+
+@pytest.mark.parametrize("name", ["prefix.js", "start.js", "start.css"])
+def test_the_gateways_files_are_served(ready: Gateway, name: str) -> None:
+    got = ready.ask("GET", f"/_proxy/static/{name}", [PROGRAM])
+    assert got.status == 200
+    assert len(got.body) > 1000
+    assert got["Content-Type"].startswith("text/")
+
+
+def test_other_requests_arrive(ready: Gateway) -> None:
+    assert isinstance(ready.arrived("GET", "/projects/?page=1", NAVIGATION), Arrived)
