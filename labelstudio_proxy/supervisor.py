@@ -7,11 +7,12 @@ import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from . import template
 from ._version import __version__
 from .backends.base import Backend, Endpoint, Owner, Report
 from .datadir import DataDirectory
@@ -240,6 +241,8 @@ class Supervisor:
         await asyncio.to_thread(self._directory.prepare)
         owner = await asyncio.to_thread(self._new_owner)
         await backend.prepare()
+        if not self._external_database:
+            await asyncio.to_thread(self._place_template, backend.versions)
         self._change(state=State.STARTING, versions={**self._snapshot.versions, **backend.versions})
         endpoint = await backend.launch(owner)
         ended = asyncio.create_task(backend.wait())
@@ -277,6 +280,15 @@ class Supervisor:
                 "Put a copy of it back that worked, or set `data_dir` to another folder.",
             ) from error
         return Owner(self._owner_email, secrets.token_urlsafe(24))
+
+    def _place_template(self, versions: Mapping[str, str]) -> None:
+        try:
+            template.place(self._directory, versions.get("Label Studio", ""))
+        except OSError as error:
+            # Label Studio can do without; if the disk is full, it will say so.
+            logger.warning(
+                "Label Studio (%s) starts without a template: %s", self._directory.path, error
+            )
 
     def _ready(self, endpoint: Endpoint, started: float) -> None:
         now = time.time()

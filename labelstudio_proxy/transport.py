@@ -27,7 +27,7 @@ from .upstream import open_session
 MAX_BODY_BYTES = 1 << 62
 # Chunks of a body (64 KB each, from Tornado) that may wait for the gateway.
 WAITING_CHUNKS = 4
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 30.0
 CONNECT_POLL_SECONDS = 0.1
 HOP_BY_HOP = (
     *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),

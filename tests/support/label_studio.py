@@ -56,12 +56,12 @@ def migrated_data_dir() -> Path:
         if not data_dir.exists():
             with tempfile.TemporaryDirectory(dir=folder) as temporary:
                 fresh = Path(temporary, "data")
-                _migrate(fresh, Path(temporary, "home"))
+                migrate(fresh, Path(temporary, "home"))
                 fresh.rename(data_dir)
     return data_dir
 
 
-def _migrate(data_dir: Path, home: Path) -> None:
+def migrate(data_dir: Path, home: Path) -> None:
     done = subprocess.run(
         [EXECUTABLE, "init", "-q"],
         check=False,
