@@ -1,0 +1,102 @@
+"""Label Studio in the notebook's environment, in another one, and nowhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.gateway import script
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.label_studio import EXECUTABLE
+from support.processes import pids_that_mention
+
+
+def environment(folder: Path, *without: str) -> Path:
+    """The Python of an environment like this one, less the packages whose names begin so."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    asked = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    found = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True)
+    packages = Path(found.stdout.strip())
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.lower().replace("-", "_").startswith(without):
+            link = packages / path.name
+            if not link.exists():
+                link.symlink_to(path)
+    # What data_files bring: Jupyter's configuration, JupyterLab's own files.
+    for name in ("etc", "share"):
+        (folder / name).symlink_to(Path(sys.prefix) / name)
+    return python
+
+
+def commands(jupyter: JupyterLab) -> list[list[str]]:
+    """The command line of every process of this Jupyter."""
+    pids = pids_that_mention(jupyter.home)
+    lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
+    return [line.decode().split("\0") for line in lines]
+
+
+def test_without_label_studio_the_page_says_how_to_get_it(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path: Path,
+) -> None:
+    python = environment(tmp_path / "bare", "label_studio")
+    jupyter = jupyter_lab(
+        python=python,
+        config={"data_dir": str(tmp_path / "data")},
+        env={"PATH": f"{python.parent}:/usr/bin:/bin"},
+    )
+    client = label_studio_client(jupyter)
+    client.start()
+    error = client.wait_for_state("failed")["error"]
+    assert error["what"] == "Label Studio is not installed."
+    assert "labelstudio-proxy[local]" in error["remedy"]
+    assert "label_studio" in error["remedy"]
+    page = client.get("", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert "Label Studio is not installed." in page.text
+
+
+def test_label_studio_of_another_environment_runs_on_a_socket(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    data_dir: Path,
+    tmp_path: Path,
+) -> None:
+    python = environment(tmp_path / "notebook", "label_studio", "gunicorn")
+    jupyter = jupyter_lab(
+        python=python, config={"data_dir": str(data_dir), "label_studio": str(EXECUTABLE)}
+    )
+    client = label_studio_client(jupyter)
+    assert client.wait_ready()["versions"]["Label Studio"][0].isdigit()
+    assert client.get("api/projects/").status_code == 200
+    assert any("serve" in line and line[-2].endswith(".sock") for line in commands(jupyter))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["without-gunicorn", "behind-a-wrapper"])
+def test_where_no_socket_can_be_had_it_runs_on_a_port(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    data_dir: Path,
+    tmp_path: Path,
+    known: bool,
+) -> None:
+    executable = tmp_path / "label-studio"
+    if known:
+        python = environment(tmp_path / "labels", "gunicorn")
+        lines = EXECUTABLE.read_text().partition("\n")[2]
+        executable.write_text(f"#!{python}\n{lines}")
+        executable.chmod(0o755)
+    else:
+        script(executable, f'exec {EXECUTABLE} "$@"')
+    jupyter = jupyter_lab(config={"data_dir": str(data_dir), "label_studio": str(executable)})
+    client = label_studio_client(jupyter)
+    client.wait_ready()
+    assert client.post("api/projects/", json={"title": "First"}).status_code == 201
+    (line,) = [line for line in commands(jupyter) if "--port" in line and "start" in line]
+    assert line[line.index("--internal-host") + 1] == "127.0.0.1"
