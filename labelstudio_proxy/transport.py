@@ -29,6 +29,7 @@ MAX_BODY_BYTES = 1 << 62
 WAITING_CHUNKS = 4
 CONNECT_SECONDS = 30.0
 CONNECT_POLL_SECONDS = 0.1
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOP_BY_HOP = (
     *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),
     *("Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"),
@@ -112,10 +113,12 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
                     data=self._body() if has_body else None,
                     allow_redirects=False,
                 )
-            except aiohttp.ClientConnectorError:
-                # Nothing has been sent yet. The gateway has ended; jupyter-server-proxy is
-                # starting it again.
-                if asyncio.get_running_loop().time() > deadline:
+            except aiohttp.ClientConnectionError as error:
+                # The gateway has ended; jupyter-server-proxy is starting it again. Only what has
+                # not been sent, or changes nothing, is sent once more.
+                unsent = isinstance(error, aiohttp.ClientConnectorError)
+                repeatable = unsent or (request.method in SAFE_METHODS and not has_body)
+                if not repeatable or asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(CONNECT_POLL_SECONDS)
 

@@ -142,9 +142,15 @@ def _jupyter_lab(request: pytest.FixtureRequest) -> Iterator[Callable[..., Jupyt
             server = JupyterLab(**options)  # type: ignore[arg-type]
             stack.callback(server.stop)
             stack.callback(keep_log, request, server.process.log)
+            stack.callback(keep_label_studios_log, request, server.home)
             return server
 
         yield start
+
+
+def keep_label_studios_log(request: pytest.FixtureRequest, home: Path) -> None:
+    for log in home.rglob("label-studio-*.log"):
+        keep_log(request, log)
 
 
 def keep_log(request: pytest.FixtureRequest, log: Path) -> None:
