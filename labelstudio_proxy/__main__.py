@@ -1,4 +1,4 @@
-"""`python -m labelstudio_proxy`, as jupyter-server-proxy runs it."""
+"""`python -m labelstudio_proxy`, the same as `labelstudio-proxy`."""
 
 from .cli import main
 

@@ -41,7 +41,8 @@ SAGEMAKER_VOLUME = Path("/home/ec2-user/SageMaker")
 
 def default_data_dir() -> Path:
     """Where Label Studio's data go when nobody says: a folder that outlives the machine."""
-    if SAGEMAKER_VOLUME.is_dir():
+    # os.access, unlike is_dir(), does not raise where the folder above is another user's.
+    if os.access(SAGEMAKER_VOLUME, os.W_OK | os.X_OK):
         return SAGEMAKER_VOLUME / ".labelstudio-proxy"
     return Path("~/.local/share/labelstudio-proxy").expanduser()
 
@@ -111,6 +112,13 @@ class LabelStudioProxy(Configurable):
     new_browser_tab = Bool(
         True, help="""Open Label Studio in a new browser tab; `False`: inside JupyterLab."""
     ).tag(config=True)
+
+    @validate("data_dir", "files_root", "label_studio")
+    def _validate_path(self, proposal: Any) -> str | None:
+        value: str | None = proposal["value"]
+        if value:
+            absolute(value)  # raises RuntimeError for `~name` of nobody
+        return value
 
     @validate("owner_email")
     def _validate_owner_email(self, proposal: Any) -> str:

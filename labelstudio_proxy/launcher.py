@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 NAME = "labelstudio"
+# Not `-m labelstudio_proxy`: that would put the folder that Jupyter was started in, a user's, before
+# the modules that the gateway imports (`-P` does the same from Python 3.11 on).
+RUN = (
+    "import sys; sys.path[:] = [path for path in sys.path if path]; "
+    "from labelstudio_proxy.cli import main; main()"
+)
 # Seconds that jupyter-server-proxy waits for the gateway's first answer before it kills it. The
 # gateway answers within one; the rest is for a machine that is busy.
 TIMEOUT = 60
@@ -18,7 +24,7 @@ TIMEOUT = 60
 def command(unix_socket: str, base_url: str) -> list[str]:
     """The gateway's command line; jupyter-server-proxy fills in the arguments by their names."""
     arguments = [
-        *(sys.executable, "-m", "labelstudio_proxy", "serve"),
+        *(sys.executable, "-c", RUN, "serve"),
         *("--unix-socket", unix_socket, "--base-url", f"{base_url.rstrip('/')}/{NAME}/"),
     ]
     # jupyter-server-proxy formats what it is given, even by a function.

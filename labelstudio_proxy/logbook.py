@@ -65,7 +65,8 @@ class _PrivateFile(RotatingFileHandler):
 
 
 def _open(path: Path) -> _PrivateFile:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # Label Studio must not wait for a reader that has failed
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = _PrivateFile(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     return handler

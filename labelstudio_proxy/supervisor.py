@@ -129,6 +129,7 @@ class Supervisor:
         self._wanted = False
         self._interrupt = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def snapshot(self) -> Snapshot:
@@ -137,6 +138,8 @@ class Supervisor:
 
     def start(self) -> None:
         """Want Label Studio to run; does nothing more where it does, or is about to."""
+        if self._closed:
+            return
         self._wanted = True
         if self._life is None or self._life.done():
             # At once, so that whoever asked for the start sees it.
@@ -155,6 +158,7 @@ class Supervisor:
 
     async def close(self) -> None:
         """Stop, and come back when nothing runs any more."""
+        self._closed = True
         self.stop()
         if self._life is not None:
             await asyncio.wait([self._life])
@@ -181,7 +185,8 @@ class Supervisor:
             lasted = self._ready_seconds()
             if error is not None:
                 logger.warning("Label Studio (%s): %s", self._directory.path, error)
-                self._wanted = lasted >= PROVEN_SECONDS
+                if lasted < PROVEN_SECONDS:
+                    self._wanted = False
             self._change(state=State.STOPPING, endpoint=None)
             try:
                 await backend.stop()
@@ -195,6 +200,8 @@ class Supervisor:
                 logger.info("Label Studio (%s) is stopped", self._directory.path)
             else:
                 self._change(restarts=self._snapshot.restarts + 1)
+        if self._snapshot.underway:  # stopped before it began
+            self._change(state=State.STOPPED, steps=(), progress=None, started_at=None)
 
     async def _run_until_interrupted(self, backend: Backend) -> Problem | None:
         """Run Label Studio; gives the Problem it ended with, None if that was wanted."""

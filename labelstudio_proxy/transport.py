@@ -59,10 +59,12 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     async def prepare(self) -> None:
         """Authenticate, and begin the request to the gateway."""
         await super().prepare()
-        if self._finished or self.request.headers.get("Upgrade", "").lower() == "websocket":
+        upgrade = self.request.headers.get("Upgrade", "").lower()
+        if self._finished or (self.request.method == "GET" and upgrade == "websocket"):
             return
         self.request.connection.set_max_body_size(MAX_BODY_BYTES)
         self._record_activity()
+        await self._forget_ended()
         await self.ensure_process()
         self._chunks = asyncio.Queue(WAITING_CHUNKS)
         self._asked = asyncio.create_task(self._ask())
@@ -75,8 +77,11 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         """Give the gateway's answer to the browser; jupyter-server-proxy calls it for any method."""
         assert self._asked is not None, "prepare() comes first"
         await self._hand_on(None)
+        await asyncio.wait([self._asked])
+        if self._asked.cancelled():  # the browser has gone
+            return
         try:
-            answer = await self._asked
+            answer = self._asked.result()
         except aiohttp.ClientError as error:
             self.log.warning("labelstudio_proxy: no answer: %s", type(error).__name__)
             raise web.HTTPError(502, "Label Studio's gateway does not answer") from error
@@ -87,10 +92,20 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     def on_connection_close(self) -> None:
         """The browser has gone: what it asked for need not be made."""
         super().on_connection_close()
+        # Tornado's class for WebSockets leaves this out, which ends the wait for the body.
+        web.RequestHandler.on_connection_close(self)
         if self._asked is not None:
             self._asked.cancel()
             if self._asked.done() and not self._asked.cancelled() and not self._asked.exception():
                 self._asked.result().close()
+
+    async def _forget_ended(self) -> None:
+        """Let a gateway that was ended be started anew: simpervisor does so only after a failure."""
+        async with self.state["proc_lock"]:
+            supervised = self.state.get("proc")
+            process = getattr(supervised, "proc", None)
+            if process is not None and not supervised.running and process.returncode == 0:
+                del self.state["proc"]
 
     async def _ask(self) -> aiohttp.ClientResponse:
         request = self.request

@@ -207,7 +207,8 @@ async def find_installation(label_studio: str) -> Installation:
         return await _installation_at(
             absolute(label_studio), "The setting `label_studio` names it."
         )
-    if importlib.util.find_spec("label_studio") is not None:
+    spec = importlib.util.find_spec("label_studio")
+    if spec is not None and spec.origin is not None:  # and not a mere folder of that name
         beside = Path(sys.executable).with_name("label-studio")
         return _usable(
             Installation(
@@ -279,19 +280,24 @@ def interpreter_of(executable: Path) -> Path | None:
 
 
 async def _probe(python: Path) -> dict[str, str] | None:
-    process = await asyncio.create_subprocess_exec(
-        *(str(python), str(SERVER), "probe"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(str(python), str(SERVER), "probe"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
     try:
         output, _ = await asyncio.wait_for(process.communicate(), PROBE_SECONDS)
         found: dict[str, str] = json.loads(output)
     except (asyncio.TimeoutError, ValueError):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
         return None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
     return found
 
 
@@ -303,7 +309,7 @@ def _free_port() -> int:
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter: macOS, all zombies
         os.killpg(leader, number)
 
 

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 PARENT_POLL_SECONDS = 1.0
 COOKIE = "labelstudio-proxy"
+# For answers under way when the gateway ends; Label Studio has ended before.
+SHUTDOWN_SECONDS = 1.0
 # Request lines and headers: Label Studio's data manager puts its filters into the address.
 LINE_BYTES = 64 * 1024
 
@@ -87,7 +89,8 @@ async def serve(
             handler_cancellation=True,
             max_line_size=LINE_BYTES,
             max_field_size=LINE_BYTES,
-        )
+        ),
+        shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()
     ended = _when_to_end(place.behind_jupyter)
@@ -108,7 +111,10 @@ async def serve(
             port=port,
             token=token,
         )
-        register(entry)
+        try:
+            register(entry)
+        except OSError as error:  # a full disk, say, which the page is to tell of
+            logger.warning("labelstudio-proxy's commands will not find this gateway: %s", error)
         if token:
             print(  # noqa: T201 - for the person who ran the command
                 f"Label Studio: http://127.0.0.1:{port}{place.prefix}?token={token}", flush=True
@@ -163,11 +169,15 @@ class _Door:
                 # Out of the address, so that it is in no history and no screenshot.
                 response = web.Response(status=302, headers={"Location": without_token(path)})
                 response.set_cookie(
-                    COOKIE, self._token, path=self._prefix, httponly=True, samesite="Strict"
+                    _cookie(request),
+                    self._token,
+                    path=self._prefix,
+                    httponly=True,
+                    samesite="Strict",
                 )
                 return response
         elif not (
-            self._known(request.cookies.get(COOKIE, ""))
+            self._known(request.cookies.get(_cookie(request), ""))
             or self._known(request.headers.get("Authorization", "").partition(" ")[2])
         ):
             return web.Response(
@@ -177,6 +187,12 @@ class _Door:
 
     def _known(self, token: str) -> bool:
         return hmac.compare_digest(unquote(token).encode(), self._token.encode())
+
+
+def _cookie(request: web.BaseRequest) -> str:
+    """The name of the cookie: cookies know no ports, and several gateways may run by hand."""
+    port = request.transport.get_extra_info("sockname")[1] if request.transport else ""
+    return f"{COOKIE}-{port}"
 
 
 def _when_to_end(behind_jupyter: bool) -> asyncio.Future[None]:
@@ -189,7 +205,8 @@ def _when_to_end(behind_jupyter: bool) -> asyncio.Future[None]:
             ended.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, end)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+            loop.add_signal_handler(number, end)
     if behind_jupyter:
         parent = os.getppid()
 

@@ -131,8 +131,9 @@ def memory(jupyter: JupyterLab) -> Iterator[None]:
 
 
 def gateway_pid(jupyter: JupyterLab) -> int:
-    (entry,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
-    return int(entry.stem.rpartition("-")[2])
+    entries = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
+    newest = max(entries, key=lambda entry: entry.stat().st_mtime)
+    return int(newest.stem.rpartition("-")[2])
 
 
 @pytest.mark.usefixtures("memory")
@@ -206,10 +207,12 @@ def connections(jupyter: JupyterLab) -> int:
     return sum(link.startswith("socket:") for link in links)
 
 
-def test_a_gateway_that_is_killed_comes_back(jupyter: JupyterLab) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_gateway_that_is_ended_comes_back(jupyter: JupyterLab, number: signal.Signals) -> None:
     """Last in this file: Label Studio ends with its gateway."""
     killed = gateway_pid(jupyter)
-    os.kill(killed, signal.SIGKILL)
+    os.kill(killed, number)
+    wait_for(lambda: killed not in pids_that_mention(jupyter.home), what="the old one to be gone")
     state = request(jupyter, "GET", "/_proxy/state")
     assert state.status == 200
-    wait_for(lambda: killed not in pids_that_mention(jupyter.home), what="the old one to be gone")
+    wait_for(lambda: gateway_pid(jupyter) != killed, what="the new one")

@@ -100,6 +100,13 @@ def test_a_wrong_value_is_told_with_its_source_and_leaves_the_default(
     assert settings.start_timeout == 600
 
 
+@pytest.mark.parametrize("name", ["data_dir", "files_root", "label_studio"])
+def test_a_home_of_nobody_is_a_wrong_value(name: str) -> None:
+    settings, (problem,) = settle(files=settings_of(**{name: "~no-such-user-here/x"}))
+    assert name in problem.what
+    assert not getattr(settings, name)
+
+
 def test_a_wrong_value_hides_no_right_one() -> None:
     settings, problems = settle(
         environment={"LABELSTUDIO_PROXY_BACKEND": "kubernetes", "LABELSTUDIO_PROXY_DATA_DIR": "/d"}

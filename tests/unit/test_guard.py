@@ -78,6 +78,10 @@ def test_origins_that_jupyter_admits_pass() -> None:
     assert refusal("POST", sent, Origins("https://portal.example")) is None
     assert refusal("POST", sent, Origins(allow_origin_pat=r"https://[a-z]+\.example$")) is None
     assert refusal("POST", sent, Origins("https://other.example", r"https://x")) is not None
+    cookie = headers({"Sec-Fetch-Site": "cross-site", "Origin": "https://any.example"})
+    assert refusal("POST", cookie, Origins("*")) is not None
+    token = headers({"Sec-Fetch-Site": "cross-site", "Origin": "https://any.example"}, TOKEN)
+    assert refusal("POST", token, Origins("*")) is None
     null = headers({"Sec-Fetch-Site": "cross-site", "Origin": "null"})
     assert refusal("POST", null, Origins("*")) is not None
 

@@ -72,6 +72,14 @@ def test_the_command_survives_the_formatting_of_jupyter_server_proxy(
     ]
 
 
+def test_files_of_a_user_do_not_take_the_place_of_modules(tmp_path: Path) -> None:
+    for name in ("secrets", "jwt", "aiohttp", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    command = [*launcher.command("/nowhere/socket", "/")[:3], "--version"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.stdout.startswith("labelstudio-proxy ")
+
+
 def serverapp(tmp_path: Path, **config: object) -> SimpleNamespace:
     return SimpleNamespace(
         config=Config(config),
