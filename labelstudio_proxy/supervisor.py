@@ -171,12 +171,6 @@ class Supervisor:
         except (TimeoutError, asyncio.TimeoutError):
             return
 
-    async def settled(self) -> Snapshot:
-        """The snapshot, once no start and no stop is under way."""
-        while self._snapshot.underway or self._snapshot.state is State.STOPPING:
-            await self.changed(60)
-        return self._snapshot
-
     async def _live(self) -> None:
         while self._wanted:
             self._interrupt.clear()
