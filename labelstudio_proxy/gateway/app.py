@@ -23,7 +23,7 @@ from ..upstream import open_session
 from . import guard
 from .diagnostics import diagnostics
 from .identity import Identity, establish, explain_refusal
-from .proxy import Refused, Upstream, forward
+from .proxy import LOGIN, Refused, Upstream, forward
 from .redirects import relative
 from .start_page import Action, render_notice_page, render_start_page
 
@@ -43,7 +43,6 @@ OWN_PAGE_POLICY = (
 )
 # Label Studio's way to write into the files root.
 WRITES_FILES = re.compile(r"/api/storages/export/localfiles(/|$)")
-LOGIN = re.compile(r"/user/(login|signup)/?")
 # These load their program from elsewhere; what they show is here.
 API_BROWSERS = re.compile(r"/docs/api/schema/(redoc|swagger-ui)/?")
 API_SCHEMA = "docs/api/schema/json/"
