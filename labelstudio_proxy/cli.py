@@ -1,4 +1,4 @@
-"""The command line: `labelstudio-proxy serve|status|start|stop|restart|logs`."""
+"""The command line: `labelstudio-proxy serve|status|start|stop|restart|logs|prepare`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def main(argv: list[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
+    except BrokenPipeError:  # `labelstudio-proxy logs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ConnectionError, _Told) as error:
         sys.exit(f"labelstudio-proxy: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # `labelstudio-proxy logs | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Told(Exception):
@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, parents=[choice], help=text)
         command.set_defaults(run=_change, command=name, goal=goal)
 
+    ahead = commands.add_parser(
+        "prepare",
+        help="get ahead what a first start needs: a container's image, a migrated database",
+    )
+    ahead.set_defaults(run=_prepare)
+
     serve = commands.add_parser(
         "serve",
         help="run the gateway: by jupyter-server-proxy, or by hand on a port of this machine",
@@ -81,6 +87,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(run=_serve)
     return parser
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    import asyncio
+
+    from .prepare import prepare
+    from .problem import Problem
+
+    handoff = _settled()
+    try:
+        if handoff.problems:
+            raise handoff.problems[0]
+        print(*asyncio.run(prepare(handoff.settings)), sep="\n")
+    except Problem as problem:
+        raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
 
 
 def _serve(arguments: argparse.Namespace) -> None:

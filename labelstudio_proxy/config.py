@@ -15,6 +15,7 @@ from traitlets import Bool, Dict, Enum, Float, TraitError, Unicode, validate
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import DeferredConfig, DeferredConfigString, LazyConfigValue
 
+from ._version import LABEL_STUDIO_VERSION
 from .problem import Problem
 
 ENVIRONMENT_PREFIX = "LABELSTUDIO_PROXY_"
@@ -63,16 +64,45 @@ class LabelStudioProxy(Configurable):
     """
 
     backend = Enum(
-        ["auto", "process"],
+        ["auto", "process", "docker"],
         "auto",
-        help="""How Label Studio is run. `process`: as a local process. `auto`: as a process where
-        Label Studio is installed, else a page that says what to install.""",
+        help="""How Label Studio is run. `process`: as a local process. `docker`: as a container, by
+        Docker or Podman. `auto`: as a process where Label Studio is installed, else as a container
+        where an engine answers, else a page that says what to install.""",
     ).tag(config=True)
 
     label_studio = Unicode(
         "",
         help="""The `label-studio` executable, possibly in another environment. Empty: the one of
         the notebook's environment, else the first on `PATH`.""",
+    ).tag(config=True)
+
+    image = Unicode(
+        f"heartexlabs/label-studio:{LABEL_STUDIO_VERSION}",
+        help="""For a container: the image of Label Studio, with a tag or a digest.""",
+    ).tag(config=True)
+
+    pull_policy = Enum(
+        ["missing", "always", "never"],
+        "missing",
+        help="""For a container: when the image is downloaded. `missing`: where it is not on the
+        machine; `always`: at each start; `never`.""",
+    ).tag(config=True)
+
+    memory_limit = Unicode(
+        help="""For a container: the most memory it may use, such as `2g` or `800m`. Empty: no
+        limit.""",
+    ).tag(config=True)
+
+    cpu_limit = Float(
+        0.0,
+        min=0.0,
+        help="""For a container: the most processors it may use, such as `1.5`. 0: no limit.""",
+    ).tag(config=True)
+
+    docker_network = Unicode(
+        help="""For a container: the network it joins. Empty: the engine's default; where Jupyter
+        itself runs in a container, a network of that one.""",
     ).tag(config=True)
 
     data_dir = Unicode(
@@ -125,6 +155,30 @@ class LabelStudioProxy(Configurable):
         value: str = proposal["value"]
         if value and not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
             msg = "owner_email must look like an e-mail address, such as 'ada@localhost'"
+            raise TraitError(msg)
+        return value
+
+    @validate("image")
+    def _validate_image(self, proposal: Any) -> str:
+        value: str = proposal["value"]
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", value):
+            msg = "image must be a reference such as 'heartexlabs/label-studio:1.23.2'"
+            raise TraitError(msg)
+        return value
+
+    @validate("memory_limit")
+    def _validate_memory_limit(self, proposal: Any) -> str:
+        value: str = proposal["value"].lower()
+        if value and not re.fullmatch(r"\d+[bkmg]?", value):
+            msg = "memory_limit must be a number of bytes, or one of k, m or g, such as '2g'"
+            raise TraitError(msg)
+        return value
+
+    @validate("docker_network")
+    def _validate_docker_network(self, proposal: Any) -> str:
+        value: str = proposal["value"]
+        if value in {"host", "none"} or value.startswith("container:"):
+            msg = f"in the network {value!r} Label Studio could not be kept apart, or not reached"
             raise TraitError(msg)
         return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import lzma
 import secrets
 import sqlite3
 import time
@@ -14,11 +15,11 @@ from typing import Any
 
 from . import template
 from ._version import __version__
-from .backends.base import Backend, Endpoint, Owner, Report
+from .backends.base import PULL, Backend, Held, Owner, Report
 from .datadir import DataDirectory
 from .logbook import LogBook
 from .problem import Problem
-from .upstream import healthy, open_session
+from .upstream import Endpoint, healthy, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -179,11 +180,16 @@ class Supervisor:
             lasted = self._ready_seconds()
             if error is not None:
                 logger.warning("Label Studio (%s): %s", self._directory.path, error)
-                if lasted < PROVEN_SECONDS:
+                if lasted < PROVEN_SECONDS or isinstance(error, Held):
                     self._wanted = False
+                if self._wanted:
+                    self._add_line(f"labelstudio-proxy: {error.what} It is started again.")
             self._change(state=State.STOPPING, endpoint=None)
             try:
                 await backend.stop()
+            except Problem as problem:
+                logger.warning("Label Studio (%s): %s", self._directory.path, problem)
+                error = error or problem
             except Exception:
                 # Nothing more can be done for this one; whoever waits must not wait for ever.
                 logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
@@ -285,7 +291,7 @@ class Supervisor:
     def _place_template(self, versions: Mapping[str, str]) -> None:
         try:
             template.place(self._directory, versions.get("Label Studio", ""))
-        except OSError as error:
+        except (OSError, lzma.LZMAError) as error:
             # Label Studio can do without; if the disk is full, it will say so.
             logger.warning(
                 "Label Studio (%s) starts without a template: %s", self._directory.path, error
@@ -347,7 +353,10 @@ class Supervisor:
             detail=current.detail if detail is None else detail,
         )
         progress = (done, total) if done is not None and total else None
-        self._change(steps=tuple(steps), progress=progress)
+        state = self._snapshot.state
+        if state in {State.PREPARING, State.PULLING}:
+            state = State.PULLING if step == PULL else State.PREPARING
+        self._change(state=state, steps=tuple(steps), progress=progress)
 
     def _add_line(self, line: str) -> None:
         self.log.add(line)

@@ -20,8 +20,7 @@ from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 from yarl import URL
 
-from .backends.base import Endpoint
-from .upstream import open_session
+from .upstream import Endpoint, open_session
 
 # No limit of its own: what is too large for Label Studio, Label Studio says.
 MAX_BODY_BYTES = 1 << 62

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
-
-from .backends.base import Endpoint
 
 # Label Studio gets one name for itself, whatever the browser calls it: so no host name of a
 # notebook can end up in its database.
@@ -16,6 +18,16 @@ HOST = "localhost"
 KEEP_ALIVE_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 CONNECTIONS = 100
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where Label Studio answers: a unix socket, or a port of this machine or of a container."""
+
+    unix_socket: Path | None = None
+    port: int | None = None
+    host: str = "127.0.0.1"
 
 
 def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
@@ -42,16 +54,27 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
 
 def url_of(endpoint: Endpoint, path: str) -> str:
     """The URL of `path` (absolute, encoded) at the endpoint."""
-    return f"http://127.0.0.1:{endpoint.port}{path}" if endpoint.port else f"http://{HOST}{path}"
+    where = f"{endpoint.host}:{endpoint.port}" if endpoint.port else HOST
+    return f"http://{where}{path}"
 
 
 async def healthy(session: aiohttp.ClientSession, endpoint: Endpoint) -> bool:
     """Whether Label Studio answers, its database included."""
+    return await answers(session, endpoint, "/health")
+
+
+async def answers(
+    session: aiohttp.ClientSession,
+    endpoint: Endpoint,
+    path: str,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
+    """Whether a GET of `path` is answered with 200, in ANSWER_SECONDS."""
     try:
         async with session.get(
-            url_of(endpoint, "/health"),
-            headers={"Host": HOST},
-            timeout=aiohttp.ClientTimeout(total=10),
+            url_of(endpoint, path),
+            headers={"Host": HOST, **headers},
+            timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
         ) as response:
             return response.status == 200
     except (aiohttp.ClientError, OSError, asyncio.TimeoutError):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Protocol
 
 from ..problem import Problem
+from ..upstream import Endpoint
 from .explain import explain_exit
+
+# The id of the step in which something is downloaded, which may take long.
+PULL = "pull"
 
 
 class Report(Protocol):
@@ -26,12 +29,8 @@ class Report(Protocol):
         """`step`: an id of `Backend.steps`; `detail`: what to show beside it; `done` of `total`."""
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """Where Label Studio answers: a unix socket, or a port of this machine."""
-
-    unix_socket: Path | None = None
-    port: int | None = None
+class Held(Problem):
+    """A Problem that somebody has brought about on purpose: not to be mended by starting again."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from ..problem import Problem
 
-# (what its output shows, why, what to do); the first that fits is told. The patterns are Python's,
-# SQLite's and Django's own words.
-KNOWN: tuple[tuple[str, str, str], ...] = (
+# What somebody's words show (a regular expression), why, what to do; the first that fits is told.
+Faults = tuple[tuple[str, str, str], ...]
+
+# The words are Python's, SQLite's and Django's own.
+KNOWN: Faults = (
     (
         r"No space left on device|database or disk is full|Disk quota exceeded",
         "The disk of the data directory is full.",
@@ -53,12 +55,19 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 
+def find_fault(faults: Faults, words: Sequence[str]) -> tuple[str, str] | None:
+    """Why, and what to do, by the first of `faults` that one of the `words` shows."""
+    for pattern, why, remedy in faults:
+        if any(re.search(pattern, line, re.IGNORECASE) for line in words):
+            return why, remedy
+    return None
+
+
 def explain_exit(how: str, tail: Sequence[str]) -> Problem:
     """The Problem for a Label Studio that ended by itself; `tail`: the last lines it printed."""
     what = f"Label Studio ended unexpectedly ({how})."
-    for pattern, why, remedy in KNOWN:
-        if any(re.search(pattern, line) for line in tail):
-            return Problem(what, why, remedy)
+    if found := find_fault(KNOWN, tail):
+        return Problem(what, *found)
     if how in {"signal SIGKILL", "exit status 137"}:
         return Problem(
             what,

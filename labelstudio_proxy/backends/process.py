@@ -20,9 +20,10 @@ from pathlib import Path
 
 from ..config import absolute
 from ..problem import Problem
-from .base import Backend, Endpoint, Owner, Report
+from ..upstream import Endpoint
+from .base import Backend, Owner, Report
 
-SERVER = Path(__file__).with_name("labelstudio_server.py")
+SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
 PROBE_SECONDS = 30.0
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 on Linux, 104 on macOS
@@ -198,6 +199,16 @@ class ProcessBackend(Backend):
             self.report("answer")
 
 
+def is_installed(label_studio: str) -> bool:
+    """Whether there is a Label Studio to look into; `label_studio`: the setting."""
+    return bool(label_studio or _is_importable() or shutil.which("label-studio"))
+
+
+def _is_importable() -> bool:
+    spec = importlib.util.find_spec("label_studio")
+    return spec is not None and spec.origin is not None  # and not a mere folder of that name
+
+
 async def find_installation(label_studio: str) -> Installation:
     """Find Label Studio: at `label_studio`, else in this environment, else on `PATH`.
 
@@ -207,8 +218,7 @@ async def find_installation(label_studio: str) -> Installation:
         return await _installation_at(
             absolute(label_studio), "The setting `label_studio` names it."
         )
-    spec = importlib.util.find_spec("label_studio")
-    if spec is not None and spec.origin is not None:  # and not a mere folder of that name
+    if _is_importable():
         beside = Path(sys.executable).with_name("label-studio")
         return _usable(
             Installation(

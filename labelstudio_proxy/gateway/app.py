@@ -135,7 +135,10 @@ class Gateway:
             )
         except Refused:
             problem = await asyncio.to_thread(
-                explain_refusal, self._directory, self._external_database
+                explain_refusal,
+                self._directory,
+                self._external_database,
+                self._settings.image if self._supervisor.snapshot.backend == "docker" else "",
             )
             return self._notice(request, problem)
         except Problem as problem:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
-import uuid
 from collections.abc import Mapping
 
 import aiohttp
-import jwt
 
-from ..backends.base import Endpoint
+from ..access import access_token
 from ..datadir import Account, DataDirectory
 from ..problem import Problem
-from ..upstream import HOST, url_of
+from ..upstream import HOST, Endpoint, url_of
 
-TOKEN_SECONDS = 60
 # How long a token is handed out before a new one is made: what is left must outlast a request's
 # way to Label Studio.
 REUSE_SECONDS = 20.0
@@ -42,19 +40,6 @@ class Identity:
             self._header = f"Bearer {access_token(self._key, self.account.id)}"
             self._made = now
         return self._header
-
-
-def access_token(key: str, user_id: int) -> str:
-    """An access token as Label Studio's djangorestframework-simplejwt makes and checks them."""
-    now = int(time.time())
-    claims = {
-        "token_type": "access",
-        "iat": now,
-        "exp": now + TOKEN_SECONDS,
-        "jti": uuid.uuid4().hex,
-        "user_id": str(user_id),
-    }
-    return jwt.encode(claims, key, algorithm="HS256")
 
 
 async def establish(
@@ -109,8 +94,11 @@ async def _by_email(
     )
 
 
-def explain_refusal(directory: DataDirectory, external_database: bool) -> Problem:
-    """Why a running Label Studio does not take the owner's token, and how to mend it."""
+def explain_refusal(directory: DataDirectory, external_database: bool, image: str = "") -> Problem:
+    """Why a running Label Studio does not take the owner's token, and how to mend it.
+
+    `image`: the one that it runs from, where it is a container.
+    """
     account = None
     if not external_database:
         try:
@@ -123,7 +111,7 @@ def explain_refusal(directory: DataDirectory, external_database: bool) -> Proble
             what,
             f"The account {account.email} is deactivated.",
             "Activate it again: "
-            + _by_password(directory, account)
+            + _by_password(directory, account, image)
             + " There, `/admin/users/user/` has the account and its Active box.",
         )
     if account is not None and not account.personal_tokens:
@@ -132,7 +120,7 @@ def explain_refusal(directory: DataDirectory, external_database: bool) -> Proble
             "Personal access tokens are switched off in its organisation, and labelstudio-proxy "
             "signs in with them.",
             "Switch them on again: "
-            + _by_password(directory, account)
+            + _by_password(directory, account, image)
             + " There, choose Organization, then API Tokens Settings, then Personal Access Tokens.",
         )
     return Problem(
@@ -142,10 +130,17 @@ def explain_refusal(directory: DataDirectory, external_database: bool) -> Proble
     )
 
 
-def _by_password(directory: DataDirectory, account: Account) -> str:
+def _by_password(directory: DataDirectory, account: Account, image: str) -> str:
     path = directory.path
+    program, place, listen = "label-studio", f" --data-dir {path}", " --internal-host 127.0.0.1"
+    if image:
+        program = (
+            f"docker run -it --rm -u {os.getuid()}:{os.getgid()} -p 127.0.0.1:8080:8080 "
+            f"-v {path}:/label-studio/data --entrypoint label-studio {image}"
+        )
+        place = listen = ""
     return (
         "in a terminal, stop it with `labelstudio-proxy stop`, choose a password with "
-        f"`label-studio reset_password --username {account.email} --data-dir {path}`, and open it "
-        f"by itself with `label-studio start --internal-host 127.0.0.1 --data-dir {path}`."
+        f"`{program} reset_password --username {account.email}{place}`, and open it by itself with "
+        f"`{program} start{listen}{place}`."
     )

@@ -14,8 +14,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from ..backends.base import Endpoint
-from ..upstream import HOST, url_of
+from ..upstream import HOST, Endpoint, url_of
 from .headers import (
     DATA_POLICY,
     PAGE_POLICY,

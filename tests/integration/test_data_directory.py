@@ -26,20 +26,6 @@ from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import BareLabelStudio
 
 BASE_URLS = ["/user/alice/", "/jupyter/b%40c.d/"]
-CONFIG = """
-<View>
-  <Image name="image" value="$image"/>
-  <RectangleLabels name="label" toName="image"><Label value="Box"/></RectangleLabels>
-</View>
-"""
-BOX = {
-    "type": "rectanglelabels",
-    "from_name": "label",
-    "to_name": "image",
-    "original_width": 64,
-    "original_height": 48,
-    "value": {"x": 10, "y": 20, "width": 30, "height": 40, "rectanglelabels": ["Box"]},
-}
 UPLOADED = {f"uploaded-{n}.png": media.png(colour=(200, n, 0)) for n in (1, 2)}
 LOCAL = {f"local-{n}.png": media.png(colour=(0, n, 200)) for n in (1, 2)}
 PICTURES = {**UPLOADED, **LOCAL}
@@ -123,7 +109,7 @@ def made(answer: requests.Response) -> Any:
 def fill(studio: Http, notebooks: Path) -> None:
     """Two projects: pictures that were uploaded, pictures in the notebook folder; all labelled."""
     uploads, local = (
-        made(studio.post("api/projects", json={"title": title, "label_config": CONFIG}))["id"]
+        made(studio.post("api/projects", json={"title": title, "label_config": media.BOXES}))["id"]
         for title in ("Uploads", "Local files")
     )
     for name, content in UPLOADED.items():
@@ -140,7 +126,7 @@ def fill(studio: Http, notebooks: Path) -> None:
     for project in (uploads, local):
         for task in tasks_of(studio, project):
             path = f"api/tasks/{task['id']}/annotations/"
-            made(studio.post(path, json={"result": [BOX]}))
+            made(studio.post(path, json={"result": [media.BOX]}))
 
 
 def tasks_of(studio: Http, project: int) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def commands(jupyter: JupyterLab) -> list[list[str]]:
     return [line.decode().split("\0") for line in lines]
 
 
-def test_without_label_studio_the_page_says_how_to_get_it(
+def test_without_label_studio_and_engine_the_page_says_both_ways_to_get_it(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
@@ -49,17 +49,22 @@ def test_without_label_studio_the_page_says_how_to_get_it(
     jupyter = jupyter_lab(
         python=python,
         config={"data_dir": str(tmp_path / "data")},
-        env={"PATH": f"{python.parent}:/usr/bin:/bin"},
+        env={
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "DOCKER_HOST": f"unix://{tmp_path}/docker.sock",
+        },
     )
     client = label_studio_client(jupyter)
     client.start()
     error = client.wait_for_state("failed")["error"]
-    assert error["what"] == "Label Studio is not installed."
+    assert error["what"].startswith("Label Studio is not installed, and there is no")
+    assert f"{tmp_path}/docker.sock does not exist" in error["why"]
     assert "labelstudio-proxy[local]" in error["remedy"]
     assert "label_studio" in error["remedy"]
+    assert "systemctl start docker" in error["remedy"]
     page = client.get("", headers={"Accept": "text/html"})
     assert page.status_code == 200
-    assert "Label Studio is not installed." in page.text
+    assert "Label Studio is not installed, and there is no container engine" in page.text
 
 
 def test_label_studio_of_another_environment_runs_on_a_socket(

@@ -7,110 +7,19 @@ each test makes something else, so each also shows that mending needs no restart
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
+from support.desk import Desk, text_of
 from support.gateway import script
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import EXECUTABLE
-from support.processes import wait_for
 
 BASE_URL = "/user/alice/"
-NAVIGATION = {
-    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
-    "Sec-Fetch-Dest": "document",
-    "Sec-Fetch-Mode": "navigate",
-    "Sec-Fetch-Site": "same-origin",
-    "Sec-Fetch-User": "?1",
-}
-
-
-@dataclass
-class Desk:
-    """A person before JupyterLab, and what the person has set."""
-
-    jupyter: JupyterLab
-    studio: LabelStudioClient
-    executable: Path = Path()
-    data_dir: Path = Path()
-
-    def click(self) -> requests.Response:
-        """Click the tile: a navigation with Jupyter's cookie."""
-        token = {"token": self.jupyter.token}
-        login = self.jupyter.get("login", anonymous=True, params=token)
-        page = self.studio.get(
-            "", anonymous=True, headers=NAVIGATION, cookies=login.cookies.get_dict()
-        )
-        assert page.status_code == 200, page.text[:2000]
-        assert page.headers["Content-Type"].startswith("text/html")
-        return page
-
-    def settle(self) -> dict[str, Any]:
-        """The snapshot once no start is under way any more."""
-        snapshot: dict[str, Any] = {}
-
-        def settled() -> bool:
-            snapshot.update(self.studio.state())
-            return snapshot["state"] in {"stopped", "failed", "ready"}
-
-        wait_for(settled, what=lambda: f"an end of the start: {snapshot}", timeout=120)
-        return snapshot
-
-    def try_again(self) -> dict[str, Any]:
-        """Press the button of the start page, and wait for what comes of it."""
-        headers = {"Sec-Fetch-Site": "same-origin", "Origin": self.jupyter.origin}
-        assert self.studio.post("_proxy/start", headers=headers).status_code == 202
-        return self.settle()
-
-    def assert_jupyter_is_well(self) -> None:
-        assert self.jupyter.process.returncode is None
-        assert self.jupyter.get("api/status").status_code == 200
-        assert self.jupyter.get("api/contents").status_code == 200
-        servers = self.jupyter.get("server-proxy/servers-info").json()["server_processes"]
-        (tile,) = (server for server in servers if server["name"] == "labelstudio")
-        assert tile["launcher_entry"]["enabled"] is True
-
-    def fails(self, *said: str) -> dict[str, str]:
-        """Start it; the error, which must say all of `said`, as must the page."""
-        snapshot = self.try_again()
-        assert snapshot["state"] == "failed", snapshot
-        error: dict[str, str] = snapshot["error"]
-        assert error["what"]
-        assert error["why"]
-        assert error["remedy"]
-        told = " ".join(error.values())
-        for words in said:
-            assert words in told
-        page = self.click()
-        shown = text_of(page)
-        for part in error.values():
-            assert plain(part) in shown
-        assert "Label Studio could not be started" in shown
-        # to look at the page is no new start
-        assert self.studio.state()["state"] == "failed"
-        early = self.studio.get("api/projects")
-        assert early.status_code == 503
-        assert early.json()["error"] == error
-        self.assert_jupyter_is_well()
-        return error
-
-
-def text_of(page: requests.Response) -> str:
-    """What its reader reads."""
-    text = re.sub(r"<(script|style|template)\b.*?</\1>", "", page.text, flags=re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]+>", "", text)).split())
-
-
-def plain(text: str) -> str:
-    return " ".join(text.replace("`", "").split())
 
 
 @pytest.fixture(scope="module")

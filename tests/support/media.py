@@ -15,6 +15,22 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+# A project for boxes on pictures, and one such box.
+BOXES = """
+<View>
+  <Image name="image" value="$image"/>
+  <RectangleLabels name="label" toName="image"><Label value="Box"/></RectangleLabels>
+</View>
+"""
+BOX = {
+    "type": "rectanglelabels",
+    "from_name": "label",
+    "to_name": "image",
+    "original_width": 64,
+    "original_height": 48,
+    "value": {"x": 10, "y": 20, "width": 30, "height": 40, "rectanglelabels": ["Box"]},
+}
+
 
 def png(width: int = 64, height: int = 48, colour: tuple[int, int, int] = (0, 120, 200)) -> bytes:
     """A picture of one colour with a white diagonal; the colour tells pictures apart."""

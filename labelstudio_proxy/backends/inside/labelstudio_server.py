@@ -18,7 +18,6 @@ import sys
 from pathlib import Path
 
 THREADS = 8
-LOCK_SECONDS = 60
 GRACEFUL_SECONDS = 25  # the backend sends SIGKILL after 30
 
 
@@ -39,24 +38,6 @@ def end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before the kernel was asked
             sys.exit(0)
-
-
-def wait_for_locks() -> None:
-    """Have SQLite wait for a lock, by Django's own settings, where it would fail a request.
-
-    Django's default gives up after five seconds, and at once where two transactions have read
-    before they write (https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-notes; Label
-    Studio issue 5755, "database is locked").
-    """
-    import django
-    from django.db import connections
-
-    database = connections.settings["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
-        options = database.setdefault("OPTIONS", {})
-        options.setdefault("timeout", LOCK_SECONDS)
-        if django.VERSION >= (5, 1):
-            options.setdefault("transaction_mode", "IMMEDIATE")
 
 
 def migrate() -> None:
@@ -93,14 +74,12 @@ def serve(socket: str) -> None:
     if spec is None or spec.origin is None:
         sys.exit("ModuleNotFoundError: label_studio")
     sys.path.insert(0, str(Path(spec.origin).parent))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "core.settings.label_studio"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "labelstudio_settings"  # beside this file
     import django
 
     django.setup()
     from django.db import connections
 
-    wait_for_locks()
-    connections.close_all()  # those that loading has opened, with the settings before
     migrate()
     if os.environ.get("LABEL_STUDIO_USERNAME"):
         say("Making the account")

@@ -1,0 +1,637 @@
+"""Label Studio as a container, on any engine that speaks Docker's API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import io
+import json
+import logging
+import re
+import tarfile
+import threading
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from ..access import lets_in
+from ..datadir import DataDirectory
+from ..problem import Problem
+from ..upstream import Endpoint, healthy, open_session
+from .base import PULL, Backend, Held, Owner, Report
+from .docker_container import DATA, OURS, PORT, Plan, check_paths
+from .docker_engine import QUICK_SECONDS, Engine, EngineFault, connect_engine
+from .docker_image import get_image, label_studio_version
+from .docker_surroundings import Bind, Surroundings, look_around
+from .explain import Faults, find_fault
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+STOP_SECONDS = 10  # Label Studio's server ends at once; the engine sends SIGKILL then
+REMOVAL_SECONDS = 0.5
+PAUSED_POLLS = 3  # `docker commit` pauses a container, too, for a moment
+LOG_TAIL = 200  # lines of an adopted container
+# The exit status after SIGKILL, and after SIGTERM.
+KILLED = 137
+TERMINATED = 143
+
+
+@dataclass(frozen=True)
+class DockerSettings:
+    """The settings that only this backend has; see config."""
+
+    image: str
+    pull_policy: str
+    memory_limit: str
+    cpu_limit: float
+    docker_network: str
+    files_writable: bool
+
+
+class DockerBackend(Backend):
+    """Runs Label Studio's image with the least rights that it needs."""
+
+    name = "docker"
+    steps = (
+        ("engine", "Find the container engine"),
+        (PULL, "Get the image"),
+        ("container", "Start the container"),
+        ("answer", "Wait for the first answer"),
+    )
+
+    def __init__(
+        self,
+        report: Report,
+        log: Callable[[str], None],
+        *,
+        settings: DockerSettings,
+        directory: DataDirectory,
+        files_root: Path | None,
+        environment: Mapping[str, str],
+        private: Mapping[str, str],
+        user_name: str,
+        user: str,
+        without_process: str = "",
+    ) -> None:
+        """`environment` and `private`: what Label Studio gets, openly and out of the engine's sight.
+
+        `user_name` is for the container's name and labels, `user` is whom the files shall belong
+        to, as `uid:gid`. `without_process`: how to get Label Studio as a process instead, for when
+        there is no engine.
+        """
+        super().__init__(report, log)
+        self._settings = settings
+        self._directory = directory
+        self._files_root = files_root
+        self._environment = environment
+        self._private = private
+        self._user_name = user_name
+        self._user = user
+        self._without_process = without_process
+        self._engine: Engine | None = None
+        self._around = Surroundings()
+        self._rootless = False
+        self._security: tuple[str, ...] = ()
+        self._user_namespace = ""
+        self._image = ""
+        self._name = ""
+        self._container: Container | None = None
+        self._endpoint = Endpoint()
+        self._made = False  # or about to be
+        self._leave = False  # as it is: paused by somebody
+        self._follower: _Follower | None = None
+
+    async def prepare(self) -> None:
+        self.report("engine")
+        self._engine = await self._connect()
+        self.versions[self._engine.name] = self._engine.version
+        self.report("engine", detail=f"{self._engine.name} {self._engine.version}")
+        await self._learn(self._engine)
+        folders = [("data_dir", self._directory.path)]
+        if self._files_root is not None:
+            folders.append(("files_root", self._files_root))
+            if not await asyncio.to_thread(self._files_root.is_dir):
+                raise Problem(
+                    f"The folder {self._files_root} does not exist.",
+                    "It is what Label Studio is to read as local files.",
+                    "Make it, or set `files_root` to another folder and restart Jupyter.",
+                )
+        check_paths(folders, unquoted=self._engine.name == "Podman")
+        image = await pull(self._engine, self._settings, self.report)
+        self._image = str(image.id)
+        if version := label_studio_version(image, self._settings.image):
+            self.versions["Label Studio"] = version
+
+    async def launch(self, owner: Owner | None) -> Endpoint:
+        engine = self._connected()
+        self.report("container")
+        plan = self._plan()
+        self._name = plan.name
+        key = await asyncio.to_thread(self._secret_key)
+        found = await self._find(plan)
+        self._made = True
+        if found is not None and await self._adopt(engine, found, plan, key):
+            self.report("container", detail=f"{plan.name} was running")
+        else:
+            if found is not None:
+                await self._remove(engine, found)
+            await self._create(engine, plan, key, owner)
+            self.report("container", detail=plan.name)
+        self.report("answer")
+        return self._endpoint
+
+    async def wait(self) -> str:
+        assert self._container is not None, "launch() comes first"
+        engine, paused, ended, alone = self._connected(), 0, False, False
+        while True:
+            try:
+                await engine.ask(self._reload, seconds=QUICK_SECONDS)
+                alone = False
+            except NotFound:
+                raise self._gone(
+                    "was removed", "Somebody, or another program, removed it: `docker rm`."
+                ) from None
+            except EngineFault as fault:
+                # Containers may well go on without their engine, and people with their work.
+                if not await self._answers():
+                    raise fault from None
+                if not alone:
+                    logger.warning("%s Label Studio goes on.", fault.what)
+                alone = True
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            except APIError as error:
+                logger.warning("The container engine says: %s", error.explanation)
+            state = self._container.attrs["State"]
+            paused = paused + 1 if state.get("Paused") else 0
+            if paused >= PAUSED_POLLS:
+                self._leave = True
+                raise Held(
+                    f"Label Studio's container {self._name} is paused.",
+                    "Somebody, or another program, paused it: `docker pause`.",
+                    "Try again continues it, as `docker unpause` does. Nothing is lost.",
+                )
+            if state.get("Status") not in {"created", "running", "paused", "restarting"}:
+                if ended:
+                    return self._ending(state)
+                # Whoever removes a container kills it first.
+                ended = True
+                await asyncio.sleep(REMOVAL_SECONDS)
+                continue
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._follower_ended(), POLL_SECONDS)
+
+    def explain(self, how: str, tail: Sequence[str]) -> Problem:
+        limit = self._settings.memory_limit
+        if how == "out of memory":
+            return self._gone(
+                "was ended for want of memory",
+                f"It needed more than its `memory_limit` of {limit}."
+                if limit
+                else "The machine ran out of memory.",
+                "Raise `memory_limit` and restart Jupyter (Label Studio needs at least 500 MB)."
+                if limit
+                else "Close kernels that are not needed, then try again.",
+            )
+        if how == f"exit status {KILLED}":
+            return self._gone(
+                "was killed",
+                "From outside, by somebody (`docker kill`) or by the system for want of memory"
+                + (f" (`memory_limit` is {limit})." if limit else "."),
+                "Try again.",
+            )
+        if how == f"exit status {TERMINATED}":
+            return self._gone(
+                "was stopped",
+                "By somebody (`docker stop`), or as the container engine was stopped or restarted.",
+            )
+        if any(re.search(r"label-studio failed|failed to exec pid1", line) for line in tail):
+            return Problem(
+                f"Label Studio could not be run from the image {self._settings.image}.",
+                "The image has no `label-studio` program.",
+                "Correct the setting `image` and restart Jupyter.",
+            )
+        return super().explain(how, tail)
+
+    async def stop(self) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        try:
+            if self._made and not self._leave:
+                await engine.check()
+                # By its name, since a start that was interrupted may have made it nevertheless.
+                found = await self._find(self._plan())
+                ours = self._container is None or (found and found.id == self._container.id)
+                if found is not None and ours:
+                    await self._remove(engine, found)
+        except Problem as problem:
+            raise Problem(
+                f"Label Studio's container {self._name} could not be stopped, and may go on.",
+                f"{problem.what} {problem.why}",
+                problem.remedy,
+            ) from problem
+        finally:
+            if self._follower is not None:
+                self._follower.close()
+            engine.close()
+            self._engine = None
+
+    # ---- before a container
+
+    async def _connect(self) -> Engine:
+        try:
+            return await connect_engine()
+        except EngineFault as fault:
+            if not self._without_process:
+                raise
+            raise Problem(
+                "Label Studio is not installed, and there is no container engine to run it with.",
+                f"As for the engine: {fault.what} {fault.why}",
+                f"Either as a process: {self._without_process} Or as a container: {fault.remedy}",
+            ) from fault
+
+    async def _learn(self, engine: Engine) -> None:
+        """What this engine is like, and where Jupyter is for it."""
+        try:
+            info = await engine.ask(lambda client: client.info())
+        except APIError as error:
+            raise EngineFault(
+                "The container engine does not let Label Studio's container be made.",
+                f"It said: {error.explanation or error}",
+                "If a proxy stands before its socket, have it allow what containers, images, "
+                "volumes and networks need.",
+            ) from error
+        security = {str(each).split(",")[0] for each in info.get("SecurityOptions") or []}
+        # Podman 4.3 says it in a place of its own.
+        self._rootless = "name=rootless" in security or bool(info.get("Rootless"))
+        if "name=userns" in security:
+            self._user_namespace = "host"  # else nothing on disk would be the user's
+        if "name=selinux" in security:
+            # It would keep the container from the user's files; to relabel a home is worse.
+            self._security = ("label=disable",)
+        self._around = await look_around(engine)
+
+    def _plan(self) -> Plan:
+        # A rootless engine's root is the user, and has no more rights than the user has.
+        user = "0:0" if self._rootless else self._user
+        network, publish = self._network()
+        return Plan(
+            image=self._image,
+            user_name=self._user_name,
+            user=user,
+            user_namespace=self._user_namespace,
+            binds=tuple(self._binds()),
+            environment=self._environment,
+            private=self._private,
+            memory=self._settings.memory_limit or None,
+            cpus=self._settings.cpu_limit or None,
+            network=network,
+            security=self._security,
+            publish=publish,
+        )
+
+    def _network(self) -> tuple[str | None, bool]:
+        """The network to join, and whether to publish the port on the machine's loopback."""
+        chosen, around = self._settings.docker_network, self._around
+        if not around.inside or around.on_host:
+            return chosen or None, True
+        if chosen and chosen not in around.networks:
+            raise Problem(
+                f"Label Studio's container could not be reached in the network {chosen!r}.",
+                f"Jupyter runs in the container {around.container}, which is not in it, but in: "
+                f"{', '.join(around.networks) or 'none'}.",
+                f"`docker network connect {chosen} {around.container}`, or change `docker_network` "
+                "and restart Jupyter.",
+            )
+        if not around.networks:
+            raise Problem(
+                "Label Studio's container could not be reached.",
+                f"Jupyter runs in the container {around.container}, which is in no network that "
+                "another container could join.",
+                "Make Jupyter's container with a network, for example `--network bridge`.",
+            )
+        return chosen or around.networks[0], False
+
+    def _binds(self) -> list[Bind]:
+        binds = self._around.binds(self._directory.path, DATA, "data_dir", read_only=False)
+        if self._files_root is not None:
+            binds += self._around.binds(
+                self._files_root,
+                str(self._files_root),
+                "files_root",
+                read_only=not self._settings.files_writable,
+            )
+        return binds
+
+    def _secret_key(self) -> str:
+        return self._private.get("SECRET_KEY") or self._directory.secret_key()
+
+    # ---- the container
+
+    async def _find(self, plan: Plan) -> Container | None:
+        """The container of our name, if it is ours; raises Problem if it is somebody else's."""
+        engine = self._connected()
+        try:
+            found: Container = await engine.ask(lambda client: client.containers.get(plan.name))
+        except NotFound:
+            return None
+        except APIError as error:
+            raise _refused("could not be looked for", error) from error
+        wanted = plan.owner_labels()
+        if {name: found.labels.get(name) for name in wanted} != wanted:
+            raise Problem(
+                f"There is a container {plan.name} already, and it is not this Label Studio's.",
+                "It has the name, but not the labels that labelstudio-proxy gives.",
+                f"If nobody needs it: `docker rm --force {plan.name}`, then try again.",
+            )
+        return found
+
+    async def _adopt(self, engine: Engine, found: Container, plan: Plan, key: str) -> bool:
+        """Take over a container that still runs, from a gateway that was killed, if it is fit."""
+        if found.labels.get("labelstudio-proxy.settings") != plan.digest(key):
+            return False
+        if found.status == "paused":
+            await _do(engine, "could not be continued", found.unpause)
+            await _do(engine, "could not be found", found.reload)
+        if found.status != "running":
+            return False
+        endpoint = self._endpoint_of(found, plan)
+        account = await asyncio.to_thread(self._directory.first_account)
+        async with open_session(endpoint) as session:
+            if not await healthy(session, endpoint):
+                return False
+            if account is not None and not await lets_in(session, endpoint, key, account.id):
+                return False
+        self._take(found, endpoint, tail=LOG_TAIL)
+        return True
+
+    async def _create(self, engine: Engine, plan: Plan, key: str, owner: Owner | None) -> None:
+        account = (
+            {"LABEL_STUDIO_USERNAME": owner.email, "LABEL_STUDIO_PASSWORD": owner.password}
+            if owner is not None
+            else {}
+        )
+        files, options = plan.files(account), plan.options(key)
+        container = await _do(
+            engine,
+            "could not be made",
+            lambda: engine.client.containers.create(**options),
+        )
+        await _do(engine, "could not be prepared", lambda: container.put_archive(OURS, files))
+        await self._check_visible(engine, container, plan)
+        await _do(engine, "could not be started", container.start)
+        await _do(engine, "could not be found", container.reload)
+        self._take(container, self._endpoint_of(container, plan), tail="all")
+
+    def _take(self, container: Container, endpoint: Endpoint, tail: int | str) -> None:
+        self._container, self._endpoint = container, endpoint
+        self._follower = _Follower(container, self.log, tail)
+
+    async def _check_visible(self, engine: Engine, container: Container, plan: Plan) -> None:
+        """Whether the engine sees the very folders that Jupyter sees, and not others of that name."""
+        key_file = self._directory.path / ".env"
+        pairs = [(f"{DATA}/{key_file.name}", key_file, "data_dir")]
+        if self._files_root is not None:
+            pairs.append((str(self._files_root), self._files_root, "files_root"))
+        for inside, path, setting in pairs:
+            seen = await _do(
+                engine,
+                "could not be looked into",
+                functools.partial(_changed_at, container, inside),
+            )
+            # A folder may change in between, the key does not.
+            if seen is None or (path == key_file and seen != path.stat().st_mtime_ns):
+                await self._remove(engine, container)
+                raise Problem(
+                    f"The container engine does not see {path}, or sees another in its place.",
+                    "It runs on another machine than Jupyter, or in another container.",
+                    f"Set `{setting}` to a folder that both share, and restart Jupyter.",
+                )
+
+    def _endpoint_of(self, container: Container, plan: Plan) -> Endpoint:
+        network = container.attrs["NetworkSettings"]
+        if plan.publish:
+            published = (network.get("Ports") or {}).get(f"{PORT}/tcp") or []
+            if published:
+                return Endpoint(port=int(published[0]["HostPort"]))
+            return Endpoint(port=PORT)  # not running any more, which `wait` will tell
+        address = network["Networks"][plan.network]["IPAddress"]
+        return Endpoint(host=address or "127.0.0.1", port=PORT)
+
+    async def _remove(self, engine: Engine, container: Container) -> None:
+        def remove() -> None:
+            with contextlib.suppress(NotFound):
+                container.reload()
+                if container.status == "paused":
+                    container.unpause()
+                if container.status != "exited":
+                    container.stop(timeout=STOP_SECONDS)
+                container.remove(v=True, force=True)
+
+        await _do(engine, "could not be removed", remove)
+
+    # ---- its life
+
+    def _connected(self) -> Engine:
+        assert self._engine is not None, "prepare() comes first"
+        return self._engine
+
+    def _reload(self, client: Any) -> None:
+        assert self._container is not None
+        self._container.attrs = client.api.inspect_container(self._container.id)
+
+    async def _answers(self) -> bool:
+        async with open_session(self._endpoint) as session:
+            return await healthy(session, self._endpoint)
+
+    async def _follower_ended(self) -> None:
+        assert self._follower is not None
+        await self._follower.ended.wait()
+        await asyncio.sleep(POLL_SECONDS / 10)  # the engine notes the end a little later
+
+    def _ending(self, state: Mapping[str, Any]) -> str:
+        if state.get("OOMKilled"):
+            return "out of memory"
+        return f"exit status {state.get('ExitCode')}"
+
+    def _gone(self, what: str, why: str, remedy: str = "Try again.") -> Problem:
+        return Problem(f"Label Studio's container {self._name} {what}.", why, remedy)
+
+
+class _Follower:
+    """Gives each line that the container prints to `log`, from a thread of its own."""
+
+    def __init__(self, container: Container, log: Callable[[str], None], tail: int | str) -> None:
+        self.ended = asyncio.Event()
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+        self._thread = threading.Thread(
+            target=self._run, args=(container, tail), name="container log", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _run(self, container: Container, tail: int | str) -> None:
+        rest = b""
+        with contextlib.suppress(DockerException, OSError):
+            for chunk in container.logs(stream=True, follow=True, tail=tail):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    self._call(self._take, line)
+                if self._closed:
+                    break
+        if rest:
+            self._call(self._take, rest)
+        self._call(self.ended.set)
+
+    def _take(self, raw: bytes) -> None:
+        if not self._closed:
+            self._log(raw.decode(errors="replace").rstrip("\r"))
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+
+async def pull(engine: Engine, settings: DockerSettings, report: Report) -> Any:
+    """The image of the settings, with its step reported where it has to be downloaded."""
+    return await get_image(
+        engine,
+        settings.image,
+        settings.pull_policy,
+        lambda text, done, total: report(PULL, detail=text, done=done, total=total),
+    )
+
+
+async def _do(engine: Engine, failure: str, call: Callable[[], Any]) -> Any:
+    """What `call` gives; raises Problem, which says `failure` of the container."""
+    try:
+        return await engine.ask(lambda _: call())
+    except ImageNotFound as error:
+        raise _refused("could not be made, since its image has gone", error) from error
+    except APIError as error:
+        raise _refused(failure, error) from error
+
+
+async def run_to_end(
+    engine: Engine, image: str, command: list[str], environment: Mapping[str, str], result: str
+) -> tuple[int, str, bytes | None]:
+    """Run `label-studio` once, without a network and anything of this machine's.
+
+    Gives the exit status, what it printed, and the file `result`, if there is one.
+    """
+    container = await _do(
+        engine,
+        "could not be made",
+        lambda: engine.client.containers.create(
+            image,
+            command,
+            entrypoint=["label-studio"],
+            environment=dict(environment),
+            user="0:0",
+            init=True,
+            network_mode="none",
+        ),
+    )
+    try:
+        await _do(engine, "could not be started", container.start)
+        while container.status in {"created", "running"}:
+            await asyncio.sleep(POLL_SECONDS)
+            await _do(engine, "could not be found", container.reload)
+        printed = await _do(engine, "could not be read", container.logs)
+        file = await _do(engine, "could not be read", lambda: _file_in(container, result))
+        status = int(container.attrs["State"]["ExitCode"])
+        return status, printed.decode(errors="replace"), file
+    finally:
+        await _do(engine, "could not be removed", lambda: container.remove(v=True, force=True))
+
+
+def _file_in(container: Container, path: str) -> bytes | None:
+    try:
+        stream, _ = container.get_archive(path)
+    except NotFound:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+        file = archive.extractfile(archive.getmembers()[0])
+        return file.read() if file else None
+
+
+def _changed_at(container: Container, path: str) -> int | None:
+    """When what the engine sees at a path of the container was last changed, in ns; None: nothing.
+
+    By https://docs.docker.com/reference/api/engine/ (ContainerArchiveInfo), without its content.
+    """
+    api = container.client.api
+    response = api.head(
+        f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive",
+        params={"path": path},
+        timeout=api.timeout,
+    )
+    header = response.headers.get("X-Docker-Container-Path-Stat", "")
+    if not response.ok or not header:
+        return None
+    # Docker writes it in one alphabet of base64, Podman in the other.
+    return nanoseconds(json.loads(b64decode(header.translate(str.maketrans("-_", "+/"))))["mtime"])
+
+
+def nanoseconds(text: str) -> int:
+    """A time as Go writes it (RFC 3339, up to nine decimals), in ns since 1970."""
+    match = re.fullmatch(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.(\d+))?(Z|[+-]\d+:\d+)", text)
+    if match is None:
+        raise ValueError(text)
+    whole = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
+    return int(whole.timestamp()) * 10**9 + int((match[2] or "").ljust(9, "0"))
+
+
+REFUSALS: Faults = (
+    (
+        r"bind source path does not exist|no such file or directory",
+        (
+            "The container engine does not see a folder that Jupyter sees: it runs on another machine, "
+            "or in another container."
+        ),
+        "Set `data_dir` and `files_root` to folders that both share, and restart Jupyter.",
+    ),
+    (
+        r"executable file.*not found",
+        "The image has no `label-studio` program.",
+        "Correct the setting `image` and restart Jupyter.",
+    ),
+    (
+        r"no space left on device",
+        "The disk of the container engine is full.",
+        "Free some space, for example with `docker system prune`, then try again.",
+    ),
+    (
+        r"network .*not found|unable to find network",
+        "There is no such network as `docker_network` names.",
+        "`docker network ls` shows those there are; correct `docker_network` and restart Jupyter.",
+    ),
+    (
+        r"memory limit|nanocpus|cpus",
+        "The engine cannot keep the limits that are set.",
+        "Correct `memory_limit` and `cpu_limit`, and restart Jupyter.",
+    ),
+)
+
+
+def _refused(failure: str, error: APIError) -> Problem:
+    said = str(error.explanation or error)
+    why, remedy = find_fault(REFUSALS, [said]) or (
+        "",
+        "Try again. If it stays, use Copy diagnostics when asking for help.",
+    )
+    what = f"Label Studio's container {failure}."
+    return Problem(what, f"{why} The container engine said: {said}".strip(), remedy)

@@ -1,0 +1,348 @@
+"""A container engine: found, asked in time, and its faults told apart.
+
+Whatever speaks Docker's API will do: Docker, rootless Docker, Podman. Its SDK blocks, so every call
+is made in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import grp
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from docker import DockerClient
+from docker.errors import APIError, DockerException
+from docker.tls import TLSConfig
+from docker.utils import kwargs_from_env
+
+from ..problem import Problem
+
+T = TypeVar("T")
+
+# To find out whether an engine answers at all; and for what it may have to work for, on a busy
+# machine (to make a container, to stop one).
+QUICK_SECONDS = 3.0
+PATIENT_SECONDS = 120.0
+GRACE_SECONDS = 0.5  # for an answer that drips in; the SDK's own time-out is from byte to byte
+CONNECT_SECONDS = 1.0
+LAST_SECONDS = 10.0
+THREADS = 4
+
+
+class EngineFault(Problem):
+    """The engine cannot be reached, does not answer, or answers nonsense."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an engine may be, and who says so."""
+
+    url: str
+    origin: str
+    options: Mapping[str, Any] = field(default_factory=dict)  # DockerClient's, for TLS
+
+    @property
+    def socket(self) -> Path | None:
+        """The unix socket, where it is one."""
+        kind, _, path = self.url.partition("://")
+        return Path(path) if kind in {"unix", "http+unix"} else None
+
+
+class Engine:
+    """A connection to an engine that has answered; `close` it."""
+
+    def __init__(
+        self, address: Address, quick: DockerClient, patient: DockerClient, version: dict[str, Any]
+    ) -> None:
+        """Made by `connect_engine`."""
+        self.address = address
+        self._quick = quick
+        self._patient = patient
+        self._threads = ThreadPoolExecutor(THREADS, "engine")
+        components = [each.get("Name", "") for each in version.get("Components") or []]
+        self.name = "Podman" if any("Podman" in name for name in components) else "Docker"
+        self.version = str(version.get("Version", ""))
+
+    @property
+    def client(self) -> DockerClient:
+        """For streams, which outlast any time-out; to be used in a thread."""
+        return self._patient
+
+    async def ask(
+        self, call: Callable[[DockerClient], T], *, seconds: float = PATIENT_SECONDS
+    ) -> T:
+        """What `call` gives for a client; raises EngineFault, and docker's APIError for a refusal.
+
+        A call under way cannot be taken back: cancelled, this waits for its end first, for a while.
+        """
+        client = self._quick if seconds <= QUICK_SECONDS else self._patient
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._threads, call, client)
+        # Else what comes of a call that nobody waits for any more would be complained about.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), seconds + GRACE_SECONDS)
+        except APIError:
+            raise
+        except (requests.exceptions.Timeout, asyncio.TimeoutError) as error:
+            raise _hung(self.address) from error
+        except (requests.exceptions.RequestException, DockerException, OSError) as error:
+            raise await _fault(self.address, error) from error
+        except asyncio.CancelledError:
+            await asyncio.wait([future], timeout=min(seconds, LAST_SECONDS))
+            raise
+
+    async def check(self) -> None:
+        """Raise EngineFault at once if the engine does not answer."""
+        await self.ask(lambda client: client.ping(), seconds=QUICK_SECONDS)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._quick.close()
+        self._patient.close()
+
+
+async def connect_engine() -> Engine:
+    """The engine of this user; raises EngineFault with the fault of the likeliest one."""
+    first: Problem | None = None
+    places = _addresses(os.environ)
+    for address in places:
+        if len(places) > 1 and address.socket is not None and not _exists(address.socket):
+            continue
+        try:
+            return await _connect(address)
+        except Problem as problem:
+            first = first or problem
+    raise first or _absent(places)
+
+
+def _addresses(environment: Mapping[str, str]) -> list[Address]:
+    """Where to look: what the user has chosen, else the places where engines put their sockets."""
+    if environment.get("DOCKER_HOST"):
+        options = kwargs_from_env(environment=dict(environment))
+        return [Address(options.pop("base_url"), "DOCKER_HOST names it", options)]
+    folder = Path(environment.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    context = environment.get("DOCKER_CONTEXT") or _current_context(folder)
+    if context not in {"", "default"}:
+        return [_address_of(context, folder)]
+    runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    return [
+        Address(f"unix://{path}", "it is one of the usual places")
+        for path in (
+            "/var/run/docker.sock",
+            f"{runtime}/docker.sock",
+            f"{Path.home()}/.docker/run/docker.sock",
+            f"{runtime}/podman/podman.sock",
+            "/run/podman/podman.sock",
+        )
+    ]
+
+
+def _current_context(folder: Path) -> str:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config.get("currentContext", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
+
+
+def _address_of(context: str, folder: Path) -> Address:
+    """What `docker context create` has written down; raises EngineFault.
+
+    Read here, since the SDK looks in the working directory where there is no `config.json`.
+    """
+    identifier = hashlib.sha256(context.encode()).hexdigest()
+    origin = f"the Docker context {context!r} names it"
+    try:
+        meta = json.loads((folder / "contexts/meta" / identifier / "meta.json").read_text("utf-8"))
+        endpoint = meta["Endpoints"]["docker"]
+        url, verify = str(endpoint["Host"]), not endpoint.get("SkipTLSVerify")
+    except FileNotFoundError as error:
+        raise _no_context(context, "There is no such context") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _no_context(context, f"Its file is damaged: {error}") from error
+    files = folder / "contexts/tls" / identifier / "docker"
+    if not files.is_dir():
+        return Address(url, origin)
+    ca, cert, key = (str(files / name) for name in ("ca.pem", "cert.pem", "key.pem"))
+    tls = TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=verify)
+    return Address(url, origin, {"tls": tls})
+
+
+async def _connect(address: Address) -> Engine:
+    _check_local(address)
+    if address.socket is not None:
+        fault = await _socket_fault(address, address.socket)
+        if fault is not None:
+            raise fault
+
+    def connect() -> tuple[DockerClient, DockerClient, dict[str, Any]]:
+        options = {"base_url": address.url, **address.options}
+        quick = DockerClient(timeout=QUICK_SECONDS, **options)
+        version = quick.version()
+        patient = DockerClient(timeout=PATIENT_SECONDS, version=quick.api.api_version, **options)
+        return quick, patient, version
+
+    try:
+        return Engine(
+            address,
+            *await asyncio.wait_for(asyncio.to_thread(connect), QUICK_SECONDS + GRACE_SECONDS),
+        )
+    except asyncio.TimeoutError as error:
+        raise _hung(address) from error
+    except (requests.exceptions.RequestException, DockerException, OSError) as error:
+        raise await _fault(address, error) from error
+
+
+def _check_local(address: Address) -> None:
+    """The data are bound into the container and it is reached on loopback: it must be here."""
+    try:
+        host = urlsplit(address.url).hostname or ""
+    except ValueError as error:
+        raise EngineFault(
+            f"{address.url} is no address of a container engine.",
+            f"{error}; {address.origin}.",
+            "Correct it (for example `unix:///var/run/docker.sock`), and restart Jupyter.",
+        ) from error
+    if address.socket is not None or host == "localhost":
+        return
+    try:
+        if ip_address(host).is_loopback:
+            return
+    except ValueError:
+        pass
+    raise EngineFault(
+        f"The container engine at {address.url} is on another machine.",
+        f"For it, {address.origin}. Label Studio's container needs the folders of this machine.",
+        "Name an engine of this machine in DOCKER_HOST (for example "
+        "`unix:///var/run/docker.sock`), and restart Jupyter.",
+    )
+
+
+async def _fault(address: Address, error: Exception) -> EngineFault:
+    """What stands behind an error of the SDK's, which tells little."""
+    if _mentions_timeout(error):
+        return _hung(address)
+    fault = await _socket_fault(address, address.socket) if address.socket else None
+    if fault is not None:
+        return fault
+    if address.socket is None and "refused" in str(error):
+        return _not_running(address)
+    return EngineFault(
+        "What answers in the container engine's place gives no usable answer.",
+        f"It is at {address.url} ({address.origin}). The error: {error}.",
+        "Check that it is Docker or Podman, and not too old: its API must be 1.24 or newer.",
+    )
+
+
+async def _socket_fault(address: Address, path: Path) -> EngineFault | None:
+    """Why the socket cannot be connected to; None where it can be."""
+    try:
+        _, writer = await asyncio.wait_for(
+            asyncio.open_unix_connection(str(path)), timeout=CONNECT_SECONDS
+        )
+        writer.close()
+    except (FileNotFoundError, NotADirectoryError):
+        return _absent([address])
+    except PermissionError:
+        return _denied(path)
+    except asyncio.TimeoutError:  # its queue of connections is full
+        return _hung(address)
+    except OSError:
+        return _not_running(address)
+    return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder of another user
+        return False
+
+
+def _mentions_timeout(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, requests.exceptions.Timeout | TimeoutError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+# ---- what to do about it
+
+
+def _service(address: Address, verb: str) -> str:
+    """The command that starts (or restarts) the service behind the address."""
+    path = str(address.socket or "")
+    unit = "podman.socket" if "podman" in path else "docker"
+    user = path.startswith("/run/user/")
+    return f"`systemctl --user {verb} {unit}`" if user else f"`sudo systemctl {verb} {unit}`"
+
+
+def _absent(places: list[Address]) -> EngineFault:
+    if len(places) == 1:
+        (address,) = places
+        return EngineFault(
+            "No container engine is running.",
+            f"Its socket {address.socket} does not exist; {address.origin}.",
+            f"Start the engine, for example with {_service(address, 'start')}, or correct "
+            "DOCKER_HOST and restart Jupyter.",
+        )
+    sockets = ", ".join(str(address.socket) for address in places)
+    return EngineFault(
+        "No container engine was found.",
+        f"There is no socket of one ({sockets}), and DOCKER_HOST is not set.",
+        "Install Docker or Podman (on Debian and Ubuntu `sudo apt-get install docker.io`); if one "
+        f"is installed, start it with {_service(places[0], 'start')}.",
+    )
+
+
+def _not_running(address: Address) -> EngineFault:
+    return EngineFault(
+        "The container engine is not running.",
+        f"Nobody answers at {address.url}; {address.origin}.",
+        f"Start it, for example with {_service(address, 'start')}, then try again.",
+    )
+
+
+def _hung(address: Address) -> EngineFault:
+    return EngineFault(
+        "The container engine does not answer.",
+        f"It is at {address.url}, but gave no answer in time.",
+        f"Wait a little and try again. If it stays, restart it: {_service(address, 'restart')}.",
+    )
+
+
+def _denied(path: Path) -> EngineFault:
+    user = getpass.getuser()
+    try:
+        group = grp.getgrgid(path.stat().st_gid).gr_name
+    except (KeyError, OSError):
+        group = "docker"
+    return EngineFault(
+        "This user may not use the container engine.",
+        f"The socket {path} is closed to {user}, who is not in the group {group}.",
+        f"`sudo usermod -aG {group} {user}`, then log in again and restart Jupyter. Members of that "
+        "group can do anything on this machine: a rootless engine is the safer way.",
+    )
+
+
+def _no_context(name: str, reason: str) -> EngineFault:
+    return EngineFault(
+        f"The Docker context {name!r} cannot be used.",
+        f"{reason}.",
+        "`docker context ls` shows those there are; choose one with `docker context use`, or set "
+        "DOCKER_HOST and restart Jupyter.",
+    )

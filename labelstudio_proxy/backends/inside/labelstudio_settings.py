@@ -1,0 +1,38 @@
+"""Label Studio's own Django settings, with what labelstudio-proxy adds to them.
+
+Named in DJANGO_SETTINGS_MODULE, in the local process and in the container. The folder that it
+stands in must be on Python's path, and Label Studio's package folder, too.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import django
+
+# What a container's own environment would show to whoever may ask the engine.
+_environment = Path(__file__).with_name("environment.json")
+if _environment.exists():
+    os.environ.update(json.loads(_environment.read_text(encoding="utf-8")))
+
+os.umask(0o077)
+
+# Label Studio's own module reads Django's settings while it is being imported: those so far.
+os.environ["DJANGO_SETTINGS_MODULE"] = "core.settings.label_studio"
+
+from core.settings.label_studio import *
+from core.settings.label_studio import DATABASES, LOGGING
+
+# SQLite is to wait for a lock where Django's default gives up after five seconds, and at once
+# where two transactions have read before they write
+# (https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-notes; Label Studio issue 5755,
+# "database is locked").
+LOCK_SECONDS = 60
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    _options = DATABASES["default"].setdefault("OPTIONS", {})
+    _options.setdefault("timeout", LOCK_SECONDS)
+    if django.VERSION >= (5, 1):
+        _options.setdefault("transaction_mode", "IMMEDIATE")
+
+# Django's development server, which the container runs, has a line for each request.
+LOGGING["loggers"].setdefault("django.server", {"level": "WARNING"})

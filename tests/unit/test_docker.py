@@ -1,0 +1,384 @@
+"""What the docker backend is made of, without an engine."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import re
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker import DockerClient
+
+from labelstudio_proxy.backends.docker import nanoseconds
+from labelstudio_proxy.backends.docker_container import (
+    DATA,
+    Plan,
+    check_paths,
+    container_environment,
+)
+from labelstudio_proxy.backends.docker_download import can_download, registry_of
+from labelstudio_proxy.backends.docker_engine import (
+    PATIENT_SECONDS,
+    QUICK_SECONDS,
+    Address,
+    Engine,
+)
+from labelstudio_proxy.backends.docker_image import PullProgress, explain_pull, size
+from labelstudio_proxy.backends.docker_surroundings import (
+    Bind,
+    Surroundings,
+    own_container_ids,
+    surroundings_of,
+)
+from labelstudio_proxy.problem import Problem
+
+KEY = "the secret key of the data directory"
+
+
+def plan(**changes: Any) -> Plan:
+    whole = Plan(
+        image="sha256:1",
+        user_name="ada",
+        user="1000:1000",
+        user_namespace="",
+        binds=(Bind("/home/ada/data", DATA, False), Bind("/home/ada", "/home/ada", True)),
+        environment={"DEBUG": "false"},
+        private={"POSTGRE_PASSWORD": "hunter2"},
+        memory=None,
+        cpus=None,
+        network=None,
+        security=(),
+        publish=True,
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+# ---- name and labels
+
+
+def test_names_of_users_that_look_alike_are_kept_apart() -> None:
+    users = ["a-b", "a--b", "a b", "ü", "ö", "a@b", "a.b", "A-B", "-", "..", "x" * 200]
+    names = {plan(user_name=user).name for user in users}
+    assert len(names) == len(users)
+    for name in names:
+        assert re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}", name), name
+
+
+def test_each_data_directory_and_each_account_of_the_machine_has_a_container_of_its_own() -> None:
+    other = (Bind("/home/ada/other", DATA, False),)
+    assert len({plan().name, plan(binds=other).name, plan(user="1001:1000").name}) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "sha256:2"},
+        {"environment": {"DEBUG": "true"}},
+        {"private": {"POSTGRE_PASSWORD": "hunter3"}},
+        {"memory": "2g"},
+        {"cpus": 1.5},
+        {"network": "other"},
+        {"binds": (Bind("/home/ada/data", DATA, False), Bind("/home/ada", "/home/ada", False))},
+    ],
+)
+def test_another_setting_makes_another_digest_under_the_same_name(change: dict[str, Any]) -> None:
+    assert plan(**change).digest(KEY) != plan().digest(KEY)
+    assert plan(**change).name == plan().name
+
+
+def test_the_digest_cannot_be_guessed_from_the_settings_alone() -> None:
+    assert plan().digest(KEY) == plan().digest(KEY)
+    assert plan().digest(KEY) != plan().digest("another")
+
+
+def test_what_the_engine_shows_holds_no_secret() -> None:
+    shown = json.dumps(plan().options(KEY))
+    assert "hunter2" not in shown
+    assert KEY not in shown
+
+
+def test_the_archive_is_for_the_user_alone() -> None:
+    made = plan().files({"LABEL_STUDIO_PASSWORD": "once"})
+    with tarfile.open(fileobj=io.BytesIO(made)) as archive:
+        entries = {entry.name: entry for entry in archive}
+        file = archive.extractfile("environment.json")
+        assert file is not None
+        private = json.load(file)
+    assert set(entries) == {"labelstudio_settings.py", "environment.json"}
+    assert all((e.uid, e.gid, e.mode) == (1000, 1000, 0o400) for e in entries.values())
+    assert private == {"POSTGRE_PASSWORD": "hunter2", "LABEL_STUDIO_PASSWORD": "once"}
+
+
+def test_the_containers_environment_is_not_the_notebooks() -> None:
+    inherited = {"PATH": "/opt/conda/bin", "HTTP_PROXY": "http://me:secret@proxy", "TZ": "CET"}
+    made = container_environment(inherited, Path("/nb"), {"LABEL_STUDIO_DEBUG": "true"})
+    assert made["TZ"] == "CET"
+    assert not {"PATH", "HTTP_PROXY", "LABEL_STUDIO_DEBUG", "DEBUG"} & set(made)
+    assert made["LOCAL_FILES_DOCUMENT_ROOT"] == "/nb"
+    assert made["LABEL_STUDIO_BASE_DATA_DIR"] == DATA
+
+
+# ---- folders
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/home/ada",
+        "/home/a:b,c d",
+        "/srv/Bücher/日本",
+        "/tmp/x",
+        "/usr/local/share/nb",
+        "/mnt",
+        "/d'q\"",
+    ],
+)
+def test_ordinary_folders_are_taken(path: str) -> None:
+    check_paths([("data_dir", Path("/etc/anywhere")), ("files_root", Path(path))])
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "told"),
+    [
+        ("files_root", "/", "the system or Label Studio itself"),
+        ("files_root", "/usr", "the system"),
+        ("files_root", "/etc/jupyter", "the system"),
+        ("files_root", "/label-studio/data/x", "Label Studio itself"),
+        ("files_root", "/home/a\nb", "control character"),
+        ("data_dir", "/home/a\nb", "control character"),
+        ("data_dir", os.fsdecode(b"/home/\xff"), "UTF-8"),
+    ],
+)
+def test_folders_that_no_container_can_have_are_refused(setting: str, path: str, told: str) -> None:
+    with pytest.raises(Problem) as problem:
+        check_paths([(setting, Path(path))])
+    assert told in problem.value.why
+    assert setting in problem.value.remedy
+
+
+def test_podman_takes_no_commas_and_quotation_marks() -> None:
+    check_paths([("files_root", Path("/home/a:b c"))], unquoted=True)
+    with pytest.raises(Problem, match="Podman cannot"):
+        check_paths([("files_root", Path("/home/a,b"))], unquoted=True)
+
+
+# ---- Jupyter in a container
+
+ID = "4f" * 32
+DOCKER = f"""\
+700 600 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/overlay2/l/A
+710 700 8:1 /var/lib/docker/containers/{ID}/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw
+711 700 8:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/sda1 rw
+"""
+PODMAN = f"""\
+711 700 0:25 /containers/storage/overlay-containers/{ID}/userdata/hostname /etc/hostname rw - tmpfs t rw
+"""
+ENGINES_MACHINE = f"""\
+30 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+90 30 0:40 / /var/lib/docker/containers/{ID}/mounts/shm rw - tmpfs shm rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "cgroup", "found"),
+    [
+        (DOCKER, "0::/\n", [ID]),
+        (PODMAN, "0::/\n", [ID]),
+        ("", f"12:memory:/docker/{ID}\n11:cpu:/docker/{ID}\n", [ID]),
+        ("", f"0::/system.slice/docker-{ID}.scope\n", [ID]),
+        ("", f"0::/machine.slice/libpod-{ID}.scope/container\n", [ID]),
+        (ENGINES_MACHINE, "0::/user.slice\n", []),
+        ("", "", []),
+    ],
+)
+def test_the_own_container_is_known_by_what_the_engine_binds_into_it(
+    tmp_path: Path, mountinfo: str, cgroup: str, found: list[str]
+) -> None:
+    (tmp_path / "mountinfo").write_text(mountinfo)
+    (tmp_path / "cgroup").write_text(cgroup)
+    assert own_container_ids(tmp_path) == found
+
+
+def jupyters(**network: Any) -> Surroundings:
+    own = {
+        "Id": ID,
+        "Name": "/jupyter",
+        "HostConfig": {"NetworkMode": network.get("mode", "bridge")},
+        "NetworkSettings": {"Networks": {name: {} for name in network.get("networks", ["bridge"])}},
+        "Mounts": [
+            {"Type": "bind", "Source": "/srv/ada", "Destination": "/home/jovyan/work"},
+            {"Type": "volume", "Source": "/var/lib/docker/volumes/v/_data", "Destination": "/data"},
+            {"Type": "bind", "Source": "/srv/all", "Destination": "/home/jovyan/work/shared"},
+            {"Type": "tmpfs", "Source": "", "Destination": "/scratch"},
+        ],
+    }
+    return surroundings_of(own, own)
+
+
+def test_paths_become_the_engines() -> None:
+    around = jupyters()
+    assert around.binds(Path("/data/ls"), DATA, "data_dir", read_only=False) == [
+        Bind("/var/lib/docker/volumes/v/_data/ls", DATA, False)
+    ]
+    work = Path("/home/jovyan/work")
+    assert around.binds(work, str(work), "files_root", read_only=True) == [
+        Bind("/srv/ada", "/home/jovyan/work", True),
+        Bind("/srv/all", "/home/jovyan/work/shared", True),
+    ]
+    assert around.binds(work / "shared/x", "/x", "files_root", read_only=True) == [
+        Bind("/srv/all/x", "/x", True)
+    ]
+
+
+@pytest.mark.parametrize("path", ["/home/jovyan", "/home/jovyan/.local", "/scratch/x"])
+def test_what_is_inside_jupyters_container_alone_is_refused(path: str) -> None:
+    with pytest.raises(Problem) as problem:
+        jupyters().binds(Path(path), DATA, "data_dir", read_only=False)
+    assert "/home/jovyan/work" in problem.value.why
+    assert "/scratch," not in problem.value.why
+    assert "data_dir" in problem.value.remedy
+
+
+def test_beside_the_engine_paths_are_what_they_are(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    assert Surroundings().binds(link, str(link), "files_root", read_only=True) == [
+        Bind(str(tmp_path.resolve()), str(link), True)
+    ]
+
+
+def test_a_network_that_somebody_made_comes_first() -> None:
+    assert jupyters(networks=["bridge", "hub"]).networks == ("hub", "bridge")
+    assert jupyters(networks=["none"]).networks == ()
+    assert jupyters(mode="host", networks=["host"]).on_host
+
+
+# ---- an engine
+
+
+async def test_an_engine_has_time_to_work_unless_it_is_asked_whether_it_answers() -> None:
+    url = "unix:///nowhere/engine.sock"
+    quick, patient = (
+        DockerClient(url, version="1.41", timeout=seconds)
+        for seconds in (QUICK_SECONDS, PATIENT_SECONDS)
+    )
+    engine = Engine(Address(url, "it is made up"), quick, patient, {})
+    try:
+        assert await engine.ask(lambda client: client.api.timeout) == PATIENT_SECONDS
+        limited = await engine.ask(lambda client: client.api.timeout, seconds=QUICK_SECONDS)
+        assert limited == QUICK_SECONDS
+    finally:
+        engine.close()
+
+
+# ---- a pull
+
+EVENTS = [
+    {"status": "Pulling from label-studio", "id": "1.23.2"},
+    {"status": "Pulling fs layer", "progressDetail": {}, "id": "a"},
+    {"status": "Pulling fs layer", "progressDetail": {}, "id": "b"},
+    {"status": "Already exists", "progressDetail": {}, "id": "c"},
+    {"status": "Downloading", "progressDetail": {"current": 1000, "total": 4000}, "id": "a"},
+    {"status": "Downloading", "progressDetail": {"current": 2000, "total": 6000}, "id": "b"},
+]
+
+
+def test_progress_counts_layers_bytes_and_rate() -> None:
+    progress = PullProgress()
+    for second, event in enumerate(EVENTS):
+        progress.take(event, float(second))
+    assert (progress.done, progress.total) == (3000, 10_000)
+    assert progress.text() == "1 of 3 layers · 3 kB of 10 kB · 750 B/s"
+    for name in "ab":
+        progress.take({"status": "Download complete", "id": name}, 6.0)
+    progress.take({"status": "Extracting", "progressDetail": {"current": 1}, "id": "a"}, 7.0)
+    assert (progress.done, progress.total) == (10_000, 10_000)
+    assert progress.text() == "3 of 3 layers · 10 kB of 10 kB · unpacking"
+    progress.take({"status": "Status: Downloaded newer image"}, 8.0)
+    assert progress.text().startswith("3 of 3 layers")
+
+
+def test_progress_says_what_it_is_doing_before_there_is_any() -> None:
+    assert PullProgress().text() == "asking the registry"
+
+
+CLASSIC = {"RegistryConfig": {"Mirrors": []}, "DriverStatus": [["Supports d_type", "true"]]}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("heartexlabs/label-studio:1.23.2", {}, True),
+        ("heartexlabs/label-studio@sha256:" + "0" * 64, {}, False),
+        ("x", {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}, False),
+        ("x", {"RegistryConfig": {"Mirrors": ["https://mirror.example/"]}}, False),
+        ("x", {"HttpsProxy": "http://proxy.example:3128"}, False),
+        ("x", {"RegistryConfig": None}, False),  # Podman
+    ],
+)
+def test_layers_are_fetched_by_ourselves_where_the_engine_would_lose_them(
+    name: str, changes: dict[str, Any], expected: bool
+) -> None:
+    assert can_download(name, CLASSIC | changes) is expected
+
+
+def test_registries_of_names() -> None:
+    assert registry_of("127.0.0.1:5000/x:1") == "127.0.0.1:5000"
+    assert registry_of("registry.example/a/b@sha256:1") == "registry.example"
+    assert registry_of("heartexlabs/label-studio").startswith("index.")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "2 kB"), (1.2e7, "12 MB"), (1.25e9, "1.2 GB")],
+)
+def test_sizes(number: float, text: str) -> None:
+    assert size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "remedy"),
+    [
+        ("dial tcp: lookup registry on 1.1.1.1:53: no such host", "cannot be reached", "network"),
+        (
+            "dial tcp 127.0.0.1:5000: connect: connection refused",
+            "cannot be reached",
+            "docker save",
+        ),
+        ("net/http: TLS handshake timeout", "cannot be reached", "network"),
+        ("unexpected EOF", "broke off", "try again"),
+        ("manifest for x:y not found: manifest unknown", "no image of that name", "image"),
+        ("pull access denied for x, repository does not exist", "does not let", "docker login"),
+        ("unauthorized: authentication required", "does not let", "docker login"),
+        ("write /var/lib/docker/tmp/x: no space left on device", "full", "docker image prune"),
+        ("toomanyrequests: You have reached your pull rate limit", "too many", "Wait"),
+        ("invalid reference format", "not the name of an image", "image"),
+        ("no matching manifest for linux/arm64", "other processors", "image"),
+        ("x509: certificate signed by unknown authority", "certificate", "trust"),
+        ("engine gone: Connection aborted", "ended, or was restarted", "systemctl"),
+        ("something new", "something new", "docker pull"),
+    ],
+)
+def test_pulls_that_fail_are_told_apart(said: str, why: str, remedy: str) -> None:
+    problem = explain_pull("heartexlabs/label-studio:1.23.2", said)
+    assert "heartexlabs/label-studio:1.23.2" in problem.what
+    assert why in problem.why
+    assert said in problem.why
+    assert remedy in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:01Z", 10**9),
+        ("1970-01-01T01:00:01.5+01:00", 1_500_000_000),
+        ("2026-11-23T03:06:11.123456789Z", 1_795_403_171_123_456_789),
+    ],
+)
+def test_times_as_engines_write_them(text: str, expected: int) -> None:
+    assert nanoseconds(text) == expected
