@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from support import browser, label_studio
+from support import browser, images, label_studio
 from support.browser import Tab
+from support.engine import DockerEngine, Engine, PodmanService
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import BareLabelStudio
+from support.registry import PROGRAM, Registry
 
 RESULTS = Path(__file__).parent.parent / "test-results"
 
@@ -180,6 +182,51 @@ def label_studio_client() -> Iterator[Callable[[JupyterLab], LabelStudioClient]]
             return client
 
         yield connect
+
+
+# ---- container engines
+
+
+def _engine(kind: type[Engine]) -> Iterator[Engine]:
+    if reason := kind.unavailable():
+        pytest.skip(reason)
+    started = kind()
+    try:
+        started.start()
+        started.clear()
+        images.remove_others(started.client)
+        images.load_label_studio(started.client)
+        yield started
+    finally:
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Engine]:
+    """A dockerd of the tests' own, with Label Studio's image."""
+    yield from _engine(DockerEngine)
+
+
+@pytest.fixture(scope="session")
+def podman_engine() -> Iterator[Engine]:
+    """Podman's service, with Label Studio's image."""
+    yield from _engine(PodmanService)
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[Registry]:
+    if shutil.which(PROGRAM) is None:
+        pytest.skip(f"there is no {PROGRAM}: scripts/system-packages")
+    started = Registry()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def jupyter_image(docker_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """JupyterLab with this checkout, in the dockerd."""
+    wheel = images.make_wheel(tmp_path_factory.mktemp("wheel"))
+    return images.make_jupyter(docker_engine.client, wheel)
 
 
 # ---- Chromium

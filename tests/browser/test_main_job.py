@@ -13,7 +13,10 @@ import pytest
 from playwright.sync_api import Frame, Page, expect
 from support import media
 from support.browser import INSECURE_HOST, Recorder, Tab
+from support.containers import container_of
+from support.engine import Engine
 from support.jupyter import JupyterLab
+from support.jupyter_container import JupyterInContainer
 
 START_MS = 180_000
 STEP_MS = 60_000
@@ -27,7 +30,7 @@ BASE_URLS = ("/", "/user/alice/", "/user/a%40b.c/", "/jupyterlab/default/")
 class Desk:
     """A person before JupyterLab, and the Label Studio that the tile has opened."""
 
-    jupyter: JupyterLab
+    jupyter: JupyterLab | JupyterInContainer
     lab: Page  # JupyterLab's tab
     page: Page  # the tab that Label Studio is in: its own, or JupyterLab's
     studio: Frame  # Label Studio
@@ -52,14 +55,8 @@ class Desk:
 
 
 @pytest.fixture
-def click_tile(
-    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
-) -> Callable[..., Desk]:
-    def click(base_url: str, *, inside_lab: bool = False) -> Desk:
-        jupyter = jupyter_lab(
-            base_url=base_url,
-            config={"data_dir": str(data_dir), "new_browser_tab": not inside_lab},
-        )
+def click_tile_of(new_page: Callable[..., Tab]) -> Callable[..., Desk]:
+    def click(jupyter: JupyterLab | JupyterInContainer, *, inside_lab: bool = False) -> Desk:
         lab, recorder = new_page(jupyter)
         lab.set_default_timeout(STEP_MS)
         lab.goto(f"{jupyter.url}lab")
@@ -83,10 +80,29 @@ def click_tile(
     return click
 
 
+@pytest.fixture
+def click_tile(
+    jupyter_lab: Callable[..., JupyterLab], click_tile_of: Callable[..., Desk], data_dir: Path
+) -> Callable[..., Desk]:
+    def click(base_url: str, *, inside_lab: bool = False, engine: Engine | None = None) -> Desk:
+        jupyter = jupyter_lab(
+            base_url=base_url,
+            config={
+                "data_dir": str(data_dir),
+                "new_browser_tab": not inside_lab,
+                "backend": "docker" if engine else "process",
+            },
+            env={"DOCKER_HOST": engine.address} if engine else {},
+        )
+        return click_tile_of(jupyter, inside_lab=inside_lab)
+
+    return click
+
+
 def see_it_start(desk: Desk) -> None:
     studio = desk.studio
     expect(studio.get_by_role("heading", name="Starting Label Studio")).to_be_visible()
-    expect(studio.get_by_text("Load Label Studio", exact=True)).to_be_visible()
+    expect(studio.get_by_text("Wait for the first answer", exact=True)).to_be_visible()
     # The page turns into Label Studio by itself.
     create = studio.get_by_role("button", name="Create Project").first
     expect(create).to_be_visible(timeout=START_MS)
@@ -145,6 +161,8 @@ def label_picture(desk: Desk) -> None:
     with desk.page.expect_response(re.compile(r"/api/tasks/\d+/annotations")) as answer:
         submit.click()
     assert answer.value.status == 201
+    # The editor shows the task once more, and fails if its page has gone by then.
+    studio.get_by_text("Update", exact=True).wait_for()
 
 
 def export_json(desk: Desk) -> list[dict]:
@@ -167,30 +185,48 @@ def assert_labelled(tasks: list[dict]) -> None:
     assert re.fullmatch(r"/data/upload/1/\w+-cat\.png", task["data"]["image"])
 
 
-@pytest.mark.parametrize("base_url", BASE_URLS)
-def test_a_picture_is_labelled_in_a_new_tab(click_tile: Callable[..., Desk], base_url: str) -> None:
-    desk = click_tile(base_url)
+def do_the_main_job(desk: Desk) -> None:
     see_it_start(desk)
     create_project(desk)
     see_thumbnail(desk)
     label_picture(desk)
     assert_labelled(export_json(desk))
-    assert urlsplit(desk.page.url).path.startswith(desk.jupyter.prefix)
+    assert urlsplit(desk.studio.url).path.startswith(desk.jupyter.prefix)
     desk.assert_clean()
     # No cookie of Label Studio's is in the browser: all there are, are Jupyter's.
     names = {cookie["name"] for cookie in desk.recorder.context.cookies()}
     assert not names & {"sessionid", "csrftoken"}
 
 
+@pytest.mark.parametrize("base_url", BASE_URLS)
+def test_a_picture_is_labelled_in_a_new_tab(click_tile: Callable[..., Desk], base_url: str) -> None:
+    do_the_main_job(click_tile(base_url))
+
+
 def test_a_picture_is_labelled_inside_jupyterlab(click_tile: Callable[..., Desk]) -> None:
     desk = click_tile("/user/a%40b.c/", inside_lab=True)
-    see_it_start(desk)
-    create_project(desk)
-    see_thumbnail(desk)
-    label_picture(desk)
-    assert_labelled(export_json(desk))
+    do_the_main_job(desk)
     assert len(desk.recorder.context.pages) == 1
-    desk.assert_clean()
+
+
+def test_a_picture_is_labelled_with_label_studio_in_a_container(
+    click_tile: Callable[..., Desk], docker_engine: Engine, data_dir: Path
+) -> None:
+    desk = click_tile("/user/alice/", engine=docker_engine)
+    do_the_main_job(desk)
+    assert container_of(docker_engine, data_dir).status == "running"
+
+
+def test_a_picture_is_labelled_with_jupyter_in_a_container_too(
+    click_tile_of: Callable[..., Desk], docker_engine: Engine, jupyter_image: str
+) -> None:
+    jupyter = JupyterInContainer(docker_engine, jupyter_image)
+    try:
+        do_the_main_job(click_tile_of(jupyter))
+        (sibling,) = jupyter.siblings()
+        assert sibling.status == "running"
+    finally:
+        jupyter.stop()
 
 
 def test_every_page_of_the_menus_opens(click_tile: Callable[..., Desk]) -> None:

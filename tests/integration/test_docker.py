@@ -1,0 +1,725 @@
+"""Label Studio as a container, on real engines: what it may, what it keeps, how it comes and goes.
+
+Everything here is shown on Docker and on Podman, as Debian has them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import json
+import os
+import re
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from docker.models.containers import Container
+from support import media
+from support.containers import (
+    container_of,
+    containers_of,
+    inside,
+    on,
+    processes_of,
+    volume_of,
+    volumes,
+)
+from support.engine import Engine
+from support.http import Http
+from support.image_archives import LABEL_STUDIO
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.label_studio import access_token
+from support.processes import clean_environment, pids_that_mention, wait_for
+
+from labelstudio_proxy import __version__, template
+from labelstudio_proxy.backends.base import Owner
+from labelstudio_proxy.backends.docker import DockerBackend, DockerSettings
+from labelstudio_proxy.backends.docker_container import container_environment
+from labelstudio_proxy.datadir import DataDirectory
+from labelstudio_proxy.upstream import healthy, open_session
+
+EMAIL = "ada@example.org"
+PASSWORD = "hunter2-" + "5f2c" * 4
+# More files in one upload than this are refused: by it the environment is seen to arrive.
+FILES_AT_ONCE = 2
+ENVIRONMENT = {
+    "POSTGRE_PASSWORD": PASSWORD,
+    "DATA_UPLOAD_MAX_NUMBER_FILES": str(FILES_AT_ONCE),
+}
+MEMORY = 1500 * 1024 * 1024
+CPUS = 1.5
+# For an idle Label Studio.
+STOP_SECONDS = 3.0
+
+UPLOADED = media.png(colour=(200, 0, 0))
+LOCAL = media.png(colour=(0, 0, 200))
+
+
+@dataclass
+class Studio:
+    """A Jupyter, its Label Studio, and the engine that this one's container is in."""
+
+    engine: Engine
+    jupyter: JupyterLab
+    client: LabelStudioClient
+    data_dir: Path
+    notebooks: Path
+    first: dict[str, Any] = field(default_factory=dict)  # the snapshot after the first start
+
+    @property
+    def container(self) -> Container:
+        return container_of(self.engine, self.data_dir)
+
+    def start(self) -> dict[str, Any]:
+        """Start it, or start it again."""
+        self.client.start()
+        return self.client.wait_ready()
+
+
+@pytest.fixture(scope="module", params=["docker_engine", "podman_engine"], ids=["docker", "podman"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
+def notebook_folder(path: Path) -> Path:
+    """A notebook folder with a picture in it, to be read by everybody."""
+    (path / "pictures").mkdir(parents=True)
+    (path / "pictures" / "local.png").write_bytes(LOCAL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(
+    engine: Engine,
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Studio]:
+    """Started for the first time, on nothing at all, with every limit and something secret."""
+    folder = tmp_path_factory.mktemp("docker")
+    notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "not yet" / "there"
+    settings = {
+        "owner_email": EMAIL,
+        "memory_limit": "1500m",
+        "cpu_limit": CPUS,
+        "environment": ENVIRONMENT,
+    }
+    jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, **settings))
+    try:
+        client = label_studio_client(jupyter)
+        client.wait_ready()
+        yield Studio(engine, jupyter, client, data_dir, notebooks, client.state())
+    finally:
+        jupyter.stop()
+
+
+@pytest.fixture
+def studio(made: Studio) -> Studio:
+    """The same for all tests, and ready, whatever the last one has done to it."""
+    if made.client.state()["state"] != "ready":
+        made.start()
+    return made
+
+
+@pytest.fixture(scope="module")
+def second(
+    engine: Engine,
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Studio]:
+    """Another data directory; this Label Studio may write into the notebooks' folder."""
+    folder = tmp_path_factory.mktemp("second")
+    notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "data"
+    jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, files_writable=True))
+    try:
+        client = label_studio_client(jupyter)
+        client.wait_ready()
+        yield Studio(engine, jupyter, client, data_dir, notebooks)
+    finally:
+        jupyter.stop()
+
+
+def good(answer: requests.Response) -> Any:
+    assert answer.status_code in {200, 201}, f"{answer.url}: {answer.text[:2000]}"
+    return answer.json()
+
+
+def new_project(http: Http, title: str) -> int:
+    number: int = good(
+        http.post("api/projects", json={"title": title, "label_config": media.BOXES})
+    )["id"]
+    return number
+
+
+def tasks_of(http: Http, project: int) -> list[dict[str, Any]]:
+    path = f"api/tasks?project={project}&fields=all"
+    tasks: list[dict[str, Any]] = good(http.get(path))["tasks"]
+    return tasks
+
+
+def upload(http: Http, project: int) -> None:
+    files = {"uploaded.png": ("uploaded.png", UPLOADED)}
+    good(http.post(f"api/projects/{project}/import", files=files))
+
+
+def import_local_files(http: Http, project: int, notebooks: Path) -> None:
+    """By a storage that names the folder as the notebook does."""
+    storage = {
+        "project": project,
+        "path": str(notebooks / "pictures"),
+        "regex_filter": r".*\.png",
+        "use_blob_urls": True,
+    }
+    number = good(http.post("api/storages/localfiles", json=storage))["id"]
+    good(http.post(f"api/storages/localfiles/{number}/sync"))
+
+
+def annotate(http: Http, project: int) -> None:
+    for task in tasks_of(http, project):
+        good(http.post(f"api/tasks/{task['id']}/annotations/", json={"result": [media.BOX]}))
+
+
+def picture_of(http: Http, task: dict[str, Any]) -> bytes:
+    answer = http.get(task["data"]["image"])
+    assert answer.status_code == 200, answer.text[:2000]
+    return answer.content
+
+
+# ---- the first start
+
+
+def test_a_first_start_makes_the_owner_and_needs_no_migration(studio: Studio) -> None:
+    snapshot = studio.first
+    assert snapshot["backend"] == "docker"
+    name = {"dockerd": "Docker", "podman": "Podman"}[studio.engine.name]
+    assert snapshot["versions"][name] == studio.engine.client.version()["Version"]
+    assert snapshot["versions"]["Label Studio"] == LABEL_STUDIO.rpartition(":")[2]
+    assert {step["state"] for step in snapshot["steps"]} == {"done"}
+    details = {step["id"]: step["detail"] for step in snapshot["steps"]}
+    assert name in details["engine"]
+    assert details["container"].startswith("labelstudio-proxy-")
+    # the database came with the package
+    with contextlib.closing(sqlite3.connect(studio.data_dir / "label_studio.sqlite3")) as database:
+        (applied,) = database.execute("SELECT max(applied) FROM django_migrations").fetchone()
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(snapshot["started_at"]))
+    assert applied < began
+    assert good(studio.client.get("api/current-user/whoami"))["email"] == EMAIL
+    assert new_project(studio.client, "First") > 0
+
+
+def test_what_it_writes_is_the_users_alone(studio: Studio) -> None:
+    project = new_project(studio.client, "More")
+    upload(studio.client, project)
+    uploads = studio.data_dir / "media" / "upload"
+    for folder in (studio.data_dir, uploads, uploads / str(project)):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+    paths = list(studio.data_dir.rglob("*"))
+    assert {".env", "label_studio.sqlite3"} <= {path.name for path in paths}
+    for path in paths:
+        assert path.stat().st_uid == os.getuid(), path
+        # Django has a mode of its own for what is uploaded.
+        if path.is_file() and not path.is_relative_to(uploads):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_what_it_prints_is_in_the_log(studio: Studio) -> None:
+    lines = [line for _, line in studio.first["log"]]
+    assert any("Starting development server" in line for line in lines)
+    (file,) = studio.jupyter.home.rglob("label-studio-*.log")
+    kept = file.read_text()
+    for line in lines:
+        assert line in kept
+
+
+# ---- what it may
+
+
+def test_the_engine_was_asked_for_no_more_than_it_needs(studio: Studio) -> None:
+    attributes = studio.container.attrs
+    config, host = attributes["Config"], attributes["HostConfig"]
+    assert config["Entrypoint"] == ["label-studio"]
+    assert config["User"] == f"{os.getuid()}:{os.getgid()}"
+    assert host["Init"] is True
+    assert host["Privileged"] is False
+    assert not host["CapAdd"]
+    assert host["CapDrop"]
+    (option,) = host["SecurityOpt"]
+    assert option.startswith("no-new-privileges")
+    assert host["ReadonlyRootfs"] is True
+    assert "/tmp" in host["Tmpfs"]
+    assert host["PidsLimit"] == 512
+    assert host["Memory"] == MEMORY
+    assert host["NanoCpus"] == CPUS * 1e9
+    assert not host["Devices"]
+    assert host["PidMode"] != "host"
+    assert host["NetworkMode"] != "host"
+    assert host["RestartPolicy"]["Name"] in {"", "no"}
+    assert {name: value for name, value in config["Labels"].items() if "settings" not in name} == {
+        "labelstudio-proxy.user": getpass.getuser(),
+        "labelstudio-proxy.uid": config["User"],
+        "labelstudio-proxy.data-dir": str(studio.data_dir),
+        "labelstudio-proxy.version": __version__,
+    }
+    assert re.fullmatch("[0-9a-f]{32}", config["Labels"]["labelstudio-proxy.settings"])
+
+
+def test_it_has_two_folders_and_a_volume_of_its_own(studio: Studio, second: Studio) -> None:
+    for each, writable in ((studio, False), (second, True)):
+        mounts = {mount["Destination"]: mount for mount in each.container.attrs["Mounts"]}
+        notebooks = str(each.notebooks)
+        assert set(mounts) == {"/label-studio/data", notebooks, "/labelstudio-proxy"}
+        assert mounts["/label-studio/data"]["Source"] == str(each.data_dir)
+        assert mounts["/label-studio/data"]["RW"] is True
+        assert mounts[notebooks]["Source"] == notebooks
+        assert mounts[notebooks]["RW"] is writable
+        assert mounts["/labelstudio-proxy"]["Type"] == "volume"
+
+
+def test_its_port_is_on_loopback_only(studio: Studio) -> None:
+    ports = studio.container.attrs["NetworkSettings"]["Ports"]
+    ((name, ((address, port),)),) = (
+        (name, [(each["HostIp"], int(each["HostPort"])) for each in published])
+        for name, published in ports.items()
+    )
+    assert (name, address) == ("8080/tcp", "127.0.0.1")
+    assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).status_code == 200
+    # the machine itself, by the address at which containers see it
+    (network,) = studio.container.attrs["NetworkSettings"]["Networks"].values()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{network['Gateway']}:{port}/health", timeout=10)
+
+
+def test_its_processes_have_no_rights(studio: Studio) -> None:
+    processes = processes_of(studio.container)
+    assert len(processes) >= 2  # init, and Label Studio
+    for process in processes:
+        lines = (process / "status").read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb"):
+            assert int(status[f"Cap{kind}"], 16) == 0, (process, kind)
+        assert status["NoNewPrivs"] == "1"
+        assert set(status["Uid"].split()) == {str(os.getuid())}
+
+
+def test_nothing_can_be_written_but_its_data(studio: Studio, second: Studio) -> None:
+    """Not even by this machine's root: it is the mounts that are read-only."""
+    for folder in ("/", "/usr/bin", "/label-studio", "/etc", studio.notebooks):
+        with pytest.raises(OSError, match="Read-only file system"):
+            (inside(studio.container, folder) / "written").touch()
+    for each, folder in (
+        (studio, "/tmp"),
+        (studio, "/label-studio/data"),
+        (second, second.notebooks),
+    ):
+        written = inside(each.container, folder) / "written"
+        written.touch()
+        written.unlink()
+
+
+# ---- what nobody else may know
+
+
+def test_no_secret_is_shown_by_the_engine(studio: Studio) -> None:
+    """The settings' environment, the secret key, and the password that the owner was made with."""
+    container, api = studio.container, studio.engine.client.api
+    file = inside(container, "/labelstudio-proxy/environment.json")
+    private = json.loads(file.read_text())
+    assert private["POSTGRE_PASSWORD"] == PASSWORD
+    assert stat.S_IMODE(file.stat().st_mode) == 0o400
+    assert file.stat().st_uid == os.getuid()
+    key = DataDirectory(studio.data_dir).secret_key()
+    secrets = [PASSWORD, private.get("LABEL_STUDIO_PASSWORD", PASSWORD), key]
+    assert all(len(secret) > 20 for secret in secrets)
+    shown = json.dumps(
+        [
+            api.inspect_container(container.id),
+            api.containers(all=True),
+            api.inspect_volume(volume_of(container)),
+            container.logs().decode(),
+            # and this machine to its users
+            *((process / "cmdline").read_text() for process in processes_of(container)),
+            *((process / "environ").read_text() for process in processes_of(container)),
+        ]
+    )
+    assert "label-studio" in shown
+    assert "DJANGO_DB=sqlite" in shown
+    for secret in (*secrets, *ENVIRONMENT):
+        assert secret not in shown
+
+
+def test_the_password_of_the_owner_reaches_no_later_container(studio: Studio) -> None:
+    studio.client.post("_proxy/stop")
+    studio.client.wait_for_state("stopped")
+    studio.start()
+    file = inside(studio.container, "/labelstudio-proxy/environment.json")
+    assert json.loads(file.read_text()) == ENVIRONMENT
+
+
+def test_the_settings_environment_arrives(studio: Studio) -> None:
+    project = new_project(studio.client, "Environment")
+    for number, taken in ((FILES_AT_ONCE, True), (FILES_AT_ONCE + 1, False)):
+        files = {f"{n}.png": (f"{n}.png", media.png(colour=(n, n, n))) for n in range(number)}
+        answer = studio.client.post(f"api/projects/{project}/import", files=files)
+        assert answer.ok is taken, answer.text[:2000]
+        assert ("DATA_UPLOAD_MAX_NUMBER_FILES" in answer.text) is not taken
+
+
+# ---- the notebook's files
+
+
+def test_a_picture_of_the_notebook_folder_is_imported_and_comes_back(studio: Studio) -> None:
+    project = new_project(studio.client, "Local files")
+    import_local_files(studio.client, project, studio.notebooks)
+    (task,) = tasks_of(studio.client, project)
+    assert picture_of(studio.client, task) == LOCAL
+
+
+def test_export_into_the_notebook_folder_is_refused(studio: Studio) -> None:
+    project = new_project(studio.client, "Export")
+    storage = {"project": project, "path": str(studio.notebooks / "pictures")}
+    answer = studio.client.post("api/storages/export/localfiles", json=storage)
+    assert answer.status_code == 403
+    assert "files_writable" in answer.json()["detail"]
+
+
+def test_with_files_writable_it_exports_into_the_notebook_folder(second: Studio) -> None:
+    exports = second.notebooks / "exports"
+    exports.mkdir()
+    project = new_project(second.client, "Export")
+    storage = {"project": project, "path": str(exports)}
+    good(second.client.post("api/storages/export/localfiles", json=storage))
+    upload(second.client, project)
+    annotate(second.client, project)
+    (file,) = exports.iterdir()
+    assert json.loads(file.read_text())["result"][0]["value"] == media.BOX["value"]
+    assert file.stat().st_uid == os.getuid()
+
+
+# ---- another user, and folders with any name
+
+USER = (12345, 12346)
+
+
+@pytest.mark.parametrize("name", ["a:b c's", "Bücher/日本", "100% #1? $HOME", "link"])
+async def test_any_user_may_have_any_folder(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    await use_as_another_user(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["a,b", 'say "c", readonly'])
+async def test_docker_takes_folders_that_podman_does_not(
+    docker_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Podman 4.3 turns mounts into comma-separated text, without quoting."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.address)
+    await use_as_another_user(tmp_path, name)
+
+
+async def use_as_another_user(tmp_path: Path, name: str) -> None:
+    """A file of the notebook folder has its own absolute path in the container."""
+    data_dir, notebooks = tmp_path / "data" / name, tmp_path / "notebooks" / name
+    if name == "link":
+        for path in (data_dir, notebooks):
+            path.parent.mkdir()
+            path.symlink_to(tmp_path / f"{path.parent.name} itself")
+        (tmp_path / "data itself").mkdir()
+        notebook_folder(tmp_path / "notebooks itself")
+    else:
+        notebook_folder(notebooks)
+    async with container_for_user(data_dir, notebooks) as http:
+        project = new_project(http, "Whatever")
+        upload(http, project)
+        import_local_files(http, project, notebooks)
+        (storage,) = good(http.get(f"api/storages/localfiles?project={project}"))
+        assert storage["path"] == str(notebooks / "pictures")
+        tasks = tasks_of(http, project)
+        assert tasks[1]["data"]["image"] == "/data/local-files/?d=pictures/local.png"
+        assert [picture_of(http, task) for task in tasks] == [UPLOADED, LOCAL]
+    paths = list(data_dir.resolve().rglob("*"))
+    assert any(path.suffix == ".png" for path in paths)
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in paths} == {USER}
+
+
+def give_to_user(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, *USER)
+
+
+@contextlib.asynccontextmanager
+async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[Http]:
+    """The backend as that user's gateway would use it; only root may make files for others."""
+    directory = DataDirectory(data_dir)
+    directory.prepare()
+    assert template.place(directory, template.VERSION)
+    give_to_user(directory.path.resolve())
+    lines: list[str] = []
+    backend = DockerBackend(
+        lambda step, **_: None,
+        lines.append,
+        settings=DockerSettings(LABEL_STUDIO, "never", "", 0.0, "", files_writable=False),
+        directory=directory,
+        files_root=notebooks,
+        environment=container_environment({}, notebooks, {}),
+        private={},
+        user_name="ada",
+        user=":".join(map(str, USER)),
+    )
+    try:
+        await backend.prepare()
+        endpoint = await backend.launch(Owner(EMAIL, "a password of some length"))
+        ended = asyncio.create_task(backend.wait())
+        async with open_session(endpoint) as session:
+            while not await healthy(session, endpoint):
+                assert not ended.done(), lines
+                await asyncio.sleep(0.1)
+        ended.cancel()
+        http = Http(
+            f"http://127.0.0.1:{endpoint.port}/", lambda: f"Bearer {access_token(data_dir)}"
+        )
+        with contextlib.closing(http):
+            yield http
+    finally:
+        await backend.stop()
+
+
+# ---- several, and one after the other
+
+
+def test_a_second_data_directory_runs_beside_the_first(studio: Studio, second: Studio) -> None:
+    assert studio.container.name != second.container.name
+    ports = [
+        each.container.attrs["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"]
+        for each in (studio, second)
+    ]
+    assert ports[0] != ports[1]
+    new_project(studio.client, "Of the first")
+    new_project(second.client, "Of the second")
+    of_first, of_second = (
+        {project["title"] for project in good(each.client.get("api/projects"))["results"]}
+        for each in (studio, second)
+    )
+    assert "Of the first" in of_first - of_second
+    assert "Of the second" in of_second - of_first
+
+
+def look(http: Http) -> dict[str, Any]:
+    """All that people have made."""
+    projects = good(http.get("api/projects"))["results"]
+    tasks = [task for project in projects for task in tasks_of(http, project["id"])]
+    return {
+        "owner": good(http.get("api/current-user/whoami"))["email"],
+        "projects": [(project["title"], project["label_config"]) for project in projects],
+        "tasks": [task["data"] for task in tasks],
+        "annotations": [[each["result"] for each in task["annotations"]] for task in tasks],
+        "pictures": [picture_of(http, task) for task in tasks],
+    }
+
+
+def test_a_data_directory_goes_from_a_process_to_a_container_and_back(
+    engine: Engine,
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path: Path,
+) -> None:
+    data_dir, notebooks = tmp_path / "a:b 'c'" / "data", notebook_folder(tmp_path / "d:e f")
+    seen = []
+    for number, backend in enumerate(("process", "docker", "process")):
+        options = on(engine, data_dir, owner_email=EMAIL)
+        options["config"]["backend"] = backend
+        with contextlib.ExitStack() as stack:
+            jupyter = JupyterLab(root_dir=notebooks, **options)
+            stack.callback(jupyter.stop)
+            client = label_studio_client(jupyter)
+            assert client.wait_ready()["backend"] == backend
+            if number == 0:
+                project = new_project(client, "To be kept")
+                upload(client, project)
+                import_local_files(client, project, notebooks)
+                annotate(client, project)
+            seen.append(look(client))
+    assert seen[0]["owner"] == EMAIL
+    assert seen[0]["pictures"] == [UPLOADED, LOCAL]
+    assert [len(each) for each in seen[0]["annotations"]] == [1, 1]
+    assert seen[1] == seen[0]
+    assert seen[2] == seen[0]
+    assert not containers_of(engine, data_dir)
+
+
+# ---- taken over
+
+
+def gateway_pid(jupyter: JupyterLab) -> int:
+    entries = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
+    newest = max(entries, key=lambda entry: entry.stat().st_mtime)
+    return int(newest.stem.rpartition("-")[2])
+
+
+def kill_gateway(jupyter: JupyterLab) -> None:
+    pid = gateway_pid(jupyter)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: pid not in pids_that_mention(jupyter.home), what="the gateway to be gone")
+
+
+def crash(jupyter: JupyterLab) -> None:
+    """Kill Jupyter and the gateway, neither of which can do anything about it."""
+    pids = [jupyter.process.pid, gateway_pid(jupyter)]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, number)
+    jupyter.stop()
+
+
+def test_a_gateway_that_was_killed_finds_its_container_again(studio: Studio) -> None:
+    new_project(studio.client, "Before the crash")
+    before = studio.container
+    kill_gateway(studio.jupyter)
+    assert studio.container.attrs["State"]["Running"] is True
+
+    assert studio.client.get("api/projects").status_code in {200, 503}
+    snapshot = studio.client.wait_ready()
+    details = {step["id"]: step["detail"] for step in snapshot["steps"]}
+    assert details["container"] == f"{before.name} was running"
+    assert snapshot["ready_after"] < studio.first["ready_after"]
+    projects = good(studio.client.get("api/projects"))["results"]
+    assert "Before the crash" in {project["title"] for project in projects}
+    assert studio.container.id == before.id
+    assert studio.container.attrs["State"]["StartedAt"] == before.attrs["State"]["StartedAt"]
+
+    def starts_in_log() -> int:
+        log = studio.client.state()["log"]
+        return sum("Starting development server" in line for _, line in log)
+
+    wait_for(lambda: starts_in_log() == 1, what="what it had printed before")
+
+
+def test_with_another_secret_key_it_is_not_taken_over_but_replaced(studio: Studio) -> None:
+    before = studio.container
+    kill_gateway(studio.jupyter)
+    key = DataDirectory(studio.data_dir).secret_key()
+    env = studio.data_dir / ".env"
+    env.write_text(env.read_text().replace(key, key[::-1]))
+    assert studio.client.get("api/projects").status_code in {200, 503}
+    studio.client.wait_ready()
+    assert studio.container.id != before.id
+    assert volume_of(before) not in volumes(studio.engine)
+    assert good(studio.client.get("api/current-user/whoami"))["email"] == EMAIL
+
+
+def test_the_next_jupyter_takes_it_over_unless_a_setting_has_changed(
+    engine: Engine,
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path: Path,
+) -> None:
+    data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
+
+    def start(limit: str) -> tuple[JupyterLab, LabelStudioClient, Container]:
+        jupyter = jupyter_lab(root_dir=notebooks, **on(engine, data_dir, memory_limit=limit))
+        client = label_studio_client(jupyter)
+        client.wait_ready()
+        return jupyter, client, container_of(engine, data_dir)
+
+    jupyter, client, first = start("1500m")
+    new_project(client, "To be kept")
+    crash(jupyter)
+    jupyter, _, taken_over = start("1500m")
+    crash(jupyter)
+    _, client, replaced = start("1200m")
+    assert good(client.get("api/projects"))["count"] == 1
+    assert taken_over.id == first.id
+    assert replaced.id != first.id
+    assert replaced.name == first.name
+    assert replaced.attrs["HostConfig"]["Memory"] == 1200 * 1024 * 1024
+    assert volume_of(first) not in volumes(engine)
+
+
+def test_a_container_of_somebody_elses_with_its_name_is_left_alone(studio: Studio) -> None:
+    client, name = studio.client, studio.container.name
+    client.post("_proxy/stop")
+    client.wait_for_state("stopped")
+    somebodys = studio.engine.client.containers.create(
+        LABEL_STUDIO, entrypoint=["sleep"], command=["1000"], name=name
+    )
+    try:
+        client.start()
+        wait_for(lambda: client.state()["state"] == "failed", what="a failure")
+        error = client.state()["error"]
+        assert error["what"] == (
+            f"There is a container {name} already, and it is not this Label Studio's."
+        )
+        assert f"docker rm --force {name}" in error["remedy"]
+        somebodys.reload()
+        assert somebodys.status == "created"
+    finally:
+        somebodys.remove(force=True)
+    studio.start()
+    assert studio.container.name == name
+
+
+# ---- the end
+
+
+def test_an_idle_one_is_stopped_in_time_and_leaves_nothing(studio: Studio) -> None:
+    took = []
+    # The machine may be busy; it is the program that may not dawdle.
+    while not took or (took[-1] > STOP_SECONDS and len(took) < 3):
+        if took:
+            studio.start()
+        volume = volume_of(studio.container)
+        began = studio.client.post("_proxy/stop").json()["now"]
+        took.append(studio.client.wait_for_state("stopped")["now"] - began)
+        assert not containers_of(studio.engine, studio.data_dir)
+        assert volume not in volumes(studio.engine)
+    assert took[-1] <= STOP_SECONDS, took
+
+
+def test_jupyters_end_leaves_nothing(studio: Studio, second: Studio) -> None:
+    """Last in this file: it ends the second Jupyter."""
+    volume = volume_of(second.container)
+    second.jupyter.stop()
+    assert not containers_of(second.engine, second.data_dir)
+    assert volume not in volumes(second.engine)
+    assert studio.client.get("api/projects").status_code == 200
+
+
+# ---- ahead of a first start
+
+
+def test_prepare_says_that_the_image_is_here_and_asks_no_registry(
+    engine: Engine, tmp_path: Path
+) -> None:
+    name = "127.0.0.1:1/label-studio:1.23.2"  # where no registry can be
+    image = engine.client.images.get(LABEL_STUDIO)
+    assert image.tag(*name.rsplit(":", 1))
+    env = clean_environment(tmp_path) | {
+        "DOCKER_HOST": engine.address,
+        "LABELSTUDIO_PROXY_BACKEND": "docker",
+        "LABELSTUDIO_PROXY_IMAGE": name,
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "labelstudio_proxy", "prepare"],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=env,
+            cwd=tmp_path,
+            timeout=60,
+        )
+    finally:
+        engine.client.images.remove(name)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"The image {name} is here ({image.short_id})."]
+    assert done.stderr == ""

@@ -1,0 +1,95 @@
+"""Jupyter in a container of the very engine that it asks for another one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from support.engine import Engine
+from support.jupyter_container import JupyterInContainer
+from support.processes import wait_for
+
+
+@pytest.fixture
+def jupyter(
+    docker_engine: Engine, jupyter_image: str
+) -> Iterator[Callable[..., JupyterInContainer]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(**options: object) -> JupyterInContainer:
+            started = JupyterInContainer(docker_engine, jupyter_image, **options)  # type: ignore[arg-type]
+            stack.callback(started.stop)
+            return started
+
+        yield start
+
+
+@pytest.fixture
+def network(docker_engine: Engine) -> Iterator[str]:
+    """To be asked for before `jupyter`, and so to be removed after it."""
+    made = docker_engine.client.networks.create("hub")
+    yield "hub"
+    made.remove()
+
+
+def settled(jupyter: JupyterInContainer) -> dict:
+    """Start Label Studio; the state that comes of it."""
+    assert jupyter.post("labelstudio/_proxy/start").status_code == 202
+    state: dict = {}
+
+    def is_settled() -> bool:
+        state.update(jupyter.get("labelstudio/_proxy/state").json())
+        return state["state"] in {"ready", "failed"}
+
+    wait_for(is_settled, what=lambda: f"an end of the start: {state}", timeout=120)
+    return state
+
+
+def test_a_home_on_a_volume_is_bound_by_its_path_on_the_engines_machine(
+    jupyter: Callable[..., JupyterInContainer],
+) -> None:
+    started = jupyter()
+    state = settled(started)
+    assert state["state"] == "ready", state["error"]
+    assert started.get("labelstudio/api/current-user/whoami").json()["email"] == "jovyan@localhost"
+    (sibling,) = started.siblings()
+    mounts = {mount["Destination"]: mount for mount in sibling.attrs["Mounts"]}
+    (own,) = (m for m in started.container.attrs["Mounts"] if m["Destination"] == "/home/jovyan")
+    share = "/.local/share/labelstudio-proxy"
+    assert mounts["/label-studio/data"]["Source"] == own["Source"] + share
+    assert mounts["/home/jovyan"]["Source"] == own["Source"]
+    assert mounts["/home/jovyan"]["RW"] is False
+    # It is reached by its address: nothing is published.
+    assert not sibling.attrs["HostConfig"]["PortBindings"]
+    assert "/var/run/docker.sock" not in mounts
+
+
+def test_the_network_that_both_share_is_the_one_that_somebody_made(
+    network: str, jupyter: Callable[..., JupyterInContainer]
+) -> None:
+    started = jupyter(network=network)
+    state = settled(started)
+    assert state["state"] == "ready", state["error"]
+    (sibling,) = started.siblings()
+    assert set(sibling.attrs["NetworkSettings"]["Networks"]) == {network}
+
+
+def test_a_network_that_jupyter_is_not_in_is_refused(
+    network: str, jupyter: Callable[..., JupyterInContainer]
+) -> None:
+    started = jupyter(environment={"LABELSTUDIO_PROXY_DOCKER_NETWORK": network})
+    error = settled(started)["error"]
+    assert f"could not be reached in the network '{network}'" in error["what"]
+    assert "docker network connect" in error["remedy"]
+
+
+def test_what_is_in_jupyters_container_alone_is_refused_with_what_is_not(
+    jupyter: Callable[..., JupyterInContainer],
+) -> None:
+    started = jupyter(volume_at="/home/jovyan/work")
+    error = settled(started)["error"]
+    assert "/home/jovyan/.local/share/labelstudio-proxy cannot be given" in error["what"]
+    assert started.container.name in error["why"]
+    assert "It sees: /home/jovyan/work." in error["why"]
+    assert "`data_dir`" in error["remedy"]

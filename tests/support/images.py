@@ -1,0 +1,100 @@
+"""Images in an engine: Label Studio's, JupyterLab's with this checkout, and small ones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import docker
+
+from . import image_archives
+
+CHECKOUT = Path(__file__).parents[2]
+LABEL_STUDIO = image_archives.LABEL_STUDIO
+JUPYTER = "labelstudio-proxy-tests/jupyter:checkout"
+
+DOCKERFILE = f"""\
+FROM {image_archives.JUPYTER}
+USER root
+COPY *.whl /tmp/
+RUN pip install --no-cache-dir --no-index --no-deps /tmp/*.whl && pip check
+USER jovyan
+"""
+
+
+def load_label_studio(client: docker.DockerClient) -> str:
+    """The image's name, with the image in the engine: made and loaded unless it is there."""
+    return _load(client, LABEL_STUDIO)
+
+
+def _load(client: docker.DockerClient, tag: str) -> str:
+    archive = image_archives.archive(tag)
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        if client.images.get(tag).id == image_archives.image_id(archive):
+            return tag
+        client.images.remove(tag, force=True)
+    with archive.open("rb") as file:
+        client.images.load(file)
+    return tag
+
+
+def make_jupyter(client: docker.DockerClient, wheel: Path) -> str:
+    """JupyterLab with the `wheel` in it, without Label Studio: the image's name."""
+    _load(client, image_archives.JUPYTER)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "Dockerfile").write_text(DOCKERFILE)
+        shutil.copy(wheel, folder)
+        try:
+            client.images.build(path=folder, tag=JUPYTER, rm=True, forcerm=True)
+        except docker.errors.BuildError as error:
+            raise AssertionError("".join(str(event) for event in error.build_log)) from error
+    return JUPYTER
+
+
+def remove_others(client: docker.DockerClient) -> None:
+    """Remove the images that are not kept for the next test run."""
+    kept = tuple(image_archives.CONFIG)
+    for image in client.images.list():
+        if not any(tag.endswith(kept) for tag in image.tags):
+            client.images.remove(image.id, force=True)
+
+
+def make_wheel(folder: Path) -> Path:
+    """The checkout's wheel, built from a copy: earlier builds leave files that would be packed."""
+    ignored = shutil.ignore_patterns(
+        ".*", "build", "dist", "*.egg-info", "__pycache__", "tests", "test-results"
+    )
+    source = shutil.copytree(CHECKOUT, folder / "source", ignore=ignored)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, source]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def small_image(client: docker.DockerClient, tag: str, layers: Sequence[int]) -> str:
+    """An image of layers that no one has seen and nothing can compress, of so many bytes each.
+
+    There is nothing to run in it. Its layers are told apart by their names: /layer0, /layer1, ...
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tars = []
+        for number, size in enumerate(layers):
+            content = folder / f"layer{number}"
+            content.write_bytes(os.urandom(size))
+            tars.append(content.with_suffix(".tar"))
+            with tarfile.open(tars[-1], "w") as tar:
+                tar.add(content, content.name)
+        archive = folder / "image.tar"
+        image_archives.write(archive, tag, tars, {"Cmd": ["/layer0"]})
+        with archive.open("rb") as file:
+            client.images.load(file)
+    return tag

@@ -1,0 +1,195 @@
+"""A real image registry on a loopback port, and a line to it that can be bad."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import select
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import docker
+import requests
+
+from .processes import Process, clean_environment, free_port
+
+PROGRAM = "docker-registry"
+
+CONFIG = """\
+version: 0.1
+log: {{accesslog: {{disabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {folder}}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+class Registry:
+    """Ready when constructed; `stop()` it. Images go in by `push`, and out over the `line`."""
+
+    def __init__(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="registry-", dir="/tmp"))
+        self._port = free_port()
+        config = self._home / "config.yml"
+        config.write_text(CONFIG.format(folder=self._home / "store", port=self._port))
+        self.process = Process(
+            [PROGRAM, "serve", str(config)],
+            env=clean_environment(self._home),
+            cwd=self._home,
+            log=self._home / "registry.log",
+        )
+        self.line = Line(self._port)
+        try:
+            self.process.wait_until(self._answers, what="the registry's answer", timeout=30)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"http://127.0.0.1:{self._port}/v2/", timeout=10).ok
+        return False
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.line.port}"
+
+    def push(self, client: docker.DockerClient, image: str, name: str) -> str:
+        """Give it an image of the engine's; the engine can pull what is returned."""
+        repository, _, tag = name.partition(":")
+        direct = f"127.0.0.1:{self._port}/{repository}"
+        client.images.get(image).tag(direct, tag)
+        try:
+            for event in client.images.push(direct, tag, stream=True, decode=True):
+                assert "error" not in event, event
+        finally:
+            client.images.remove(f"{direct}:{tag}")
+        return f"{self.address}/{name}"
+
+    def stop(self) -> None:
+        self.line.close()
+        self.process.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+class Line:
+    """Forwards connections to a port, as badly as it is told to, and notes what was asked."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._listener: socket.socket | None = None
+        self.port = free_port()
+        self.reset()
+
+    def reset(self) -> None:
+        """A good line, with nothing noted."""
+        # bytes per second of all connections together
+        self.rate: float | None = None
+        # cut each connection once it has carried so many bytes to the engine
+        self.cut_after: int | None = None
+        # as "GET /v2/..."
+        self.requests: list[str] = []
+        # carried to the engine, headers included, by the path asked for
+        self.carried: Counter[str] = Counter()
+        self.admit()
+
+    def blobs(self) -> dict[str, int]:
+        """How many bytes were carried of each blob: layers, and images' configurations."""
+        with self._lock:
+            carried = dict(self.carried)
+        return {
+            path.rpartition("/")[2]: size for path, size in carried.items() if "/blobs/" in path
+        }
+
+    def admit(self) -> None:
+        """Take connections again."""
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self.port))
+            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def refuse(self) -> None:
+        """Cut every connection, and take none until `admit()`."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            _cut(listener)
+        self.cut()
+
+    close = refuse
+
+    def cut(self) -> None:
+        """Cut every connection that is open now."""
+        with self._lock:
+            for connection in self._open:
+                _cut(connection)
+
+    # ---- in threads
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError), listener:
+            while True:
+                engine, _ = listener.accept()
+                threading.Thread(target=self._serve, args=(engine, listener), daemon=True).start()
+
+    def _serve(self, engine: socket.socket, listener: socket.socket) -> None:
+        with (
+            contextlib.suppress(OSError),
+            engine,
+            socket.create_connection(("127.0.0.1", self._target)) as registry,
+        ):
+            with self._lock:
+                self._open |= {engine, registry}
+            try:
+                if listener is self._listener:
+                    self._carry(engine, registry)
+            finally:
+                with self._lock:
+                    self._open -= {engine, registry}
+
+    def _carry(self, engine: socket.socket, registry: socket.socket) -> None:
+        """Who downloads sends no bodies, and one request at a time."""
+        asked, total, readable = "", 0, [engine, registry]
+        while True:
+            ready, _, _ = select.select(readable, [], [])
+            if engine in ready:
+                data = engine.recv(65536)
+                if not data:
+                    return
+                if found := re.match(rb"([A-Z]+) (/\S*) HTTP/1", data):
+                    method, asked = found[1].decode(), found[2].decode()
+                    self.requests.append(f"{method} {asked}")
+                registry.sendall(data)
+            if registry in ready:
+                data = registry.recv(16384)
+                if not data:  # all has been said; the engine has yet to read it
+                    engine.shutdown(socket.SHUT_WR)
+                    readable.remove(registry)
+                    continue
+                # as they are now: a test may change them at any time
+                rate, cut_after = self.rate, self.cut_after
+                if rate is not None:
+                    with self._turn:
+                        time.sleep(len(data) / rate)
+                if cut_after is not None:
+                    data = data[: max(0, cut_after - total)]
+                engine.sendall(data)
+                total += len(data)
+                with self._lock:
+                    self.carried[asked] += len(data)
+                if cut_after is not None and total >= cut_after:
+                    _cut(engine)
+                    return
+
+
+def _cut(connection: socket.socket) -> None:
+    """End it now, with a reset if data are under way; its thread closes it."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.shutdown(socket.SHUT_RDWR)
