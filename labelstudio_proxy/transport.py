@@ -63,8 +63,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             return
         self.request.connection.set_max_body_size(MAX_BODY_BYTES)
         self._record_activity()
-        await self._forget_ended()
-        await self.ensure_process()
+        await self._ensure_gateway()
         self._chunks = asyncio.Queue(WAITING_CHUNKS)
         self._asked = asyncio.create_task(self._ask())
 
@@ -98,13 +97,14 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             if self._asked.done() and not self._asked.cancelled() and not self._asked.exception():
                 self._asked.result().close()
 
-    async def _forget_ended(self) -> None:
-        """Let a gateway that was ended be started anew: simpervisor does so only after a failure."""
+    async def _ensure_gateway(self) -> None:
+        """As `ensure_process`, also after an end with status 0, which simpervisor leaves at that."""
         async with self.state["proc_lock"]:
             supervised = self.state.get("proc")
             process = getattr(supervised, "proc", None)
             if process is not None and not supervised.running and process.returncode == 0:
                 del self.state["proc"]
+        await self.ensure_process()
 
     async def _ask(self) -> aiohttp.ClientResponse:
         request = self.request
@@ -128,13 +128,15 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
                     allow_redirects=False,
                 )
             except aiohttp.ClientConnectionError as error:
-                # The gateway has ended; jupyter-server-proxy is starting it again. Only what has
-                # not been sent, or changes nothing, is sent once more.
+                # The gateway has ended, and is started again. Only what has not been sent, or
+                # changes nothing, is sent once more.
                 unsent = isinstance(error, aiohttp.ClientConnectorError)
                 repeatable = unsent or (request.method in SAFE_METHODS and not has_body)
                 if not repeatable or asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(CONNECT_POLL_SECONDS)
+                # Its end may only now have come to be known.
+                await self._ensure_gateway()
 
     async def _body(self) -> AsyncIterator[bytes]:
         while (chunk := await self._chunks.get()) is not None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -209,10 +210,25 @@ def connections(jupyter: JupyterLab) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_gateway_that_is_ended_comes_back(jupyter: JupyterLab, number: signal.Signals) -> None:
-    """Last in this file: Label Studio ends with its gateway."""
+    """From here on, Label Studio ends with its gateway."""
     killed = gateway_pid(jupyter)
     os.kill(killed, number)
     wait_for(lambda: killed not in pids_that_mention(jupyter.home), what="the old one to be gone")
     state = request(jupyter, "GET", "/_proxy/state")
     assert state.status == 200
     wait_for(lambda: gateway_pid(jupyter) != killed, what="the new one")
+
+
+def test_a_request_may_come_before_jupyter_knows_of_the_gateways_end(jupyter: JupyterLab) -> None:
+    """An end with status 0, after which simpervisor starts nothing by itself."""
+    assert request(jupyter, "GET", "/_proxy/state").status == 200
+    ended = gateway_pid(jupyter)
+    with ThreadPoolExecutor() as pool:
+        os.kill(jupyter.process.pid, signal.SIGSTOP)
+        try:
+            os.kill(ended, signal.SIGTERM)
+            wait_for(lambda: ended not in pids_that_mention(jupyter.home), what="its end")
+            states = [pool.submit(request, jupyter, "GET", "/_proxy/state") for _ in range(4)]
+        finally:
+            os.kill(jupyter.process.pid, signal.SIGCONT)
+        assert [state.result().status for state in states] == [200] * 4
