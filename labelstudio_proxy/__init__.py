@@ -23,4 +23,6 @@ def _link_jupyter_server_extension(serverapp: ServerApp) -> None:
 
 
 def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
-    """Nothing is left to do here: what is configured by linking is loaded by jupyter-server-proxy."""
+    from .extension import load
+
+    load(serverapp)

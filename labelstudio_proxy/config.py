@@ -132,6 +132,12 @@ class LabelStudioProxy(Configurable):
         600.0, min=1.0, help="""Seconds that Label Studio may take to answer after a start."""
     ).tag(config=True)
 
+    prewarm = Bool(
+        False,
+        help="""Start Label Studio with Jupyter, in the background, instead of at the first
+        click.""",
+    ).tag(config=True)
+
     environment = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),

@@ -16,6 +16,9 @@ from .transport import StreamingServerProcess
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
+# After the start of Jupyter, when the first page of JupyterLab has been loaded as well.
+PREWARM_SECONDS = 3.0
+
 # Whether this process's jupyter-server-proxy has got Label Studio from here, so that the entry
 # point must not give it once more.
 linked = False
@@ -43,11 +46,28 @@ def link(serverapp: ServerApp) -> None:
     warnings.filterwarnings("ignore", f"entry_point {NAME} .*{AlreadyServed()}", UserWarning)
 
 
+def load(serverapp: ServerApp) -> None:
+    """Have Label Studio started, if it is to be, when Jupyter has."""
+    server = serverapp.config.ServerProxy.get("servers", {}).get(NAME)
+    if isinstance(server, StreamingServerProcess) and server.prewarm:
+        serverapp.io_loop.call_later(PREWARM_SECONDS, _prewarm, serverapp, server)
+
+
+async def _prewarm(serverapp: ServerApp, server: StreamingServerProcess) -> None:
+    """The gateway starts Label Studio by itself then; see `gateway.serve`."""
+    try:
+        await server.start(serverapp.web_app)
+    except Exception as error:  # noqa: BLE001 - the first click tells what is wrong
+        serverapp.log.warning("labelstudio_proxy: no start ahead: %s", error)
+
+
 def _server_process(handoff: Handoff) -> StreamingServerProcess:
     # jupyter-server-proxy formats environment variables, too.
     text = handoff.dump().replace("{", "{{").replace("}", "}}")
     fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
-    return StreamingServerProcess(name=NAME, environment={VARIABLE: text}, **fields)
+    return StreamingServerProcess(
+        name=NAME, environment={VARIABLE: text}, prewarm=handoff.settings.prewarm, **fields
+    )
 
 
 def _handoff(serverapp: ServerApp) -> Handoff:

@@ -130,6 +130,7 @@ class Supervisor:
         self._wanted = False
         self._interrupt = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
+        self._background = False
         self._closed = False
 
     @property
@@ -137,12 +138,18 @@ class Supervisor:
         """What is known now."""
         return self._snapshot
 
-    def start(self) -> None:
-        """Want Label Studio to run; does nothing more where it does, or is about to."""
+    def start(self, *, background: bool = False) -> None:
+        """Want Label Studio to run; does nothing more where it does, or is about to.
+
+        `background`: nobody waits for it. It starts with low priority, and if it fails, who comes
+        finds it stopped, not failed: the reason may be gone by then.
+        """
         if self._closed:
             return
         self._wanted = True
+        self._background = self._background and background
         if self._life is None or self._life.done():
+            self._background = background
             # At once, so that whoever asked for the start sees it.
             self._change(state=State.PREPARING, steps=(), started_at=time.time(), error=None)
             self._life = asyncio.create_task(self._live())
@@ -193,7 +200,7 @@ class Supervisor:
             except Exception:
                 # Nothing more can be done for this one; whoever waits must not wait for ever.
                 logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
-            if error is not None and not self._wanted:
+            if error is not None and not self._wanted and not self._background:
                 self._fail(error)
             elif not self._wanted:
                 self._change(state=State.STOPPED, steps=(), progress=None, started_at=None)
@@ -251,12 +258,14 @@ class Supervisor:
         if not self._external_database:
             await asyncio.to_thread(self._place_template, backend.versions)
         self._change(state=State.STARTING, versions={**self._snapshot.versions, **backend.versions})
-        endpoint = await backend.launch(owner)
+        endpoint = await backend.launch(owner, background=self._background)
         ended = asyncio.create_task(backend.wait())
         try:
             await self._until_healthy(endpoint, ended)
             if not ended.done():
                 self._ready(endpoint, now)
+                self._background = False
+                await backend.answered()
             how = await ended
         finally:
             ended.cancel()

@@ -18,6 +18,7 @@ from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
+from traitlets import Bool
 from yarl import URL
 
 from .upstream import Endpoint, open_session
@@ -39,9 +40,34 @@ HOP_BY_HOP = (
 class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without types
     """A `ServerProcess` of jupyter-server-proxy whose requests are streamed."""
 
+    prewarm = Bool(False, help="Whether `start` is to be called, without a request.")
+
+    def __deepcopy__(self, memo: object) -> StreamingServerProcess:
+        """Itself: traitlets copies what is configured, and `start` needs what the copy has made."""
+        return self
+
+    def make_proxy_handler(self) -> tuple[type, dict[str, Any]]:
+        """Called by jupyter-server-proxy when it makes the routes."""
+        handler, arguments = super().make_proxy_handler()
+        self._route = handler, arguments
+        return handler, arguments
+
+    async def start(self, application: web.Application) -> None:
+        """Start the gateway as a request would, once the routes are made; raises HTTPError."""
+        handler, arguments = self._route
+        request = httputil.HTTPServerRequest("GET", "/", connection=_Nobody())
+        await handler(application, request, **arguments).ensure_process()
+
     def get_proxy_base_class(self) -> tuple[type, dict[str, Any]]:
         """Called by jupyter-server-proxy when it makes the routes."""
         return StreamingHandler, {"state": {}}
+
+
+class _Nobody(httputil.HTTPConnection):
+    """What a handler is given for a connection where no request has come in."""
+
+    def set_close_callback(self, callback: object) -> None:
+        """Nobody goes away."""
 
 
 @web.stream_request_body

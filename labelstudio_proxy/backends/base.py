@@ -64,11 +64,15 @@ class Backend(ABC):
         """Find what is needed; raises Problem if it is not there."""
 
     @abstractmethod
-    async def launch(self, owner: Owner | None) -> Endpoint:
+    async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         """Start Label Studio and say where it will answer; raises Problem.
 
-        `owner` is the account to make, None where the data directory has accounts.
+        `owner` is the account to make, None where the data directory has accounts. `background`:
+        nobody waits for it, so let the machine's other programs go first until it answers.
         """
+
+    async def answered(self) -> None:  # noqa: B027 - not every backend has something to do
+        """Label Studio has given its first answer."""
 
     @abstractmethod
     async def wait(self) -> str:

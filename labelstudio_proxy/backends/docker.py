@@ -39,6 +39,9 @@ STOP_SECONDS = 10  # Label Studio's server ends at once; the engine sends SIGKIL
 REMOVAL_SECONDS = 0.5
 PAUSED_POLLS = 3  # `docker commit` pauses a container, too, for a moment
 LOG_TAIL = 200  # lines of an adopted container
+# Of the processors, against a container's or a program's usual ones.
+USUAL_SHARES = 1024
+BACKGROUND_SHARES = 102
 # The exit status after SIGKILL, and after SIGTERM.
 KILLED = 137
 TERMINATED = 143
@@ -107,6 +110,7 @@ class DockerBackend(Backend):
         self._endpoint = Endpoint()
         self._made = False  # or about to be
         self._leave = False  # as it is: paused by somebody
+        self._yields = False  # to the machine's other programs
         self._follower: _Follower | None = None
 
     async def prepare(self) -> None:
@@ -130,7 +134,7 @@ class DockerBackend(Backend):
         if version := label_studio_version(image, self._settings.image):
             self.versions["Label Studio"] = version
 
-    async def launch(self, owner: Owner | None) -> Endpoint:
+    async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         engine = self._connected()
         self.report("container")
         plan = self._plan()
@@ -143,10 +147,20 @@ class DockerBackend(Backend):
         else:
             if found is not None:
                 await self._remove(engine, found)
-            await self._create(engine, plan, key, owner)
+            await self._create(engine, plan, key, owner, background=background)
             self.report("container", detail=plan.name)
         self.report("answer")
         return self._endpoint
+
+    async def answered(self) -> None:
+        if self._yields:
+            self._yields = False
+            container = self._container
+            assert container is not None, "launch() comes first"
+            try:
+                await self._connected().ask(lambda _: container.update(cpu_shares=USUAL_SHARES))
+            except (APIError, EngineFault) as error:
+                logger.warning("%s keeps its small share of the processors: %s", self._name, error)
 
     async def wait(self) -> str:
         assert self._container is not None, "launch() comes first"
@@ -374,13 +388,18 @@ class DockerBackend(Backend):
         self._take(found, endpoint, tail=LOG_TAIL)
         return True
 
-    async def _create(self, engine: Engine, plan: Plan, key: str, owner: Owner | None) -> None:
+    async def _create(
+        self, engine: Engine, plan: Plan, key: str, owner: Owner | None, *, background: bool
+    ) -> None:
         account = (
             {"LABEL_STUDIO_USERNAME": owner.email, "LABEL_STUDIO_PASSWORD": owner.password}
             if owner is not None
             else {}
         )
         files, options = plan.files(account), plan.options(key)
+        # Podman 4.3 could not give them back.
+        if background and engine.name == "Docker":
+            options["cpu_shares"] = BACKGROUND_SHARES
         container = await _do(
             engine,
             "could not be made",
@@ -394,6 +413,7 @@ class DockerBackend(Backend):
 
     def _take(self, container: Container, endpoint: Endpoint, tail: int | str) -> None:
         self._container, self._endpoint = container, endpoint
+        self._yields = container.attrs["HostConfig"].get("CpuShares") == BACKGROUND_SHARES
         self._follower = _Follower(container, self.log, tail)
 
     async def _check_visible(self, engine: Engine, container: Container, plan: Plan) -> None:

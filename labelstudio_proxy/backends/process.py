@@ -80,7 +80,7 @@ class ProcessBackend(Backend):
         self.versions["Label Studio"] = self._installation.version
         self.report("find", detail=f"Label Studio {self._installation.version}")
 
-    async def launch(self, owner: Owner | None) -> Endpoint:
+    async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         assert self._installation is not None, "prepare() comes first"
         self.report("load")
         environment = dict(self._environment)
@@ -89,6 +89,7 @@ class ProcessBackend(Backend):
             environment["LABEL_STUDIO_PASSWORD"] = owner.password
         # For labelstudio_server.py, which ends with the gateway.
         environment["LABELSTUDIO_PROXY_PARENT"] = str(os.getpid())
+        environment["LABELSTUDIO_PROXY_BACKGROUND"] = "1" if background else ""
         endpoint, command = self._command(self._installation)
         try:
             self._process = await asyncio.create_subprocess_exec(

@@ -115,6 +115,8 @@ async def serve(
             register(entry)
         except OSError as error:  # a full disk, say, which the page is to tell of
             logger.warning("labelstudio-proxy's commands will not find this gateway: %s", error)
+        if settings.prewarm:
+            supervisor.start(background=True)
         if token:
             print(  # noqa: T201 - for the person who ran the command
                 f"Label Studio: http://127.0.0.1:{port}{place.prefix}?token={token}", flush=True

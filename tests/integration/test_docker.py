@@ -479,7 +479,7 @@ async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[H
     )
     try:
         await backend.prepare()
-        endpoint = await backend.launch(Owner(EMAIL, "a password of some length"))
+        endpoint = await backend.launch(Owner(EMAIL, "a password of some length"), background=False)
         ended = asyncio.create_task(backend.wait())
         async with open_session(endpoint) as session:
             while not await healthy(session, endpoint):

@@ -15,9 +15,12 @@ import json
 import os
 import signal
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 THREADS = 8
+BACKGROUND_NICE = 10
 GRACEFUL_SECONDS = 25  # the backend sends SIGKILL after 30
 
 
@@ -66,9 +69,14 @@ def make_owner() -> None:
         os.environ.pop(name, None)
 
 
-def serve(socket: str) -> None:
-    from gunicorn.app.base import BaseApplication
+def let_others_go_first() -> None:
+    """Give the calling thread, and no other, a low priority (Linux: see setpriority(2), "BUGS")."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICE)
 
+
+def load() -> object:
+    """Label Studio as a WSGI application, its database migrated, its first account made."""
     say("Loading Label Studio")
     spec = importlib.util.find_spec("label_studio")
     if spec is None or spec.origin is None:
@@ -88,6 +96,19 @@ def serve(socket: str) -> None:
     connections.close_all()
     from core.wsgi import application
 
+    return application
+
+
+def serve(socket: str, *, background: bool) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    if background:
+        # Priorities cannot be raised again, but those of threads are their own: what serves, and
+        # this thread's forks do, has the usual one.
+        with ThreadPoolExecutor(1, initializer=let_others_go_first) as executor:
+            application = executor.submit(load).result()
+    else:
+        application = load()
     settings = {
         "bind": f"unix:{socket}",
         "umask": 0o077,
@@ -144,7 +165,8 @@ if __name__ == "__main__":
         probe()
     else:
         end_with_parent(int(os.environ.pop("LABELSTUDIO_PROXY_PARENT")))
+        in_background = bool(os.environ.pop("LABELSTUDIO_PROXY_BACKGROUND"))
         if command == "serve":
-            serve(sys.argv[2])
+            serve(sys.argv[2], background=in_background)
         else:
             become(sys.argv[2:])
