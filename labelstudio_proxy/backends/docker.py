@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import io
-import json
 import logging
+import os
 import re
 import tarfile
-import threading
-from base64 import b64decode
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+import requests
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from ..access import lets_in
 from ..datadir import DataDirectory
+from ..listeners import is_trusted
 from ..problem import Problem
 from ..upstream import Endpoint, healthy, open_session
 from .base import PULL, Backend, Held, Owner, Report
-from .docker_container import DATA, OURS, PORT, Plan, check_paths
-from .docker_engine import QUICK_SECONDS, Engine, EngineFault, connect_engine
+from .docker_container import (
+    DATA,
+    OURS,
+    PORT,
+    SETTINGS_LABEL,
+    START_LABEL,
+    Plan,
+    check_paths,
+)
+from .docker_engine import (
+    QUICK_SECONDS,
+    Engine,
+    EngineFault,
+    NotThere,
+    connect_engine,
+    engine_sockets,
+)
+from .docker_faults import do, refused
 from .docker_image import get_image, label_studio_version
+from .docker_logs import Follower
 from .docker_surroundings import Bind, Surroundings, look_around
-from .explain import Faults, find_fault
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +60,8 @@ BACKGROUND_SHARES = 102
 # The exit status after SIGKILL, and after SIGTERM.
 KILLED = 137
 TERMINATED = 143
+# Where nobody listens: of a container that has ended again before its address was known.
+NOWHERE = Endpoint(unix_socket=Path(os.devnull))
 
 
 @dataclass(frozen=True)
@@ -107,11 +124,14 @@ class DockerBackend(Backend):
         self._image = ""
         self._name = ""
         self._container: Container | None = None
-        self._endpoint = Endpoint()
+        self._volume = ""
+        self._endpoint = NOWHERE
+        self._start = uuid.uuid4().hex  # by which a container of this start is known
+        self._candidate = ""  # the id of one that was there before
         self._made = False  # or about to be
         self._leave = False  # as it is: paused by somebody
         self._yields = False  # to the machine's other programs
-        self._follower: _Follower | None = None
+        self._follower: Follower | None = None
 
     async def prepare(self) -> None:
         self.report("engine")
@@ -128,7 +148,8 @@ class DockerBackend(Backend):
                     "It is what Label Studio is to read as local files.",
                     "Make it, or set `files_root` to another folder and restart Jupyter.",
                 )
-        check_paths(folders, unquoted=self._engine.name == "Podman")
+        unquoted = self._engine.name == "Podman"
+        await asyncio.to_thread(check_paths, folders, unquoted=unquoted)
         image = await pull(self._engine, self._settings, self.report)
         self._image = str(image.id)
         if version := label_studio_version(image, self._settings.image):
@@ -137,10 +158,11 @@ class DockerBackend(Backend):
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         engine = self._connected()
         self.report("container")
-        plan = self._plan()
+        plan = await asyncio.to_thread(self._plan)
         self._name = plan.name
         key = await asyncio.to_thread(self._secret_key)
         found = await self._find(plan)
+        self._candidate = str(found.id) if found is not None else ""
         self._made = True
         if found is not None and await self._adopt(engine, found, plan, key):
             self.report("container", detail=f"{plan.name} was running")
@@ -173,17 +195,16 @@ class DockerBackend(Backend):
                 raise self._gone(
                     "was removed", "Somebody, or another program, removed it: `docker rm`."
                 ) from None
-            except EngineFault as fault:
+            except (EngineFault, APIError) as error:
+                fault = error if isinstance(error, EngineFault) else refused("is lost", error)
                 # Containers may well go on without their engine, and people with their work.
                 if not await self._answers():
-                    raise fault from None
+                    raise fault from error
                 if not alone:
                     logger.warning("%s Label Studio goes on.", fault.what)
                 alone = True
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            except APIError as error:
-                logger.warning("The container engine says: %s", error.explanation)
             state = self._container.attrs["State"]
             paused = paused + 1 if state.get("Paused") else 0
             if paused >= PAUSED_POLLS:
@@ -200,6 +221,7 @@ class DockerBackend(Backend):
                 ended = True
                 await asyncio.sleep(REMOVAL_SECONDS)
                 continue
+            self._follow_again()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._follower_ended(), POLL_SECONDS)
 
@@ -242,11 +264,10 @@ class DockerBackend(Backend):
         try:
             if self._made and not self._leave:
                 await engine.check()
-                # By its name, since a start that was interrupted may have made it nevertheless.
-                found = await self._find(self._plan())
-                ours = self._container is None or (found and found.id == self._container.id)
-                if found is not None and ours:
+                found = await self._ours(engine)
+                if found is not None:
                     await self._remove(engine, found)
+                await self._remove_volume(engine)
         except Problem as problem:
             raise Problem(
                 f"Label Studio's container {self._name} could not be stopped, and may go on.",
@@ -267,8 +288,13 @@ class DockerBackend(Backend):
         except EngineFault as fault:
             if not self._without_process:
                 raise
+            engine = (
+                "there is no container engine to run it with"
+                if isinstance(fault, NotThere)
+                else "the container engine that could run it cannot be used now"
+            )
             raise Problem(
-                "Label Studio is not installed, and there is no container engine to run it with.",
+                f"Label Studio is not installed, and {engine}.",
                 f"As for the engine: {fault.what} {fault.why}",
                 f"Either as a process: {self._without_process} Or as a container: {fault.remedy}",
             ) from fault
@@ -277,6 +303,7 @@ class DockerBackend(Backend):
         """What this engine is like, and where Jupyter is for it."""
         try:
             info = await engine.ask(lambda client: client.info())
+            self._around = await look_around(engine)
         except APIError as error:
             raise EngineFault(
                 "The container engine does not let Label Studio's container be made.",
@@ -287,23 +314,28 @@ class DockerBackend(Backend):
         security = {str(each).split(",")[0] for each in info.get("SecurityOptions") or []}
         # Podman 4.3 says it in a place of its own.
         self._rootless = "name=rootless" in security or bool(info.get("Rootless"))
-        if "name=userns" in security:
+        if self._around.inside:
+            self._user_namespace = self._around.user_namespace
+        elif "name=userns" in security:
             self._user_namespace = "host"  # else nothing on disk would be the user's
         if "name=selinux" in security:
             # It would keep the container from the user's files; to relabel a home is worse.
             self._security = ("label=disable",)
-        self._around = await look_around(engine)
 
     def _plan(self) -> Plan:
-        # A rootless engine's root is the user, and has no more rights than the user has.
-        user = "0:0" if self._rootless else self._user
+        # A rootless engine's root is the user, and has no more rights than the user has. In one of
+        # its containers, users are already those that the next container has.
+        as_root = self._rootless and not self._around.inside
+        user = "0:0" if as_root else self._user
         network, publish = self._network()
         return Plan(
             image=self._image,
             user_name=self._user_name,
             user=user,
+            groups=() if self._rootless else self._groups(),
             user_namespace=self._user_namespace,
             binds=tuple(self._binds()),
+            hidden=tuple(self._sockets_within()),
             environment=self._environment,
             private=self._private,
             memory=self._settings.memory_limit or None,
@@ -346,6 +378,26 @@ class DockerBackend(Backend):
             )
         return binds
 
+    def _groups(self) -> tuple[int, ...]:
+        """The user's other groups, which may own shared folders; not the one of the engine."""
+        left_out = {int(self._user.partition(":")[2])}
+        for socket in engine_sockets():
+            with contextlib.suppress(OSError):
+                left_out.add(socket.stat().st_gid)
+        return tuple(sorted(set(os.getgroups()) - left_out))
+
+    def _sockets_within(self) -> list[str]:
+        """Where in the container engines' sockets would appear, with all rights over the machine."""
+        folders = [(self._directory.path.resolve(), DATA)]
+        if self._files_root is not None:
+            folders.append((self._files_root.resolve(), str(self._files_root)))
+        return sorted(
+            str(Path(target, real.relative_to(folder)))
+            for real in {socket.resolve() for socket in engine_sockets() if socket.is_socket()}
+            for folder, target in folders
+            if real.is_relative_to(folder)
+        )
+
     def _secret_key(self) -> str:
         return self._private.get("SECRET_KEY") or self._directory.secret_key()
 
@@ -359,7 +411,7 @@ class DockerBackend(Backend):
         except NotFound:
             return None
         except APIError as error:
-            raise _refused("could not be looked for", error) from error
+            raise refused("could not be looked for", error) from error
         wanted = plan.owner_labels()
         if {name: found.labels.get(name) for name in wanted} != wanted:
             raise Problem(
@@ -369,21 +421,42 @@ class DockerBackend(Backend):
             )
         return found
 
+    async def _ours(self, engine: Engine) -> Container | None:
+        """The container that this start has made or found, whatever has become of its name."""
+        if self._container is not None:
+            identifier = self._container.id
+            with contextlib.suppress(NotFound):
+                return await engine.ask(lambda client: client.containers.get(identifier))
+            return None
+        # One that was interrupted may have made it nevertheless; another gateway's stays.
+        found = await self._find(await asyncio.to_thread(self._plan))
+        if found is None:
+            return None
+        ours = found.labels.get(START_LABEL) == self._start or found.id == self._candidate
+        return found if ours else None
+
+    async def _remove_volume(self, engine: Engine) -> None:
+        """The one with what is secret, which stays where somebody removes the container alone."""
+        with contextlib.suppress(NotFound, APIError):
+            if self._volume:
+                await engine.ask(lambda client: client.volumes.get(self._volume).remove())
+
     async def _adopt(self, engine: Engine, found: Container, plan: Plan, key: str) -> bool:
         """Take over a container that still runs, from a gateway that was killed, if it is fit."""
-        if found.labels.get("labelstudio-proxy.settings") != plan.digest(key):
+        if found.labels.get(SETTINGS_LABEL) != plan.digest(key):
             return False
         if found.status == "paused":
-            await _do(engine, "could not be continued", found.unpause)
-            await _do(engine, "could not be found", found.reload)
+            await do(engine, "could not be continued", found.unpause)
+            await do(engine, "could not be found", found.reload)
         if found.status != "running":
             return False
         endpoint = self._endpoint_of(found, plan)
+        # Where the accounts are in a database of its own, nothing is known of the owner here.
         account = await asyncio.to_thread(self._directory.first_account)
         async with open_session(endpoint) as session:
-            if not await healthy(session, endpoint):
+            if account is None or not await healthy(session, endpoint):
                 return False
-            if account is not None and not await lets_in(session, endpoint, key, account.id):
+            if not await lets_in(session, endpoint, key, account.id):
                 return False
         self._take(found, endpoint, tail=LOG_TAIL)
         return True
@@ -397,55 +470,62 @@ class DockerBackend(Backend):
             else {}
         )
         files, options = plan.files(account), plan.options(key)
+        options["labels"] = {**options["labels"], START_LABEL: self._start}
         # Podman 4.3 could not give them back.
         if background and engine.name == "Docker":
             options["cpu_shares"] = BACKGROUND_SHARES
-        container = await _do(
+        container = await do(
             engine,
             "could not be made",
             lambda: engine.client.containers.create(**options),
         )
-        await _do(engine, "could not be prepared", lambda: container.put_archive(OURS, files))
+        await do(engine, "could not be prepared", lambda: container.put_archive(OURS, files))
         await self._check_visible(engine, container, plan)
-        await _do(engine, "could not be started", container.start)
-        await _do(engine, "could not be found", container.reload)
+        await do(engine, "could not be started", container.start)
+        await do(engine, "could not be found", container.reload)
         self._take(container, self._endpoint_of(container, plan), tail="all")
 
     def _take(self, container: Container, endpoint: Endpoint, tail: int | str) -> None:
         self._container, self._endpoint = container, endpoint
         self._yields = container.attrs["HostConfig"].get("CpuShares") == BACKGROUND_SHARES
-        self._follower = _Follower(container, self.log, tail)
+        self._follower = Follower(container, self.log, tail=tail)
+        for mount in container.attrs.get("Mounts") or []:
+            if mount.get("Destination") == OURS:
+                self._volume = str(mount.get("Name") or "")
+
+    def _follow_again(self) -> None:
+        """Where the engine has ended the stream of what the container prints, which goes on."""
+        follower = self._follower
+        if follower is not None and follower.ended.is_set():
+            self._follower = Follower(self._container, self.log, since=follower.ended_at)
 
     async def _check_visible(self, engine: Engine, container: Container, plan: Plan) -> None:
         """Whether the engine sees the very folders that Jupyter sees, and not others of that name."""
+        failure = "could not be looked into"
         key_file = self._directory.path / ".env"
-        pairs = [(f"{DATA}/{key_file.name}", key_file, "data_dir")]
-        if self._files_root is not None:
-            pairs.append((str(self._files_root), self._files_root, "files_root"))
-        for inside, path, setting in pairs:
-            seen = await _do(
-                engine,
-                "could not be looked into",
-                functools.partial(_changed_at, container, inside),
+        key = await asyncio.to_thread(key_file.read_bytes)
+        seen = await do(engine, failure, lambda: _file_in(container, f"{DATA}/{key_file.name}"))
+        unseen = [] if seen == key else [(key_file, "data_dir")]
+        files_root = self._files_root
+        if files_root is not None and not await do(
+            engine, failure, lambda: _is_in(container, str(files_root))
+        ):
+            unseen.append((files_root, "files_root"))
+        for path, setting in unseen:
+            await self._remove(engine, container)
+            raise Problem(
+                f"The container engine does not see {path}, or sees another in its place.",
+                "It runs on another machine than Jupyter, or in another container.",
+                f"Set `{setting}` to a folder that both share, and restart Jupyter.",
             )
-            # A folder may change in between, the key does not.
-            if seen is None or (path == key_file and seen != path.stat().st_mtime_ns):
-                await self._remove(engine, container)
-                raise Problem(
-                    f"The container engine does not see {path}, or sees another in its place.",
-                    "It runs on another machine than Jupyter, or in another container.",
-                    f"Set `{setting}` to a folder that both share, and restart Jupyter.",
-                )
 
     def _endpoint_of(self, container: Container, plan: Plan) -> Endpoint:
         network = container.attrs["NetworkSettings"]
         if plan.publish:
             published = (network.get("Ports") or {}).get(f"{PORT}/tcp") or []
-            if published:
-                return Endpoint(port=int(published[0]["HostPort"]))
-            return Endpoint(port=PORT)  # not running any more, which `wait` will tell
+            return Endpoint(port=int(published[0]["HostPort"])) if published else NOWHERE
         address = network["Networks"][plan.network]["IPAddress"]
-        return Endpoint(host=address or "127.0.0.1", port=PORT)
+        return Endpoint(host=address, port=PORT) if address else NOWHERE
 
     async def _remove(self, engine: Engine, container: Container) -> None:
         def remove() -> None:
@@ -457,7 +537,21 @@ class DockerBackend(Backend):
                     container.stop(timeout=STOP_SECONDS)
                 container.remove(v=True, force=True)
 
-        await _do(engine, "could not be removed", remove)
+        try:
+            await do(engine, "could not be removed", remove)
+        except Problem:
+            if not await self._is_being_removed(engine, container):
+                raise
+
+    async def _is_being_removed(self, engine: Engine, container: Container) -> bool:
+        """Whether somebody else is at it, or was."""
+        try:
+            await engine.ask(lambda _: container.reload())
+        except NotFound:
+            return True
+        except APIError:
+            return False
+        return str(container.status) == "removing"
 
     # ---- its life
 
@@ -470,6 +564,10 @@ class DockerBackend(Backend):
         self._container.attrs = client.api.inspect_container(self._container.id)
 
     async def _answers(self) -> bool:
+        # Another user may take a port that the engine has let go.
+        port = self._endpoint.port if self._endpoint.host == "127.0.0.1" else None
+        if port and not await asyncio.to_thread(is_trusted, port):
+            return False
         async with open_session(self._endpoint) as session:
             return await healthy(session, self._endpoint)
 
@@ -487,44 +585,6 @@ class DockerBackend(Backend):
         return Problem(f"Label Studio's container {self._name} {what}.", why, remedy)
 
 
-class _Follower:
-    """Gives each line that the container prints to `log`, from a thread of its own."""
-
-    def __init__(self, container: Container, log: Callable[[str], None], tail: int | str) -> None:
-        self.ended = asyncio.Event()
-        self._log = log
-        self._loop = asyncio.get_running_loop()
-        self._closed = False
-        self._thread = threading.Thread(
-            target=self._run, args=(container, tail), name="container log", daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        self._closed = True
-
-    def _run(self, container: Container, tail: int | str) -> None:
-        rest = b""
-        with contextlib.suppress(DockerException, OSError):
-            for chunk in container.logs(stream=True, follow=True, tail=tail):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    self._call(self._take, line)
-                if self._closed:
-                    break
-        if rest:
-            self._call(self._take, rest)
-        self._call(self.ended.set)
-
-    def _take(self, raw: bytes) -> None:
-        if not self._closed:
-            self._log(raw.decode(errors="replace").rstrip("\r"))
-
-    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has been closed
-            self._loop.call_soon_threadsafe(function, *arguments)
-
-
 async def pull(engine: Engine, settings: DockerSettings, report: Report) -> Any:
     """The image of the settings, with its step reported where it has to be downloaded."""
     return await get_image(
@@ -535,16 +595,6 @@ async def pull(engine: Engine, settings: DockerSettings, report: Report) -> Any:
     )
 
 
-async def _do(engine: Engine, failure: str, call: Callable[[], Any]) -> Any:
-    """What `call` gives; raises Problem, which says `failure` of the container."""
-    try:
-        return await engine.ask(lambda _: call())
-    except ImageNotFound as error:
-        raise _refused("could not be made, since its image has gone", error) from error
-    except APIError as error:
-        raise _refused(failure, error) from error
-
-
 async def run_to_end(
     engine: Engine, image: str, command: list[str], environment: Mapping[str, str], result: str
 ) -> tuple[int, str, bytes | None]:
@@ -552,7 +602,7 @@ async def run_to_end(
 
     Gives the exit status, what it printed, and the file `result`, if there is one.
     """
-    container = await _do(
+    container = await do(
         engine,
         "could not be made",
         lambda: engine.client.containers.create(
@@ -566,16 +616,16 @@ async def run_to_end(
         ),
     )
     try:
-        await _do(engine, "could not be started", container.start)
+        await do(engine, "could not be started", container.start)
         while container.status in {"created", "running"}:
             await asyncio.sleep(POLL_SECONDS)
-            await _do(engine, "could not be found", container.reload)
-        printed = await _do(engine, "could not be read", container.logs)
-        file = await _do(engine, "could not be read", lambda: _file_in(container, result))
+            await do(engine, "could not be found", container.reload)
+        printed = await do(engine, "could not be read", container.logs)
+        file = await do(engine, "could not be read", lambda: _file_in(container, result))
         status = int(container.attrs["State"]["ExitCode"])
         return status, printed.decode(errors="replace"), file
     finally:
-        await _do(engine, "could not be removed", lambda: container.remove(v=True, force=True))
+        await do(engine, "could not be removed", lambda: container.remove(v=True, force=True))
 
 
 def _file_in(container: Container, path: str) -> bytes | None:
@@ -588,70 +638,18 @@ def _file_in(container: Container, path: str) -> bytes | None:
         return file.read() if file else None
 
 
-def _changed_at(container: Container, path: str) -> int | None:
-    """When what the engine sees at a path of the container was last changed, in ns; None: nothing.
-
-    By https://docs.docker.com/reference/api/engine/ (ContainerArchiveInfo), without its content.
-    """
+def _is_in(container: Container, path: str) -> bool:
+    """Whether the engine sees something at the path of the container, which need not run."""
     api = container.client.api
     response = api.head(
         f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive",
         params={"path": path},
         timeout=api.timeout,
     )
-    header = response.headers.get("X-Docker-Container-Path-Stat", "")
-    if not response.ok or not header:
-        return None
-    # Docker writes it in one alphabet of base64, Podman in the other.
-    return nanoseconds(json.loads(b64decode(header.translate(str.maketrans("-_", "+/"))))["mtime"])
-
-
-def nanoseconds(text: str) -> int:
-    """A time as Go writes it (RFC 3339, up to nine decimals), in ns since 1970."""
-    match = re.fullmatch(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.(\d+))?(Z|[+-]\d+:\d+)", text)
-    if match is None:
-        raise ValueError(text)
-    whole = datetime.fromisoformat(match[1] + match[3].replace("Z", "+00:00"))
-    return int(whole.timestamp()) * 10**9 + int((match[2] or "").ljust(9, "0"))
-
-
-REFUSALS: Faults = (
-    (
-        r"bind source path does not exist|no such file or directory",
-        (
-            "The container engine does not see a folder that Jupyter sees: it runs on another machine, "
-            "or in another container."
-        ),
-        "Set `data_dir` and `files_root` to folders that both share, and restart Jupyter.",
-    ),
-    (
-        r"executable file.*not found",
-        "The image has no `label-studio` program.",
-        "Correct the setting `image` and restart Jupyter.",
-    ),
-    (
-        r"no space left on device",
-        "The disk of the container engine is full.",
-        "Free some space, for example with `docker system prune`, then try again.",
-    ),
-    (
-        r"network .*not found|unable to find network",
-        "There is no such network as `docker_network` names.",
-        "`docker network ls` shows those there are; correct `docker_network` and restart Jupyter.",
-    ),
-    (
-        r"memory limit|nanocpus|cpus",
-        "The engine cannot keep the limits that are set.",
-        "Correct `memory_limit` and `cpu_limit`, and restart Jupyter.",
-    ),
-)
-
-
-def _refused(failure: str, error: APIError) -> Problem:
-    said = str(error.explanation or error)
-    why, remedy = find_fault(REFUSALS, [said]) or (
-        "",
-        "Try again. If it stays, use Copy diagnostics when asking for help.",
-    )
-    what = f"Label Studio's container {failure}."
-    return Problem(what, f"{why} The container engine said: {said}".strip(), remedy)
+    if response.status_code == 404:
+        return False
+    try:
+        response.raise_for_status()
+    except requests.HTTPError as error:
+        raise APIError(str(error), response) from error
+    return True

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import json
+import os
 import re
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -23,27 +24,32 @@ from .environment import labelstudio_environment
 PORT = 8080
 DATA = "/label-studio/data"  # where Label Studio's image has its data directory
 OURS = "/labelstudio-proxy"  # a volume that lives as long as the container
+TEMPORARY = "temporary"  # a folder in it
 SETTINGS = Path(__file__).parent / "inside" / "labelstudio_settings.py"
 
 COMMAND = ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - in a container
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - the container's own
+    "TMPDIR": f"{OURS}/{TEMPORARY}",  # on disk: uploads pass through it, and /tmp is memory
     "LANG": "C.UTF-8",
     "PYTHONPATH": OURS,
     "DJANGO_SETTINGS_MODULE": SETTINGS.stem,
 }
 INHERITED = ("TZ",)  # all else is about another machine
+# By their labels: with which settings a container was made, and by which start.
+SETTINGS_LABEL = "labelstudio-proxy.settings"
+START_LABEL = "labelstudio-proxy.start"
 PROCESSES = 512  # Label Studio has some 30 threads
 LOG_BYTES = "1m"  # what the engine keeps; labelstudio-proxy has a log of its own
 
 # Paths at which a folder of the notebook's would hide what Label Studio's image needs, and those
 # where only the folder itself would, not one in it.
 TAKEN = (
-    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys"),
-    *("/label-studio", OURS),
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys"),
+    *("/var/run", "/label-studio", OURS),
 )
 TAKEN_ITSELF = (
-    *("/", "/opt", "/run", "/tmp", "/usr", "/usr/bin", "/usr/lib"),  # noqa: S108
+    *("/", "/opt", "/tmp", "/usr", "/usr/bin", "/usr/lib"),  # noqa: S108
     *("/usr/local", "/usr/local/bin", "/usr/local/lib", "/usr/sbin", "/var", "/var/lib"),
 )
 
@@ -55,8 +61,10 @@ class Plan:
     image: str  # its id
     user_name: str
     user: str  # uid:gid, in the container
+    groups: tuple[int, ...]  # the user's other ones
     user_namespace: str  # empty: the engine's own
     binds: tuple[Bind, ...]
+    hidden: tuple[str, ...]  # what in them the container must not have, such as engines' sockets
     environment: Mapping[str, str]  # what anybody who may ask the engine may see
     private: Mapping[str, str]  # and what only Label Studio may
     memory: str | None
@@ -81,7 +89,7 @@ class Plan:
         """Whose it is, and with which settings; `key` keeps those from being guessed."""
         return {
             **self.owner_labels(),
-            "labelstudio-proxy.settings": self.digest(key),
+            SETTINGS_LABEL: self.digest(key),
             "labelstudio-proxy.version": __version__,
         }
 
@@ -96,24 +104,29 @@ class Plan:
     def digest(self, key: str) -> str:
         """Of everything that the container is made of."""
         settings = SETTINGS.read_text(encoding="utf-8")
-        whole = json.dumps([asdict(self), COMMAND, settings], sort_keys=True, default=str)
+        made_of = [asdict(self), self._made_of(), settings, __version__]
+        whole = json.dumps(made_of, sort_keys=True, default=str)
         return hmac.new(key.encode(), whole.encode(), "sha256").hexdigest()[:32]
 
     def options(self, key: str) -> dict[str, Any]:
         """The arguments for the SDK's `containers.create`."""
+        return {**self._made_of(), "labels": self.labels(key)}
+
+    def _made_of(self) -> dict[str, Any]:
         mounts = [
             Mount(bind.target, bind.source, type="bind", read_only=bind.read_only)
             for bind in self.binds
         ]
+        mounts += [Mount(path, os.devnull, type="bind", read_only=True) for path in self.hidden]
         mounts.append(Mount(OURS, None, type="volume"))
-        options = {
+        options: dict[str, Any] = {
             "image": self.image,
             "command": COMMAND,
             "entrypoint": ["label-studio"],
             "name": self.name,
-            "labels": self.labels(key),
             "environment": dict(self.environment),
             "user": self.user,
+            "group_add": [str(group) for group in self.groups],
             "working_dir": "/tmp",  # noqa: S108 - the container's own
             "init": True,
             "cap_drop": ["ALL"],
@@ -125,6 +138,8 @@ class Plan:
             "log_config": LogConfig(
                 type=LogConfig.types.JSON, config={"max-size": LOG_BYTES, "max-file": "2"}
             ),
+            # Of the Docker client's configuration, which may hold a proxy's password.
+            "use_config_proxy": False,
         }
         if self.publish:
             options["ports"] = {f"{PORT}/tcp": ("127.0.0.1", None)}
@@ -139,15 +154,23 @@ class Plan:
     def files(self, extra: Mapping[str, str]) -> bytes:
         """An archive for OURS: our settings module, and what only Label Studio may see."""
         uid, gid = (int(number) for number in self.user.split(":"))
+        # An engine that maps users unpacks for those of its own mapping, whatever the container's.
+        # Nobody but the engine's root gets into a volume.
+        mode = 0o444 if self.user_namespace else 0o400
         made = io.BytesIO()
         with tarfile.open(fileobj=made, mode="w") as archive:
+            folder = tarfile.TarInfo(TEMPORARY)
+            folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o700, uid, gid
+            if self.user_namespace:
+                folder.mode = 0o1777
+            archive.addfile(folder)
             for name, text in (
                 (SETTINGS.name, SETTINGS.read_text(encoding="utf-8")),
                 ("environment.json", json.dumps({**self.private, **extra})),
             ):
                 data = text.encode()
                 entry = tarfile.TarInfo(name)
-                entry.size, entry.mode, entry.uid, entry.gid = len(data), 0o400, uid, gid
+                entry.size, entry.mode, entry.uid, entry.gid = len(data), mode, uid, gid
                 archive.addfile(entry, io.BytesIO(data))
         return made.getvalue()
 
@@ -187,7 +210,7 @@ def check_paths(paths: Sequence[tuple[str, Path]], *, unquoted: bool = False) ->
                 "There is a line end or another control character in its name.",
                 remedy,
             )
-        if unquoted and re.search('[,"]', text):
+        if unquoted and re.search('[,"]', f"{text} {path.resolve()}"):
             raise Problem(
                 f"Podman cannot give the folder {path} to a container.",
                 "There is a comma or a quotation mark in its name.",
@@ -196,7 +219,8 @@ def check_paths(paths: Sequence[tuple[str, Path]], *, unquoted: bool = False) ->
     for setting, path in paths:
         if setting == "data_dir":  # it has a place of its own in the container
             continue
-        if str(path) in TAKEN_ITSELF or any(path.is_relative_to(taken) for taken in TAKEN):
+        place = Path(os.path.normpath(path))  # as the engine takes it, `..` included
+        if str(place) in TAKEN_ITSELF or any(place.is_relative_to(taken) for taken in TAKEN):
             raise Problem(
                 f"The folder {path} cannot be given to Label Studio's container.",
                 "In the container, the system or Label Studio itself is at this path.",

@@ -7,13 +7,15 @@ is made in a thread.
 from __future__ import annotations
 
 import asyncio
-import getpass
+import contextlib
+import functools
 import grp
 import hashlib
 import json
 import os
+import pwd
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -34,14 +36,19 @@ T = TypeVar("T")
 # machine (to make a container, to stop one).
 QUICK_SECONDS = 3.0
 PATIENT_SECONDS = 120.0
+# By which programs know that they are in a container of Docker's or Podman's.
+MARKS_OF_CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 GRACE_SECONDS = 0.5  # for an answer that drips in; the SDK's own time-out is from byte to byte
 CONNECT_SECONDS = 1.0
 LAST_SECONDS = 10.0
-THREADS = 4
 
 
 class EngineFault(Problem):
     """The engine cannot be reached, does not answer, or answers nonsense."""
+
+
+class NotThere(EngineFault):
+    """There is no engine at this place for this user; there may be one at another."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,6 @@ class Engine:
         self.address = address
         self._quick = quick
         self._patient = patient
-        self._threads = ThreadPoolExecutor(THREADS, "engine")
         components = [each.get("Name", "") for each in version.get("Components") or []]
         self.name = "Podman" if any("Podman" in name for name in components) else "Docker"
         self.version = str(version.get("Version", ""))
@@ -87,10 +93,7 @@ class Engine:
         A call under way cannot be taken back: cancelled, this waits for its end first, for a while.
         """
         client = self._quick if seconds <= QUICK_SECONDS else self._patient
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, call, client)
-        # Else what comes of a call that nobody waits for any more would be complained about.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        future = in_thread(lambda: call(client))
         try:
             return await asyncio.wait_for(asyncio.shield(future), seconds + GRACE_SECONDS)
         except APIError:
@@ -109,23 +112,71 @@ class Engine:
 
     def close(self) -> None:
         """Let the connections go."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         self._quick.close()
         self._patient.close()
 
 
+def in_thread(call: Callable[[], T]) -> asyncio.Future[T]:
+    """What `call` gives, from a thread that keeps neither this process's end nor others waiting."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    # Else what comes of a call that nobody waits for any more would be complained about.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def settle(how: Callable[[], None]) -> None:
+        if not future.done():
+            how()
+
+    def tell(how: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(settle, how)
+
+    def run() -> None:
+        try:
+            result = call()
+        except Exception as error:  # noqa: BLE001 - it is whoever waits who handles it
+            tell(functools.partial(future.set_exception, error))
+        else:
+            tell(functools.partial(future.set_result, result))
+
+    threading.Thread(target=run, name="engine", daemon=True).start()
+    return future
+
+
 async def connect_engine() -> Engine:
-    """The engine of this user; raises EngineFault with the fault of the likeliest one."""
-    first: Problem | None = None
-    places = _addresses(os.environ)
+    """The engine of this user; raises EngineFault with the fault of the likeliest one.
+
+    One that hangs or has ended is not passed over for another: it may come back, with Label
+    Studio's container in it.
+    """
+    first: EngineFault | None = None
+    try:
+        places = await asyncio.to_thread(_addresses, os.environ)
+    except (DockerException, OSError) as error:
+        raise EngineFault(
+            "The way to the container engine is not described well enough.",
+            f"{error}",
+            "Correct DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or the Docker context, "
+            "and restart Jupyter.",
+        ) from error
     for address in places:
-        if len(places) > 1 and address.socket is not None and not _exists(address.socket):
+        several = len(places) > 1 and address.socket is not None
+        if several and not await asyncio.to_thread(_exists, address.socket):
             continue
         try:
             return await _connect(address)
-        except Problem as problem:
-            first = first or problem
+        except NotThere as fault:
+            first = first or fault
     raise first or _absent(places)
+
+
+def engine_sockets() -> list[Path]:
+    """Where engines listen that this user may use; some may not exist."""
+    with contextlib.suppress(DockerException, OSError, Problem):
+        chosen = _addresses(os.environ)
+        places = [*chosen, *_usual_places(os.environ)]
+        return [each.socket for each in places if each.socket is not None]
+    return []
 
 
 def _addresses(environment: Mapping[str, str]) -> list[Address]:
@@ -137,6 +188,10 @@ def _addresses(environment: Mapping[str, str]) -> list[Address]:
     context = environment.get("DOCKER_CONTEXT") or _current_context(folder)
     if context not in {"", "default"}:
         return [_address_of(context, folder)]
+    return _usual_places(environment)
+
+
+def _usual_places(environment: Mapping[str, str]) -> list[Address]:
     runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     return [
         Address(f"unix://{path}", "it is one of the usual places")
@@ -176,8 +231,13 @@ def _address_of(context: str, folder: Path) -> Address:
     files = folder / "contexts/tls" / identifier / "docker"
     if not files.is_dir():
         return Address(url, origin)
-    ca, cert, key = (str(files / name) for name in ("ca.pem", "cert.pem", "key.pem"))
-    tls = TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=verify)
+    # A client's certificate, an authority's, or both.
+    ca, cert, key = (files / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    tls = TLSConfig(
+        client_cert=(str(cert), str(key)) if cert.exists() and key.exists() else None,
+        ca_cert=str(ca) if ca.exists() else None,
+        verify=verify,
+    )
     return Address(url, origin, {"tls": tls})
 
 
@@ -257,7 +317,7 @@ async def _socket_fault(address: Address, path: Path) -> EngineFault | None:
     except (FileNotFoundError, NotADirectoryError):
         return _absent([address])
     except PermissionError:
-        return _denied(path)
+        return await asyncio.to_thread(_denied, path)
     except asyncio.TimeoutError:  # its queue of connections is full
         return _hung(address)
     except OSError:
@@ -265,9 +325,9 @@ async def _socket_fault(address: Address, path: Path) -> EngineFault | None:
     return None
 
 
-def _exists(path: Path) -> bool:
+def _exists(path: Path | None) -> bool:
     try:
-        return path.exists()
+        return path is not None and path.exists()
     except OSError:  # in a folder of another user
         return False
 
@@ -294,14 +354,14 @@ def _service(address: Address, verb: str) -> str:
 def _absent(places: list[Address]) -> EngineFault:
     if len(places) == 1:
         (address,) = places
-        return EngineFault(
+        return NotThere(
             "No container engine is running.",
             f"Its socket {address.socket} does not exist; {address.origin}.",
             f"Start the engine, for example with {_service(address, 'start')}, or correct "
             "DOCKER_HOST and restart Jupyter.",
         )
     sockets = ", ".join(str(address.socket) for address in places)
-    return EngineFault(
+    return NotThere(
         "No container engine was found.",
         f"There is no socket of one ({sockets}), and DOCKER_HOST is not set.",
         "Install Docker or Podman (on Debian and Ubuntu `sudo apt-get install docker.io`); if one "
@@ -326,17 +386,38 @@ def _hung(address: Address) -> EngineFault:
 
 
 def _denied(path: Path) -> EngineFault:
-    user = getpass.getuser()
+    uid = os.getuid()
     try:
-        group = grp.getgrgid(path.stat().st_gid).gr_name
-    except (KeyError, OSError):
-        group = "docker"
-    return EngineFault(
-        "This user may not use the container engine.",
-        f"The socket {path} is closed to {user}, who is not in the group {group}.",
-        f"`sudo usermod -aG {group} {user}`, then log in again and restart Jupyter. Members of that "
-        "group can do anything on this machine: a rootless engine is the safer way.",
-    )
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # an arbitrary one, in a container
+        user = f"the user with the number {uid}"
+    number: int | None = None
+    group = "docker"
+    with contextlib.suppress(OSError):  # its folder is closed, too
+        number = path.stat().st_gid
+        group = str(number)
+        with contextlib.suppress(KeyError):
+            group = grp.getgrgid(number).gr_name
+    if number == 0:
+        why, remedy = (
+            f"The socket {path} is closed to {user}: it is root's alone.",
+            (
+                "Use a rootless engine, or have an administrator give the socket to a group "
+                "(Docker's is `docker`)."
+            ),
+        )
+    else:
+        why = f"The socket {path} is closed to {user}, who is not in the group {group}."
+        remedy = (
+            f"`sudo usermod -aG {group} {user}`, then log in again and restart Jupyter. Members of "
+            "that group can do anything on this machine: a rootless engine is the safer way."
+        )
+    if any(map(_exists, MARKS_OF_CONTAINERS)):
+        remedy = (
+            "Jupyter runs in a container: have it made with "
+            f"`--group-add {'<the group of the socket>' if number is None else number}`."
+        )
+    return NotThere("This user may not use the container engine.", why, remedy)
 
 
 def _no_context(name: str, reason: str) -> EngineFault:

@@ -6,20 +6,21 @@ port that the engine publishes on its machine's loopback is out of reach.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError
+from docker.errors import NotFound
 
 from ..problem import Problem
 from .docker_engine import Engine
 
 # How an engine's own files, bound into each of its containers, name the container.
 CONTAINER_ID = re.compile(
-    r"/(?:containers|overlay-containers)/([0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)"
+    r"/(?:[a-z]+-)?containers/([0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)"
     r"|/(?:docker[/-]|libpod-)([0-9a-f]{64})"
 )
 
@@ -34,13 +35,23 @@ class Bind:
 
 
 @dataclass(frozen=True)
+class ContainerMount:
+    """What is mounted in Jupyter's container; `source` is empty where the engine has no path."""
+
+    source: str
+    destination: str
+    writable: bool
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What is known of Jupyter's own container; all of it empty where there is none."""
 
     container: str = ""  # its name
-    mounts: tuple[tuple[str, str, str], ...] = ()  # type, source and destination of each
+    mounts: tuple[ContainerMount, ...] = ()
     networks: tuple[str, ...] = ()  # that it can reach other containers in
     on_host: bool = False  # it shares the machine's own network
+    user_namespace: str = ""  # empty: the engine's own
 
     @property
     def inside(self) -> bool:
@@ -54,10 +65,16 @@ class Surroundings:
         """
         real = path.resolve()
         if not self.inside:
-            return [Bind(str(real), target, read_only)]
+            # What is mounted in a folder that is bound read-only can be written unless it is
+            # bound so itself (older engines and kernels).
+            within = mounted_within(real) if read_only else []
+            return [Bind(str(real), target, read_only)] + [
+                Bind(str(place), str(Path(target, place.relative_to(real))), read_only=True)
+                for place in within
+            ]
         found = self._mount_of(real)
         if found is None:
-            folders = sorted(place for _, source, place in self.mounts if source)
+            folders = sorted(mount.destination for mount in self.mounts if mount.source)
             seen = ", ".join(folder for folder in folders if not Path(folder).is_socket())
             raise Problem(
                 f"The folder {path} cannot be given to Label Studio's container.",
@@ -67,27 +84,54 @@ class Surroundings:
                 f"Mount a volume there when Jupyter's container is made, or set `{setting}` to a "
                 "folder on one, and restart Jupyter.",
             )
-        _, source, destination = found
-        within = real.relative_to(destination)
-        binds = [Bind(str(Path(source, within)), target, read_only)]
-        for _, inner_source, inner in self.mounts:
-            if inner_source and Path(inner) != real and Path(inner).is_relative_to(real):
-                place = Path(target, Path(inner).relative_to(real))
-                binds.append(Bind(inner_source, str(place), read_only))
+        source = Path(found.source, real.relative_to(found.destination))
+        binds = [Bind(str(source), target, read_only or not found.writable)]
+        for mount in self.mounts:
+            inner = Path(mount.destination)
+            if not mount.source or inner == real or not inner.is_relative_to(real):
+                continue
+            if not inner.is_socket():  # the engine's, most likely
+                place = str(Path(target, inner.relative_to(real)))
+                binds.append(Bind(mount.source, place, read_only or not mount.writable))
         return binds
 
-    def _mount_of(self, path: Path) -> tuple[str, str, str] | None:
-        around = [mount for mount in self.mounts if path.is_relative_to(mount[2])]
-        innermost = max(around, key=lambda mount: len(mount[2]), default=None)
-        return innermost if innermost is not None and innermost[1] else None
+    def _mount_of(self, path: Path) -> ContainerMount | None:
+        around = [mount for mount in self.mounts if path.is_relative_to(mount.destination)]
+        innermost = max(around, key=lambda mount: len(mount.destination), default=None)
+        return innermost if innermost is not None and innermost.source else None
+
+
+def mounted_within(folder: Path, proc: Path = Path("/proc/self")) -> list[Path]:
+    """What is mounted below the folder and the engine can be asked to bind, see proc(5).
+
+    Not what belongs to one user's program (FUSE), which the engine's root may not look at.
+    """
+    found = []
+    try:
+        lines = (proc / "mountinfo").read_bytes().splitlines()
+    except OSError:  # not Linux
+        return []
+    for line in lines:
+        fields, _, kind = line.partition(b" - ")
+        escaped = fields.split()[4]
+        name = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), escaped)
+        place = Path(os.fsdecode(name))
+        if kind.startswith((b"fuse", b"autofs")) or place == folder:
+            continue
+        if place.is_relative_to(folder) and place not in found:
+            found.append(place)
+    return found
 
 
 async def look_around(engine: Engine, proc: Path = Path("/proc/self")) -> Surroundings:
-    """Find out whether this process runs in a container of the engine's; raises EngineFault."""
+    """Find out whether this process runs in a container of the engine's.
+
+    Raises EngineFault, and docker's APIError where the engine does not let itself be asked.
+    """
     for identifier in own_container_ids(proc):
         try:
             own = await _inspect(engine, identifier)
-        except APIError:  # a container of another engine's
+        except NotFound:  # a container of another engine's
             continue
         kind, _, other = str(own["HostConfig"].get("NetworkMode", "")).partition(":")
         return surroundings_of(own, await _inspect(engine, other) if kind == "container" else own)
@@ -139,9 +183,14 @@ def surroundings_of(own: Mapping[str, Any], connected: Mapping[str, Any]) -> Sur
     return Surroundings(
         container=str(own.get("Name") or own["Id"][:12]).lstrip("/"),
         mounts=tuple(
-            (str(mount.get("Type")), str(mount.get("Source") or ""), str(mount["Destination"]))
+            ContainerMount(
+                str(mount.get("Source") or ""),
+                str(mount["Destination"]),
+                bool(mount.get("RW", True)),
+            )
             for mount in own.get("Mounts") or []
         ),
         networks=tuple(usable),
         on_host=str(own["HostConfig"].get("NetworkMode", "")) == "host",
+        user_namespace=str(own["HostConfig"].get("UsernsMode") or ""),
     )

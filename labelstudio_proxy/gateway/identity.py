@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -131,12 +132,13 @@ def explain_refusal(directory: DataDirectory, external_database: bool, image: st
 
 
 def _by_password(directory: DataDirectory, account: Account, image: str) -> str:
-    path = directory.path
+    path = shlex.quote(str(directory.path))
     program, place, listen = "label-studio", f" --data-dir {path}", " --internal-host 127.0.0.1"
     if image:
+        mount = f"type=bind,source={directory.path},target=/label-studio/data"
         program = (
             f"docker run -it --rm -u {os.getuid()}:{os.getgid()} -p 127.0.0.1:8080:8080 "
-            f"-v {path}:/label-studio/data --entrypoint label-studio {image}"
+            f"--mount {shlex.quote(mount)} --entrypoint label-studio {image}"
         )
         place = listen = ""
     return (

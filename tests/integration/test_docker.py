@@ -51,6 +51,7 @@ from labelstudio_proxy.upstream import healthy, open_session
 
 EMAIL = "ada@example.org"
 PASSWORD = "hunter2-" + "5f2c" * 4
+PROXY_PASSWORD = "swordfish-" + "6e1d" * 4
 # More files in one upload than this are refused: by it the environment is seen to arrive.
 FILES_AT_ONCE = 2
 ENVIRONMENT = {
@@ -59,6 +60,7 @@ ENVIRONMENT = {
 }
 MEMORY = 1500 * 1024 * 1024
 CPUS = 1.5
+NETWORK = "labels"
 # For an idle Label Studio.
 STOP_SECONDS = 3.0
 
@@ -109,19 +111,30 @@ def made(
     """Started for the first time, on nothing at all, with every limit and something secret."""
     folder = tmp_path_factory.mktemp("docker")
     notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "not yet" / "there"
+    mounted = notebooks / "another disk"
+    mounted.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
     settings = {
         "owner_email": EMAIL,
         "memory_limit": "1500m",
         "cpu_limit": CPUS,
         "environment": ENVIRONMENT,
     }
-    jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, **settings))
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(subprocess.run, ["umount", mounted], check=True)
+        jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, **settings))
+        stack.callback(jupyter.stop)
+        configure_proxy(jupyter.home)
         client = label_studio_client(jupyter)
         client.wait_ready()
         yield Studio(engine, jupyter, client, data_dir, notebooks, client.state())
-    finally:
-        jupyter.stop()
+
+
+def configure_proxy(home: Path) -> None:
+    """As for `docker` on the command line, which gives it to each container."""
+    (home / ".docker").mkdir()
+    proxies = {"default": {"httpProxy": f"http://ada:{PROXY_PASSWORD}@proxy.example"}}
+    (home / ".docker" / "config.json").write_text(json.dumps({"proxies": proxies}))
 
 
 @pytest.fixture
@@ -138,16 +151,19 @@ def second(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Studio]:
-    """Another data directory; this Label Studio may write into the notebooks' folder."""
+    """Another data directory; it may write into the notebooks' folder, and has a network."""
     folder = tmp_path_factory.mktemp("second")
     notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "data"
-    jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, files_writable=True))
+    network = engine.client.networks.create(NETWORK)
+    settings = {"files_writable": True, "docker_network": NETWORK}
+    jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, **settings))
     try:
         client = label_studio_client(jupyter)
         client.wait_ready()
         yield Studio(engine, jupyter, client, data_dir, notebooks)
     finally:
         jupyter.stop()
+        network.remove()
 
 
 def good(answer: requests.Response) -> Any:
@@ -265,20 +281,24 @@ def test_the_engine_was_asked_for_no_more_than_it_needs(studio: Studio) -> None:
     assert host["PidMode"] != "host"
     assert host["NetworkMode"] != "host"
     assert host["RestartPolicy"]["Name"] in {"", "no"}
-    assert {name: value for name, value in config["Labels"].items() if "settings" not in name} == {
+    digests = {"labelstudio-proxy.settings", "labelstudio-proxy.start"}
+    assert {name: value for name, value in config["Labels"].items() if name not in digests} == {
         "labelstudio-proxy.user": getpass.getuser(),
         "labelstudio-proxy.uid": config["User"],
         "labelstudio-proxy.data-dir": str(studio.data_dir),
         "labelstudio-proxy.version": __version__,
     }
-    assert re.fullmatch("[0-9a-f]{32}", config["Labels"]["labelstudio-proxy.settings"])
+    for name in digests:
+        assert re.fullmatch("[0-9a-f]{32}", config["Labels"][name])
 
 
 def test_it_has_two_folders_and_a_volume_of_its_own(studio: Studio, second: Studio) -> None:
+    """And what is mounted in one that it may not write."""
     for each, writable in ((studio, False), (second, True)):
         mounts = {mount["Destination"]: mount for mount in each.container.attrs["Mounts"]}
         notebooks = str(each.notebooks)
-        assert set(mounts) == {"/label-studio/data", notebooks, "/labelstudio-proxy"}
+        within = set() if writable else {f"{notebooks}/another disk"}
+        assert set(mounts) == {"/label-studio/data", notebooks, "/labelstudio-proxy", *within}
         assert mounts["/label-studio/data"]["Source"] == str(each.data_dir)
         assert mounts["/label-studio/data"]["RW"] is True
         assert mounts[notebooks]["Source"] == notebooks
@@ -314,17 +334,48 @@ def test_its_processes_have_no_rights(studio: Studio) -> None:
 
 def test_nothing_can_be_written_but_its_data(studio: Studio, second: Studio) -> None:
     """Not even by this machine's root: it is the mounts that are read-only."""
-    for folder in ("/", "/usr/bin", "/label-studio", "/etc", studio.notebooks):
+    mounted = studio.notebooks / "another disk"
+    for folder in ("/", "/usr/bin", "/label-studio", "/etc", studio.notebooks, mounted):
         with pytest.raises(OSError, match="Read-only file system"):
             (inside(studio.container, folder) / "written").touch()
     for each, folder in (
         (studio, "/tmp"),
         (studio, "/label-studio/data"),
+        (studio, temporary_folder(studio.container)),
         (second, second.notebooks),
     ):
         written = inside(each.container, folder) / "written"
         written.touch()
         written.unlink()
+
+
+def temporary_folder(container: Container) -> str:
+    """Where uploads pass through: on a disk, since /tmp counts as memory."""
+    environment = dict(each.split("=", 1) for each in container.attrs["Config"]["Env"])
+    folder = environment["TMPDIR"]
+    (volume,) = (m for m in container.attrs["Mounts"] if m["Type"] == "volume")
+    assert Path(folder).is_relative_to(volume["Destination"])
+    return folder
+
+
+def test_it_is_in_the_network_that_the_setting_names(studio: Studio, second: Studio) -> None:
+    assert NETWORK not in studio.container.attrs["NetworkSettings"]["Networks"]
+    assert set(second.container.attrs["NetworkSettings"]["Networks"]) == {NETWORK}
+
+
+def test_an_engines_socket_among_the_files_is_not_in_the_container(
+    engine: Engine,
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path: Path,
+) -> None:
+    socket = Path(engine.address.removeprefix("unix://"))
+    jupyter = jupyter_lab(root_dir=socket.parent, **on(engine, tmp_path / "data"))
+    label_studio_client(jupyter).wait_ready()
+    container = container_of(engine, tmp_path / "data")
+    assert inside(container, socket.parent / f"{engine.name}.log").exists()
+    assert socket.is_socket()
+    assert not inside(container, socket).is_socket()
 
 
 # ---- what nobody else may know
@@ -339,7 +390,7 @@ def test_no_secret_is_shown_by_the_engine(studio: Studio) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o400
     assert file.stat().st_uid == os.getuid()
     key = DataDirectory(studio.data_dir).secret_key()
-    secrets = [PASSWORD, private.get("LABEL_STUDIO_PASSWORD", PASSWORD), key]
+    secrets = [PROXY_PASSWORD, PASSWORD, private.get("LABEL_STUDIO_PASSWORD", PASSWORD), key]
     assert all(len(secret) > 20 for secret in secrets)
     shown = json.dumps(
         [
@@ -617,6 +668,27 @@ def test_with_another_secret_key_it_is_not_taken_over_but_replaced(studio: Studi
     assert good(studio.client.get("api/current-user/whoami"))["email"] == EMAIL
 
 
+def test_one_that_does_not_let_the_owner_in_is_not_taken_over_but_replaced(
+    studio: Studio,
+) -> None:
+    before = studio.container
+    kill_gateway(studio.jupyter)
+
+    def set_active(number: int) -> None:
+        path = studio.data_dir / "label_studio.sqlite3"
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as database, database:
+            database.execute("UPDATE htx_user SET is_active = ?", (number,))
+
+    set_active(0)
+    try:
+        assert studio.client.get("api/projects").status_code == 503
+        studio.client.wait_ready()
+        assert studio.container.id != before.id
+    finally:
+        set_active(1)
+    assert good(studio.client.get("api/current-user/whoami"))["email"] == EMAIL
+
+
 def test_the_next_jupyter_takes_it_over_unless_a_setting_has_changed(
     engine: Engine,
     jupyter_lab: Callable[..., JupyterLab],
@@ -683,6 +755,15 @@ def test_an_idle_one_is_stopped_in_time_and_leaves_nothing(studio: Studio) -> No
         assert not containers_of(studio.engine, studio.data_dir)
         assert volume not in volumes(studio.engine)
     assert took[-1] <= STOP_SECONDS, took
+
+
+def test_one_that_was_given_another_name_is_stopped_all_the_same(studio: Studio) -> None:
+    container, volume = studio.container, volume_of(studio.container)
+    container.rename("something-else")
+    studio.client.post("_proxy/stop")
+    studio.client.wait_for_state("stopped")
+    assert not containers_of(studio.engine, studio.data_dir)
+    assert volume not in volumes(studio.engine)
 
 
 def test_jupyters_end_leaves_nothing(studio: Studio, second: Studio) -> None:

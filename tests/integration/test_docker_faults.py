@@ -24,7 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import container_of, containers_of, on, processes_of
+from support.containers import (
+    container_of,
+    containers_of,
+    on,
+    processes_of,
+    volume_of,
+    volumes,
+)
 from support.desk import Desk
 from support.engine import Engine
 from support.jupyter import JupyterLab, LabelStudioClient
@@ -131,9 +138,11 @@ def make_project(desk: Desk, title: str) -> None:
 def test_removed(engine: Engine, desk: Desk) -> None:
     make_project(desk, "Before the removal")
     container = container_of(engine, desk.data_dir)
-    container.remove(force=True, v=True)
+    volume = volume_of(container)
+    container.remove(force=True)  # and not its volume
     error = notices(desk, container.name, "was removed", "docker rm")
     assert error["remedy"] == "Try again."
+    assert volume not in volumes(engine)  # which holds what is secret
     works(desk)
     assert "Before the removal" in titles(desk)
 
@@ -401,10 +410,16 @@ def listening(address: Path, answer: Callable[[socket.socket, bytes], object]) -
             thread.join()
 
 
+# A group that has no name.
+GROUP = 54321
 # Only another user than root can be denied anything.
 DENIED = """
-import asyncio, json, os, sys
+# all that is needed later: the interpreter may be in root's home
+import asyncio, concurrent.futures.thread, json, os, sys
+from pathlib import Path
+from labelstudio_proxy.backends import docker_engine
 from labelstudio_proxy.backends.docker_engine import EngineFault, connect_engine
+docker_engine.MARKS_OF_CONTAINERS = tuple(map(Path, sys.argv[1:]))
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
@@ -416,8 +431,9 @@ except EngineFault as fault:
 
 
 @pytest.mark.parametrize("closed", ["socket", "folder"])
+@pytest.mark.parametrize("contained", [False, True])
 def test_a_user_who_may_not_use_the_engine(
-    docker_engine: Engine, tmp_path: Path, closed: str
+    docker_engine: Engine, tmp_path: Path, closed: str, contained: bool
 ) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
@@ -425,9 +441,10 @@ def test_a_user_who_may_not_use_the_engine(
         address = folder / "engine.sock"
         with listening(address, lambda *_: None):
             address.chmod(0o660)
+            os.chown(address, 0, GROUP)
             env = clean_environment(tmp_path) | {"DOCKER_HOST": f"unix://{address}"}
             done = subprocess.run(
-                [sys.executable, "-c", DENIED],
+                [sys.executable, "-c", DENIED, *(["/"] if contained else [])],
                 check=True,
                 capture_output=True,
                 text=True,
@@ -438,8 +455,14 @@ def test_a_user_who_may_not_use_the_engine(
     error = json.loads(done.stdout)
     assert error["what"] == "This user may not use the container engine."
     assert f"The socket {address} is closed to nobody" in error["why"]
-    assert "sudo usermod -aG" in error["remedy"]
-    assert "rootless" in error["remedy"]
+    group = GROUP if closed == "socket" else "docker"
+    if contained:
+        # There is nobody to log in, and no service.
+        number = GROUP if closed == "socket" else "<the group of the socket>"
+        assert f"`--group-add {number}`" in error["remedy"]
+    else:
+        assert f"sudo usermod -aG {group} nobody" in error["remedy"]
+        assert "rootless" in error["remedy"]
 
 
 def test_a_hung_engine(engine: Engine, own_desk: Callable[..., Desk]) -> None:
@@ -629,6 +652,45 @@ def test_a_dockerd_that_is_killed_takes_label_studio_with_it(
     assert "Before the crash" in titles(desk)
 
 
+# Takes the port as soon as it is free, and says that all is well.
+SQUATTER = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+while True:
+    try:
+        server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+        break
+    except OSError:
+        pass
+print("listening", flush=True)
+server.serve_forever()
+"""
+
+
+def test_another_user_on_the_port_of_an_engine_that_ended_is_not_label_studio(
+    docker_engine: Engine, own_desk: Callable[..., Desk]
+) -> None:
+    desk = own_desk(docker_engine)
+    assert desk.try_again()["state"] == "ready"
+    container = container_of(docker_engine, desk.data_dir)
+    port = container.attrs["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"]
+    with running_again(docker_engine):
+        command = ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c"]
+        squatter = subprocess.Popen([*command, SQUATTER, port], stdout=subprocess.PIPE)
+        assert squatter.stdout is not None
+        try:
+            docker_engine.kill()
+            assert squatter.stdout.readline() == b"listening\n"
+            notices(desk, "The container engine is not running.")
+        finally:
+            squatter.kill()
+            squatter.wait()
+            squatter.stdout.close()
+
+
 def test_a_dockerd_that_is_stopped_takes_label_studio_with_it(
     docker_engine: Engine, own_desk: Callable[..., Desk]
 ) -> None:
@@ -660,5 +722,11 @@ def test_label_studio_goes_on_without_podmans_service(
         make_project(desk, "Without the engine")
         podman_engine.start()
     assert "Without the engine" in titles(desk)
+    # What it prints from now on is in the log as well.
+    Path(f"/proc/{before.attrs['State']['Pid']}/fd/1").write_text("said afterwards\n")
+    wait_for(
+        lambda: [line for _, line in desk.studio.state()["log"] if line == "said afterwards"],
+        what="what was printed afterwards",
+    )
     assert desk.studio.state()["restarts"] == 0
     assert container_of(podman_engine, desk.data_dir).id == before.id

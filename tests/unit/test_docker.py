@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import io
 import json
 import os
 import re
+import socket
 import tarfile
+import threading
+import types
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from docker import DockerClient
+from docker.errors import APIError
 
-from labelstudio_proxy.backends.docker import nanoseconds
+from labelstudio_proxy.backends import docker, docker_container, docker_engine
 from labelstudio_proxy.backends.docker_container import (
     DATA,
     Plan,
@@ -28,14 +35,19 @@ from labelstudio_proxy.backends.docker_engine import (
     Address,
     Engine,
 )
+from labelstudio_proxy.backends.docker_faults import refused
 from labelstudio_proxy.backends.docker_image import PullProgress, explain_pull, size
 from labelstudio_proxy.backends.docker_surroundings import (
     Bind,
+    ContainerMount,
     Surroundings,
+    mounted_within,
     own_container_ids,
     surroundings_of,
 )
+from labelstudio_proxy.datadir import DataDirectory
 from labelstudio_proxy.problem import Problem
+from labelstudio_proxy.upstream import open_session, url_of
 
 KEY = "the secret key of the data directory"
 
@@ -45,8 +57,10 @@ def plan(**changes: Any) -> Plan:
         image="sha256:1",
         user_name="ada",
         user="1000:1000",
+        groups=(),
         user_namespace="",
         binds=(Bind("/home/ada/data", DATA, False), Bind("/home/ada", "/home/ada", True)),
+        hidden=(),
         environment={"DEBUG": "false"},
         private={"POSTGRE_PASSWORD": "hunter2"},
         memory=None,
@@ -83,12 +97,23 @@ def test_each_data_directory_and_each_account_of_the_machine_has_a_container_of_
         {"memory": "2g"},
         {"cpus": 1.5},
         {"network": "other"},
+        {"groups": (2000,)},
+        {"hidden": ("/home/ada/engine.sock",)},
         {"binds": (Bind("/home/ada/data", DATA, False), Bind("/home/ada", "/home/ada", False))},
     ],
 )
 def test_another_setting_makes_another_digest_under_the_same_name(change: dict[str, Any]) -> None:
     assert plan(**change).digest(KEY) != plan().digest(KEY)
     assert plan(**change).name == plan().name
+
+
+@pytest.mark.parametrize(("name", "value"), [("PROCESSES", 7), ("__version__", "0.0.0")])
+def test_what_another_version_makes_otherwise_has_another_digest(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    before = plan().digest(KEY)
+    monkeypatch.setattr(docker_container, name, value)
+    assert plan().digest(KEY) != before
 
 
 def test_the_digest_cannot_be_guessed_from_the_settings_alone() -> None:
@@ -109,8 +134,12 @@ def test_the_archive_is_for_the_user_alone() -> None:
         file = archive.extractfile("environment.json")
         assert file is not None
         private = json.load(file)
-    assert set(entries) == {"labelstudio_settings.py", "environment.json"}
-    assert all((e.uid, e.gid, e.mode) == (1000, 1000, 0o400) for e in entries.values())
+    assert all((e.uid, e.gid) == (1000, 1000) for e in entries.values())
+    assert {name: entry.mode for name, entry in entries.items()} == {
+        "labelstudio_settings.py": 0o400,
+        "environment.json": 0o400,
+        "temporary": 0o700,
+    }
     assert private == {"POSTGRE_PASSWORD": "hunter2", "LABEL_STUDIO_PASSWORD": "once"}
 
 
@@ -148,6 +177,9 @@ def test_ordinary_folders_are_taken(path: str) -> None:
         ("files_root", "/", "the system or Label Studio itself"),
         ("files_root", "/usr", "the system"),
         ("files_root", "/etc/jupyter", "the system"),
+        ("files_root", "/home/../etc/jupyter", "the system"),
+        ("files_root", "/run/user/1000", "the system"),
+        ("files_root", "/var/run", "the system"),
         ("files_root", "/label-studio/data/x", "Label Studio itself"),
         ("files_root", "/home/a\nb", "control character"),
         ("data_dir", "/home/a\nb", "control character"),
@@ -161,7 +193,10 @@ def test_folders_that_no_container_can_have_are_refused(setting: str, path: str,
     assert setting in problem.value.remedy
 
 
-def test_podman_takes_no_commas_and_quotation_marks() -> None:
+def test_podman_takes_no_commas_and_quotation_marks(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "a,b")
+    with pytest.raises(Problem, match="Podman cannot"):
+        check_paths([("files_root", tmp_path / "link")], unquoted=True)
     check_paths([("files_root", Path("/home/a:b c"))], unquoted=True)
     with pytest.raises(Problem, match="Podman cannot"):
         check_paths([("files_root", Path("/home/a,b"))], unquoted=True)
@@ -178,6 +213,7 @@ DOCKER = f"""\
 PODMAN = f"""\
 711 700 0:25 /containers/storage/overlay-containers/{ID}/userdata/hostname /etc/hostname rw - tmpfs t rw
 """
+PODMAN_ON_VFS = PODMAN.replace("overlay-containers", "vfs-containers")
 ENGINES_MACHINE = f"""\
 30 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 90 30 0:40 / /var/lib/docker/containers/{ID}/mounts/shm rw - tmpfs shm rw
@@ -189,6 +225,7 @@ ENGINES_MACHINE = f"""\
     [
         (DOCKER, "0::/\n", [ID]),
         (PODMAN, "0::/\n", [ID]),
+        (PODMAN_ON_VFS, "0::/\n", [ID]),
         ("", f"12:memory:/docker/{ID}\n11:cpu:/docker/{ID}\n", [ID]),
         ("", f"0::/system.slice/docker-{ID}.scope\n", [ID]),
         ("", f"0::/machine.slice/libpod-{ID}.scope/container\n", [ID]),
@@ -215,6 +252,12 @@ def jupyters(**network: Any) -> Surroundings:
             {"Type": "volume", "Source": "/var/lib/docker/volumes/v/_data", "Destination": "/data"},
             {"Type": "bind", "Source": "/srv/all", "Destination": "/home/jovyan/work/shared"},
             {"Type": "tmpfs", "Source": "", "Destination": "/scratch"},
+            {
+                "Type": "bind",
+                "Source": "/srv/course",
+                "Destination": "/home/jovyan/work/course",
+                "RW": False,
+            },
         ],
     }
     return surroundings_of(own, own)
@@ -229,10 +272,183 @@ def test_paths_become_the_engines() -> None:
     assert around.binds(work, str(work), "files_root", read_only=True) == [
         Bind("/srv/ada", "/home/jovyan/work", True),
         Bind("/srv/all", "/home/jovyan/work/shared", True),
+        Bind("/srv/course", "/home/jovyan/work/course", True),
     ]
     assert around.binds(work / "shared/x", "/x", "files_root", read_only=True) == [
         Bind("/srv/all/x", "/x", True)
     ]
+
+
+def test_what_jupyter_may_not_write_label_studio_may_not_either() -> None:
+    work = Path("/home/jovyan/work")
+    assert jupyters().binds(work, str(work), "files_root", read_only=False) == [
+        Bind("/srv/ada", "/home/jovyan/work", False),
+        Bind("/srv/all", "/home/jovyan/work/shared", False),
+        Bind("/srv/course", "/home/jovyan/work/course", True),
+    ]
+    assert jupyters().binds(work / "course/x", "/x", "files_root", read_only=False) == [
+        Bind("/srv/course/x", "/x", True)
+    ]
+
+
+def test_an_engines_socket_that_jupyter_has_is_not_passed_on(tmp_path: Path) -> None:
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as engines:
+        engines.bind(str(tmp_path / "s"))
+        mounts = [
+            {"Type": "bind", "Source": "/srv/ada", "Destination": str(tmp_path)},
+            {"Type": "bind", "Source": "/run/docker.sock", "Destination": str(tmp_path / "s")},
+        ]
+        own = {"Id": ID, "HostConfig": {}, "NetworkSettings": {}, "Mounts": mounts}
+        around = surroundings_of(own, own)
+        assert around.binds(tmp_path, "/nb", "files_root", read_only=True) == [
+            Bind("/srv/ada", "/nb", True)
+        ]
+
+
+MOUNTS = rb"""
+30 1 8:1 / / rw - ext4 /dev/sda1 rw
+31 30 0:50 / /home/ada/nb/data\040one rw - nfs4 server:/x rw
+32 30 0:51 / /home/ada/nb/mail rw - fuse.sshfs ada@mail:/ rw
+33 30 0:52 / /home/ada/nb rw - tmpfs tmpfs rw
+34 30 0:53 / /home/ada/nbs rw - tmpfs tmpfs rw
+"""
+
+
+def test_what_is_mounted_in_the_notebooks_is_known(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_bytes(MOUNTS.strip())
+    assert mounted_within(Path("/home/ada/nb"), tmp_path) == [Path("/home/ada/nb/data one")]
+
+
+# ---- what an engine is like
+
+
+class Info:
+    """In an engine's place: says what it is like, and knows one container."""
+
+    name = "Docker"
+
+    def __init__(self, *security: str) -> None:
+        self.said = {"SecurityOptions": [f"name={each}" for each in security]}
+
+    async def ask(self, call: Any, **_: Any) -> Any:
+        return call(self)
+
+    def info(self) -> dict[str, Any]:
+        return self.said
+
+
+def backend_of(data_dir: Path) -> docker.DockerBackend:
+    return docker.DockerBackend(
+        lambda step, **_: None,
+        lambda line: None,
+        settings=docker.DockerSettings("x:1", "never", "", 0.0, "", files_writable=False),
+        directory=DataDirectory(data_dir),
+        files_root=None,
+        environment={},
+        private={},
+        user_name="ada",
+        user="1000:1000",
+    )
+
+
+@pytest.mark.parametrize(
+    ("publish", "network"),
+    [
+        (True, {"Ports": {}}),
+        (True, {"Ports": {"8080/tcp": None}}),
+        (False, {"Networks": {"hub": {"IPAddress": ""}}}),
+    ],
+)
+async def test_of_a_container_that_has_ended_nobody_else_is_asked(
+    tmp_path: Path, publish: bool, network: dict[str, Any]
+) -> None:
+    """Least of all what listens on Label Studio's usual port of this machine."""
+    ended: Any = types.SimpleNamespace(attrs={"NetworkSettings": network})
+    made = plan(publish=publish, network=None if publish else "hub")
+    endpoint = backend_of(tmp_path)._endpoint_of(ended, made)
+    async with open_session(endpoint) as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(url_of(endpoint, "/health"))
+
+
+async def learned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: Surroundings, *security: str
+) -> Plan:
+    async def found(engine: object) -> Surroundings:
+        return around
+
+    monkeypatch.setattr(docker, "look_around", found)
+    monkeypatch.setattr(docker.os, "getgroups", lambda: [1000, 2000])
+    backend = backend_of(tmp_path)
+    await backend._learn(Info(*security))  # type: ignore[arg-type]
+    return backend._plan()
+
+
+async def test_whom_the_container_runs_as(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    beside = Surroundings()
+    mounts = (ContainerMount(str(tmp_path), str(tmp_path), writable=True),)
+    inside = Surroundings(container="jupyter", mounts=mounts, networks=("hub",))
+    on_host = dataclasses.replace(inside, user_namespace="host")
+
+    async def of(around: Surroundings, *security: str) -> tuple[str, tuple[int, ...], str]:
+        made = await learned(monkeypatch, tmp_path, around, *security)
+        return made.user, made.groups, made.user_namespace
+
+    assert await of(beside) == ("1000:1000", (2000,), "")
+    # A rootless engine's root is the user; in its containers users are what they are there.
+    assert await of(beside, "rootless") == ("0:0", (), "")
+    assert await of(inside, "rootless") == ("1000:1000", (), "")
+    # Mapped users would own nothing of the user's; in a container, the next one is mapped alike.
+    assert await of(beside, "userns") == ("1000:1000", (2000,), "host")
+    assert await of(inside, "userns") == ("1000:1000", (2000,), "")
+    assert await of(on_host, "userns") == ("1000:1000", (2000,), "host")
+
+
+async def test_where_labels_would_keep_it_from_the_files_they_are_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = await learned(
+        monkeypatch, tmp_path, Surroundings(), "selinux", "seccomp,profile=default"
+    )
+    assert made.options(KEY)["security_opt"] == ["no-new-privileges:true", "label=disable"]
+
+
+def test_what_is_unpacked_for_mapped_users_can_be_read_by_the_container() -> None:
+    with tarfile.open(fileobj=io.BytesIO(plan(user_namespace="host").files({}))) as archive:
+        modes = {entry.name: entry.mode for entry in archive}
+    assert modes == {
+        "labelstudio_settings.py": 0o444,
+        "environment.json": 0o444,
+        "temporary": 0o1777,
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "remedy"),
+    [
+        (
+            "container_linux.go: stat /usr/libexec/podman/catatonit: no such file or directory",
+            "first in a container",
+            "catatonit",
+        ),
+        ('exec: "docker-init": executable file not found in $PATH', "first in a container", "tini"),
+        ('exec: "label-studio": executable file not found in $PATH', "no `label-studio`", "image"),
+        ("invalid mount config: bind source path does not exist: /x", "does not see", "data_dir"),
+        ("error while creating mount source path: stat /home/a: permission denied", "no root", "l"),
+        ("Mounts denied: The path /x is not shared from the host", "may not give", "Share it"),
+        ("write /var/lib/docker/x: no space left on device", "full", "prune"),
+        ("network nowhere not found", "no such network", "docker network ls"),
+        ("Minimum memory limit allowed is 6MB", "limits", "memory_limit"),
+        ('Conflict. The container name "/x" is already in use by container "y"', "Another", "stop"),
+        ("something new", "something new", "Copy diagnostics"),
+    ],
+)
+def test_what_engines_refuse_is_told_apart(said: str, why: str, remedy: str) -> None:
+    problem = refused("could not be made", APIError("500", explanation=said))
+    assert problem.what == "Label Studio's container could not be made."
+    assert why in problem.why
+    assert said in problem.why
+    assert remedy in problem.remedy
 
 
 @pytest.mark.parametrize("path", ["/home/jovyan", "/home/jovyan/.local", "/scratch/x"])
@@ -274,6 +490,64 @@ async def test_an_engine_has_time_to_work_unless_it_is_asked_whether_it_answers(
         assert limited == QUICK_SECONDS
     finally:
         engine.close()
+
+
+async def test_a_call_that_never_ends_keeps_nobody_waiting_at_the_end() -> None:
+    """As for a process that ends: its threads are not waited for."""
+    ended = threading.Event()
+    future = docker_engine.in_thread(ended.wait)
+    (thread,) = (each for each in threading.enumerate() if each.name == "engine")
+    assert thread.daemon
+    ended.set()
+    assert await future is True
+
+
+async def test_an_engine_that_hangs_is_not_passed_over_for_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It may come back, with Label Studio's container in it."""
+    places = [tmp_path / name for name in ("absent", "hung", "other")]
+    monkeypatch.setattr(docker_engine, "QUICK_SECONDS", 0.2)
+    monkeypatch.setattr(docker_engine, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(
+        docker_engine,
+        "_addresses",
+        lambda _: [Address(f"unix://{place}", "it is made up") for place in places],
+    )
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2)]
+        for listener, place in zip(listeners, places[1:], strict=True):
+            listener.bind(str(place))
+            listener.listen()
+        with pytest.raises(docker_engine.EngineFault) as fault:
+            await docker_engine.connect_engine()
+        assert str(places[1]) in fault.value.why
+        listeners[1].settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listeners[1].accept()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"DOCKER_HOST": "tcp://127.0.0.1:2376", "DOCKER_TLS_VERIFY": "1"},
+        {"DOCKER_CONTEXT": "work"},
+    ],
+)
+async def test_certificates_that_are_not_there_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    identifier = hashlib.sha256(b"work").hexdigest()
+    meta = tmp_path / "contexts/meta" / identifier / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(json.dumps({"Endpoints": {"docker": {"Host": "tcp://127.0.0.1:1"}}}))
+    (tmp_path / "contexts/tls" / identifier / "docker").mkdir(parents=True)
+    for name, value in {"DOCKER_CONFIG": str(tmp_path), **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    with pytest.raises(docker_engine.EngineFault) as fault:
+        await docker_engine.connect_engine()
+    assert fault.value.remedy
 
 
 # ---- a pull
@@ -370,15 +644,3 @@ def test_pulls_that_fail_are_told_apart(said: str, why: str, remedy: str) -> Non
     assert why in problem.why
     assert said in problem.why
     assert remedy in problem.remedy
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1970-01-01T00:00:01Z", 10**9),
-        ("1970-01-01T01:00:01.5+01:00", 1_500_000_000),
-        ("2026-11-23T03:06:11.123456789Z", 1_795_403_171_123_456_789),
-    ],
-)
-def test_times_as_engines_write_them(text: str, expected: int) -> None:
-    assert nanoseconds(text) == expected
