@@ -16,6 +16,7 @@ from typing import Any
 from . import template
 from ._version import __version__
 from .backends.base import PULL, Backend, Held, Owner, Report
+from .backends.build import Build
 from .datadir import DataDirectory
 from .logbook import LogBook
 from .problem import Problem
@@ -68,6 +69,7 @@ class Snapshot:
     restarts: int = 0
     error: Problem | None = None
     endpoint: Endpoint | None = None
+    build: Build = field(default_factory=Build)
 
     @property
     def underway(self) -> bool:
@@ -257,7 +259,11 @@ class Supervisor:
         await backend.prepare()
         if not self._external_database:
             await asyncio.to_thread(self._place_template, backend.versions)
-        self._change(state=State.STARTING, versions={**self._snapshot.versions, **backend.versions})
+        self._change(
+            state=State.STARTING,
+            versions={**self._snapshot.versions, **backend.versions},
+            build=backend.build,
+        )
         endpoint = await backend.launch(owner, background=self._background)
         ended = asyncio.create_task(backend.wait())
         try:

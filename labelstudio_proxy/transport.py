@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,10 @@ from tornado.iostream import StreamClosedError
 from traitlets import Bool
 from yarl import URL
 
+from .asset_answers import AssetAnswer, answer, asset_path
+from .asset_cache import asset_pointer
+from .asset_shelf import Shelf
+from .codings import chosen
 from .upstream import Endpoint, open_session
 
 # No limit of its own: what is too large for Label Studio, Label Studio says.
@@ -80,6 +85,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     _chunks: asyncio.Queue[bytes | None]
     _asked: asyncio.Task[aiohttp.ClientResponse] | None = None
+    _asset: AssetAnswer | None = None
 
     async def prepare(self) -> None:
         """Authenticate, and begin the request to the gateway."""
@@ -90,6 +96,9 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         self.request.connection.set_max_body_size(MAX_BODY_BYTES)
         self._record_activity()
         await self._ensure_gateway()
+        self._asset = await self._find_asset()
+        if self._asset is not None:
+            return
         self._chunks = asyncio.Queue(WAITING_CHUNKS)
         self._asked = asyncio.create_task(self._ask())
 
@@ -99,6 +108,9 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     async def proxy(self, port: int, path: str) -> None:
         """Give the gateway's answer to the browser; jupyter-server-proxy calls it for any method."""
+        if self._asset is not None:
+            await self._give_asset(self._asset)
+            return
         assert self._asked is not None, "prepare() comes first"
         await self._hand_on(None)
         await asyncio.wait([self._asked])
@@ -132,17 +144,44 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
                 del self.state["proc"]
         await self.ensure_process()
 
+    async def _find_asset(self) -> AssetAnswer | None:
+        """The answer from what the gateway keeps on disk, if it is an asset that is asked for."""
+        request = self.request
+        path = asset_path(request.method, self._target(), request.headers)
+        # What another site asks for is the gateway's to refuse.
+        ours = request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"}
+        if path is None or not ours or self._has_body():
+            return None
+        accepted = ",".join(request.headers.get_list("Accept-Encoding"))
+        asset = await self._shelf().find(path, chosen(accepted))
+        if asset is None:
+            return None
+        return answer(request.method, self._target(), request.headers, asset)
+
+    async def _give_asset(self, given: AssetAnswer) -> None:
+        self.set_status(given.status)
+        now = httputil.format_timestamp(time.time())
+        self._headers = httputil.HTTPHeaders({**given.headers, "Date": now})
+        self.write(given.body)
+        with contextlib.suppress(StreamClosedError):
+            await web.RequestHandler.flush(self)
+
+    def _target(self) -> str:
+        """The target as it came in, without the prefix: nothing is decoded and encoded again."""
+        target: str = self.request.uri
+        return target.removeprefix(f"{self.base_url.rstrip('/')}/{self.proxy_base}") or "/"
+
+    def _has_body(self) -> bool:
+        headers = self.request.headers
+        return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") not in {"", "0"}
+
     async def _ask(self) -> aiohttp.ClientResponse:
         request = self.request
         headers = httputil.HTTPHeaders(request.headers)
         for name in HOP_BY_HOP:
             headers.pop(name, None)
-        has_body = "Transfer-Encoding" in request.headers or request.headers.get(
-            "Content-Length", "0"
-        ) not in {"", "0"}
-        # The target as it came in: nothing is decoded and encoded again.
-        target = request.uri.removeprefix(f"{self.base_url.rstrip('/')}/{self.proxy_base}") or "/"
-        url = URL(f"http://localhost{target}", encoded=True)
+        has_body = self._has_body()
+        url = URL(f"http://localhost{self._target()}", encoded=True)
         deadline = asyncio.get_running_loop().time() + CONNECT_SECONDS
         while True:
             try:
@@ -194,6 +233,14 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         except aiohttp.ClientError:
             # Half an answer must not look like a whole one.
             self.request.connection.stream.close()
+
+    def _shelf(self) -> Shelf:
+        """The assets on disk, kept where jupyter-server-proxy keeps what is the server's."""
+        shelf: Shelf | None = self.state.get("shelf")
+        if shelf is None:
+            prefix = f"{self.base_url.rstrip('/')}/{self.proxy_base}/"
+            shelf = self.state["shelf"] = Shelf(prefix, asset_pointer(Path(self.unix_socket)))
+        return shelf
 
     def _session(self) -> aiohttp.ClientSession:
         """The session with the gateway, kept where jupyter-server-proxy keeps its own."""

@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 
 from ..problem import Problem
 from ..upstream import Endpoint
+from .build import Build
 from .explain import explain_exit
 
 # The id of the step in which something is downloaded, which may take long.
@@ -58,6 +59,7 @@ class Backend(ABC):
         self.report = report
         self.log = log
         self.versions: dict[str, str] = {}
+        self.build = Build()
 
     @abstractmethod
     async def prepare(self) -> None:

@@ -25,6 +25,7 @@ from ..listeners import is_trusted
 from ..problem import Problem
 from ..upstream import Endpoint, healthy, open_session
 from .base import PULL, Backend, Held, Owner, Report
+from .build import Build
 from .docker_container import (
     DATA,
     OURS,
@@ -152,6 +153,7 @@ class DockerBackend(Backend):
         await asyncio.to_thread(check_paths, folders, unquoted=unquoted)
         image = await pull(self._engine, self._settings, self.report)
         self._image = str(image.id)
+        self.build = Build(image=self._image)
         if version := label_studio_version(image, self._settings.image):
             self.versions["Label Studio"] = version
 

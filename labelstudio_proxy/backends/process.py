@@ -15,13 +15,14 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import absolute
 from ..problem import Problem
 from ..upstream import Endpoint
 from .base import Backend, Owner, Report
+from .build import Build
 
 SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
@@ -42,6 +43,7 @@ class Installation:
     python: Path | None  # the interpreter it is installed for; None: not known
     version: str
     wsgi_server: bool  # whether gunicorn is installed beside it
+    build: Build = field(default_factory=Build)
 
 
 class ProcessBackend(Backend):
@@ -78,6 +80,7 @@ class ProcessBackend(Backend):
         self.report("find")
         self._installation = await find_installation(self._label_studio)
         self.versions["Label Studio"] = self._installation.version
+        self.build = self._installation.build
         self.report("find", detail=f"Label Studio {self._installation.version}")
 
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
@@ -206,8 +209,13 @@ def is_installed(label_studio: str) -> bool:
 
 
 def _is_importable() -> bool:
+    return _package() is not None
+
+
+def _package() -> Path | None:
     spec = importlib.util.find_spec("label_studio")
-    return spec is not None and spec.origin is not None  # and not a mere folder of that name
+    # Without an origin it is a mere folder of that name.
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
 
 async def find_installation(label_studio: str) -> Installation:
@@ -219,7 +227,7 @@ async def find_installation(label_studio: str) -> Installation:
         return await _installation_at(
             absolute(label_studio), "The setting `label_studio` names it."
         )
-    if _is_importable():
+    if (package := _package()) is not None:
         beside = Path(sys.executable).with_name("label-studio")
         return _usable(
             Installation(
@@ -227,6 +235,7 @@ async def find_installation(label_studio: str) -> Installation:
                 Path(sys.executable),
                 importlib.metadata.version("label-studio"),
                 importlib.util.find_spec("gunicorn") is not None,
+                Build.of_package(package),
             )
         )
     if found := shutil.which("label-studio"):
@@ -243,7 +252,8 @@ async def _installation_at(executable: Path, origin: str) -> Installation:
     python = await asyncio.to_thread(_checked, executable, origin)
     probed = await _probe(python) if python is not None else None
     if probed is not None and "label-studio" in probed:
-        return Installation(executable, python, probed["label-studio"], "gunicorn" in probed)
+        build = Build.of_package(Path(probed["folder"])) if "folder" in probed else Build()
+        return Installation(executable, python, probed["label-studio"], "gunicorn" in probed, build)
     # A wrapper (a shell script, `conda run`): it can be run, but not looked into.
     return Installation(executable, None, "(version unknown)", False)
 

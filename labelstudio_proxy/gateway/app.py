@@ -8,21 +8,25 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
 from aiohttp import web
 
+from ..asset_answers import answer
+from ..backends.build import Build
+from ..codings import chosen
 from ..config import LabelStudioProxy
 from ..datadir import DataDirectory
 from ..problem import Problem
 from ..supervisor import Snapshot, State, Supervisor
 from ..upstream import open_session
 from . import guard
+from .assets import Assets, concerns, send
 from .diagnostics import diagnostics
 from .identity import Identity, establish, explain_refusal
+from .own_files import KINDS, own_file, versioned
 from .proxy import LOGIN, Refused, Upstream, forward
 from .redirects import relative
 from .start_page import Action, render_notice_page, render_start_page
@@ -30,12 +34,12 @@ from .start_page import Action, render_notice_page, render_start_page
 logger = logging.getLogger(__name__)
 
 OWN = "/_proxy/"
-STATIC = {"prefix.js": "text/javascript", "start.js": "text/javascript", "start.css": "text/css"}
 # jupyter-server-proxy does not notice that a browser has gone, so no stream of ours is endless.
 STREAM_SECONDS = 30.0
 STREAM_BEAT_SECONDS = 10.0
 LOG_LINES = 200
 RETRY_SECONDS = 2
+WATCH_SECONDS = 60.0
 
 OWN_PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -69,6 +73,7 @@ class Gateway:
         supervisor: Supervisor,
         directory: DataDirectory,
         external_database: bool,
+        assets: Assets,
     ) -> None:
         """Whoever makes a gateway must `close` it; the supervisor stays the maker's."""
         self._settings = settings
@@ -76,6 +81,8 @@ class Gateway:
         self._supervisor = supervisor
         self._directory = directory
         self._external_database = external_database
+        self._assets = assets
+        self._watching = asyncio.create_task(self._watch())
         self._upstream: Upstream | None = None
         self._connecting = asyncio.Lock()
         self._own: dict[
@@ -91,6 +98,11 @@ class Gateway:
 
     async def close(self) -> None:
         """Close the connections to Label Studio."""
+        self._watching.cancel()
+        await self._assets.close()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         if self._upstream is not None:
             await self._upstream.session.close()
             self._upstream = None
@@ -103,7 +115,7 @@ class Gateway:
             logger.warning("Refused a %s request: %s", request.method, reason)
             return _json({"detail": f"This request is refused. {reason}"}, 403)
         if plain.startswith(OWN):
-            return await self._answer_own(request, plain.removeprefix(OWN))
+            return await self._answer_own(request, plain.removeprefix(OWN), path.partition("?")[2])
         if plain.rstrip("/") == "/logout":
             return _redirect(path, "../" if self._place.behind_jupyter else "")
         if LOGIN.fullmatch(plain):
@@ -126,10 +138,19 @@ class Gateway:
             )
             return _json({"detail": detail}, 403)
         try:
+            upstream = await self._connected()
+            is_asset = concerns(request, path)
+            if is_asset or guard.is_navigation(request.method, request.headers):
+                snapshot = self._supervisor.snapshot
+                await self._assets.open(upstream.endpoint, _version(snapshot), snapshot.build)
+            if is_asset:
+                kept = await self._assets.answer(request, path, upstream.session)
+                if kept is not None:
+                    return kept
             return await forward(
                 request,
                 path,
-                await self._connected(),
+                upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
             )
@@ -151,13 +172,26 @@ class Gateway:
                 return self._not_ready(request)
             return _json({"detail": "Label Studio's answer could not be read."}, 502)
 
+    async def _watch(self) -> None:
+        """Use no assets of a Label Studio that has ended, in Jupyter's process either."""
+        seen: Build | None = None
+        while True:
+            snapshot = self._supervisor.snapshot
+            if self._assets.endpoint is not snapshot.endpoint:
+                self._assets.leave()
+            if snapshot.state is State.STARTING and snapshot.build is not seen:
+                seen = snapshot.build
+                await self._assets.pack_ahead(_version(snapshot), seen)
+            else:
+                await self._supervisor.changed(WATCH_SECONDS)
+
     async def _connected(self) -> Upstream:
         """The connection to the Label Studio that is ready now; raises Problem."""
         async with self._connecting:
             endpoint = self._supervisor.snapshot.endpoint
             if self._upstream is not None and self._upstream.endpoint is endpoint:
                 return self._upstream
-            await self.close()
+            await self._disconnect()
             if endpoint is None:  # it has ended since the caller looked
                 raise aiohttp.ClientConnectionError
             session = open_session(endpoint)
@@ -215,21 +249,26 @@ class Gateway:
             },
         )
 
-    async def _answer_own(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
+    async def _answer_own(
+        self, request: web.BaseRequest, name: str, query: str
+    ) -> web.StreamResponse:
         method = "GET" if request.method == "HEAD" else request.method
         if name.startswith("static/") and method == "GET":
-            return self._static(name.removeprefix("static/"))
-        answer = self._own.get((method, name))
-        if answer is None:
+            return await self._static(request, name.removeprefix("static/"), query)
+        own = self._own.get((method, name))
+        if own is None:
             return _json({"detail": f"labelstudio-proxy has no {request.method} {OWN}{name}."}, 404)
-        return await answer(request)
+        return await own(request)
 
-    def _static(self, name: str) -> web.StreamResponse:
-        if name not in STATIC:
+    async def _static(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
+        if name not in KINDS:
             return _json({"detail": "There is no such file."}, 404)
-        body = (files(__package__) / "static" / name).read_bytes()
-        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-        return web.Response(body=body, content_type=STATIC[name], charset="utf-8", headers=headers)
+        accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
+        file = await asyncio.to_thread(own_file, name, chosen(accepted))
+        # Another version's address is not to be kept with this one's file.
+        current = f"{name}?{query}" == versioned(name)
+        target = versioned(name) if current else name
+        return await send(request, answer(request.method, target, request.headers, file))
 
     async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
         log = self._supervisor.log
@@ -289,6 +328,10 @@ class Gateway:
                 await supervisor.changed(STREAM_BEAT_SECONDS)
         await response.write_eof()
         return response
+
+
+def _version(snapshot: Snapshot) -> str:
+    return snapshot.versions.get("Label Studio", "")
 
 
 def _event(name: str, data: Any, number: int | None = None) -> bytes:

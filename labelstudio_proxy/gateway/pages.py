@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from .own_files import versioned
+
 Edit = tuple[int, int, bytes]  # from, to, what goes there instead
 Span = tuple[int, int]
 
@@ -60,6 +62,8 @@ _JS = re.compile(
     | (?<=[(,=:\[!&|?;{\n]) [ \t]* / (?![/*])
         (?: [^\\/\[\n] | \\. | \[ [^\]\\\n]* (?: \\. [^\]\\\n]* )* \]? )+ /?"""
 )  # fmt: skip
+
+_SCRIPT = versioned("prefix.js").encode()
 
 
 class _Base(NamedTuple):
@@ -137,8 +141,9 @@ def _page_edits(html: bytes, base: _Base) -> Iterator[Edit]:
                     yield from _js_edits(html, text, base)
                 at = text[1]
 
-    tag = b'<script src="%s/_proxy/static/prefix.js" data-prefix="%s/"></script>' % (
+    tag = b'<script src="%s/_proxy/static/%s" data-prefix="%s/"></script>' % (
         base.html,
+        _SCRIPT,
         base.html,
     )
     place = next(places[name] for name in (b"head", b"html", b"doctype", b"") if name in places)

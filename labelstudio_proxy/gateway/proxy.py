@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
 from aiohttp import web
+from multidict import CIMultiDict
 from yarl import URL
 
+from ..codings import FAST, IDENTITY, pack, packable
 from ..upstream import HOST, Endpoint, url_of
 from .headers import (
     DATA_POLICY,
@@ -25,7 +27,8 @@ from .headers import (
     without_token,
 )
 from .identity import Identity
-from .pages import map_css, map_page
+from .mapping import MAPPINGS, MappingFailed, begin, map_beside
+from .packing import change_headers, coding_of, packed, weak
 from .redirects import mapped_location
 
 CHUNK_BYTES = 256 * 1024
@@ -35,7 +38,6 @@ SPOOL_BYTES = 1024 * 1024
 DATA = re.compile(
     r"/(data|api|storage-data|export)/|/(tasks|projects)/\d+/(resolve|presign)\b|/samples/"
 )
-MAPPINGS = {"text/html": map_page, "text/css": map_css}
 LOGIN = re.compile(r"/user/(login|signup)/?")
 
 
@@ -103,20 +105,59 @@ async def _answer(
     if mapping is not None:
         # Of what is not mapped yet.
         headers.popall("Content-Length", None)
-    if mapping is not None and has_body:
-        text = mapping(await answer.read(), prefix)
-        return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=text)
-    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-    await response.prepare(request)
-    try:
-        while has_body and (chunk := await answer.content.readany()):
-            await response.write(chunk)
-        await response.write_eof()
-    except aiohttp.ClientError:
-        # Half an answer must not look like a whole one.
-        if request.transport is not None:
-            request.transport.abort()
+    accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
+    # What people upload or take home passes with its length, and in parts.
+    is_file = is_data and not plain_path.startswith("/api/")
+    coding = None if is_file else coding_of(request.headers, accepted, answer.status, headers)
+    chunks = _chunks(answer)
+    async with AsyncExitStack() as closing:
+        if mapping is not None and has_body:
+            start, is_all = await begin(chunks)
+            if is_all:
+                return _small_page(answer, headers, mapping(start, prefix), coding)
+            chunks = map_beside(start, chunks, kind, prefix)
+            await closing.enter_async_context(aclosing(chunks))
+        if coding is not None:
+            change_headers(headers, coding)
+            if coding != IDENTITY:
+                chunks = packed(chunks, coding)
+                await closing.enter_async_context(aclosing(chunks))
+        elif answer.status == 304:
+            _answer_in_kind(request, headers)
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        await response.prepare(request)
+        try:
+            if has_body:
+                async for chunk in chunks:
+                    await response.write(chunk)
+            await response.write_eof()
+        except (aiohttp.ClientError, MappingFailed):
+            # Half an answer must not look like a whole one.
+            if request.transport is not None:
+                request.transport.abort()
     return response
+
+
+async def _chunks(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    while chunk := await answer.content.readany():
+        yield chunk
+
+
+def _small_page(
+    answer: aiohttp.ClientResponse, headers: CIMultiDict[str], page: bytes, coding: str | None
+) -> web.Response:
+    if coding is not None and packable(content_type(headers), len(page)):
+        change_headers(headers, coding)
+        if coding != IDENTITY:
+            page = pack(page, coding, FAST[coding])
+    return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=page)
+
+
+def _answer_in_kind(request: web.BaseRequest, headers: CIMultiDict[str]) -> None:
+    """Name what the browser has as it was named for it, when it was packed."""
+    etag = headers.get("ETag", "")
+    if etag and weak(etag) in request.headers.get("If-None-Match", ""):
+        headers["ETag"] = weak(etag)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Run as `label-studio` is: `echo_label_studio.py start … --port N`. `/health` i
 request is answered with JSON of what came in, byte for byte, or as its header `X-Answer` asks (see
 `support.gateway.answer`). `/-/seen` lists the targets of all requests so far. `/-/release` lets
 an answer with a `rest` go on; `/-/arrived` waits until a body of a request has begun to come in.
+With `--assets FOLDER`, it serves the files of a `support.installation` as Label Studio does.
 """
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ import base64
 import contextlib
 import hashlib
 import json
+import mimetypes
 import socketserver
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 304: "Not Modified"}
 SHOWN_BYTES = 4096
+ASSETS = {
+    "static": "label_studio/core/static_build",
+    "react-app": "web/dist/apps/labelstudio",
+}
 
 seen: list[str] = []
 released = threading.Event()
@@ -53,6 +60,8 @@ class Handler(socketserver.StreamRequestHandler):
         answer: dict[str, Any] = {"body": "healthy"}
         if path == "/-/seen":
             answer = {"body": json.dumps(seen)}
+        elif (root := path.split("/")[1]) in ASSETS and assets:
+            answer = asset(Path(assets, ASSETS[root], path.split("/", 2)[2]), fields)
         elif path != "/health":
             told = {
                 "method": method,
@@ -103,6 +112,22 @@ class Handler(socketserver.StreamRequestHandler):
             size = min(rest, 1024 * 1024)
             self.wfile.write(bytes(size))
             rest -= size
+
+
+assets = sys.argv[sys.argv.index("--assets") + 1] if "--assets" in sys.argv else ""
+
+
+def asset(file: Path, fields: dict[str, str]) -> dict[str, Any]:
+    if not file.is_file():
+        return {"status": 404, "body": "no such file"}
+    body = file.read_bytes().decode("latin-1")
+    headers = [["Content-Type", mimetypes.guess_type(file.name)[0] or "application/octet-stream"]]
+    if not (wanted := fields.get("range")):
+        return {"headers": headers, "body": body}
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    part = body[int(first) : int(last) + 1 if last else None]
+    headers.append(["Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"])
+    return {"status": 206, "headers": headers, "body": part}
 
 
 class Server(socketserver.ThreadingTCPServer):

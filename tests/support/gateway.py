@@ -115,7 +115,8 @@ def script(path: Path, *lines: str) -> Path:
 class Gateway:
     """`labelstudio-proxy serve` on a unix socket. Answers when constructed; `stop()` it.
 
-    Without `label_studio` in `settings`, the echo is run in Label Studio's place.
+    Without `label_studio` in `settings`, the echo is run in Label Studio's place. `cache`: the
+    user's folder for caches, in the place of an empty one.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Gateway:
         *,
         prefix: str = "/user/alice/labelstudio/",
         settings: Mapping[str, Any] | None = None,
+        cache: Path | None = None,
         **handoff: Any,
     ) -> None:
         self.data_dir = data_dir
@@ -140,7 +142,9 @@ class Gateway:
         command = [sys.executable, "-m", "labelstudio_proxy", "serve"]
         self.process = Process(
             [*command, "--unix-socket", str(self.socket), "--base-url", prefix],
-            env=clean_environment(self.home) | {VARIABLE: given.dump()},
+            env=clean_environment(self.home)
+            | {VARIABLE: given.dump()}
+            | ({"XDG_CACHE_HOME": str(cache)} if cache else {}),
             cwd=self.home,
             log=self.home / "gateway.log",
         )

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from labelstudio_proxy.gateway.own_files import versioned
 from labelstudio_proxy.gateway.pages import map_css, map_page
 
 PREFIX = "/user/alice/labelstudio/"
 BASE = PREFIX[:-1].encode()
-TAG = b'<script src="/user/alice/labelstudio/_proxy/static/prefix.js" data-prefix="/user/alice/labelstudio/"></script>'
+SCRIPT = versioned("prefix.js")
+TAG = f'<script src="{PREFIX}_proxy/static/{SCRIPT}" data-prefix="{PREFIX}"></script>'.encode()
 CAPTURED = Path(__file__).parent / "captured"
 PAGES = sorted(CAPTURED.glob("*.html"))
 STYLE_SHEETS = sorted(CAPTURED.glob("*.css"))
@@ -308,7 +310,7 @@ def test_prefix_cannot_leave_its_place(prefix: str) -> None:
     scan = Scan(result)
     assert scan.tags == ["head", "script", "a", "a", "a", "p", "style", "script"]
     assert scan.attributes[:5] == [
-        ("script", "src", f"{base}/_proxy/static/prefix.js"),
+        ("script", "src", f"{base}/_proxy/static/{SCRIPT}"),
         ("script", "data-prefix", prefix),
         ("a", "href", f"{base}/a"),
         ("a", "href", f"{base}/b"),

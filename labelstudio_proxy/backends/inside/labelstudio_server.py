@@ -29,6 +29,9 @@ def probe() -> None:
     for name in ("label-studio", "gunicorn"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
+    spec = importlib.util.find_spec("label_studio")
+    if spec is not None and spec.origin is not None:
+        versions["folder"] = str(Path(spec.origin).parent)
     print(json.dumps({"python": sys.version.split()[0], **versions}))  # noqa: T201 - its result
 
 
