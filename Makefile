@@ -1,13 +1,13 @@
 # Any Python from 3.10 on: make PYTHON=python3.12 lab
 PYTHON ?= python3
-# more arguments for `jupyter lab` or for pytest: make test ARGS=tests/unit
+# more arguments for `jupyter lab`, for pytest (make test ARGS=tests/unit), or for the benchmarks
 ARGS ?=
 
 # without a display Jupyter prints its address instead
 LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
 LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test lint clean
+.PHONY: lab test bench lint clean
 
 # JupyterLab with the tile and with Label Studio, in the user's home folder
 lab: .venv/.lab
@@ -18,6 +18,11 @@ test: .venv/.test
 	scripts/system-packages
 	$(MAKE) lint
 	.venv/bin/python -m pytest $(ARGS)
+
+# what it costs, beside the bare programs: see docs/performance.md
+bench: .venv/.test
+	scripts/system-packages benchmarks
+	PYTHONPATH=tests .venv/bin/python -m benchmarks $(ARGS)
 
 lint: .venv/.test
 	.venv/bin/ruff check .

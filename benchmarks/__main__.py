@@ -1,0 +1,100 @@
+"""Measure the rows, one after the other, and write the report after each."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+from . import (
+    big_files,
+    container_start,
+    growth,
+    jupyter_start,
+    memory,
+    page,
+    start,
+    throughput,
+)
+from .bench import LIST, Bench
+from .machine import machine, versions
+from .report import Report
+from .results import Row
+
+logger = logging.getLogger(__name__)
+
+# in the report's order; each puts its rows on the list
+MODULES = (
+    start,
+    container_start,
+    page,
+    throughput,
+    big_files,
+    jupyter_start,
+    memory,
+    growth,
+)
+RESULTS = Path(__file__).parent / "results"
+TRIAL = Path(__file__).parent.parent / "test-results" / "benchmarks"
+
+
+def main() -> None:
+    options = parse()
+    chosen = [key for key in keys() if not options.rows or key.startswith(tuple(options.rows))]
+    if not chosen:
+        sys.exit(f"No such rows. There are: {' '.join(keys())}")
+    whole = len(chosen) == len(LIST) and not options.small
+    folder = options.output or (RESULTS if whole else TRIAL)
+    report = Report(date.today().isoformat(), machine(), versions(), options.small)
+    bench = Bench(rounds=options.rounds, small=options.small)
+    try:
+        for key in chosen:
+            measure(key, bench, report)
+            report.write(folder)
+    finally:
+        bench.close()
+    if whole:
+        report.write_document()
+    print(report.markdown("results.svg"))
+    print(f"Written to {folder}")
+    if report.failures:
+        sys.exit(1)
+
+
+def keys() -> list[str]:
+    order = [module.__name__ for module in MODULES]
+    return sorted(LIST, key=lambda key: order.index(LIST[key].__module__))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
+    parser.add_argument(
+        "--rows", nargs="*", metavar="KEY", help=f"some of, by their beginnings: {' '.join(keys())}"
+    )
+    parser.add_argument("--rounds", type=int, help="for all rows, instead of each row's own")
+    parser.add_argument("--small", action="store_true", help="little data, short runs: a trial")
+    parser.add_argument("--output", type=Path, help="folder; else benchmarks/results for all rows")
+    return parser.parse_args()
+
+
+def measure(key: str, bench: Bench, report: Report) -> None:
+    print(f"{key} …", flush=True)
+    begin = time.monotonic()
+    try:
+        for found in LIST[key](bench):
+            (report.rows if isinstance(found, Row) else report.tables).append(found)
+            if isinstance(found, Row):
+                print(f"    {found.what}: {found.result_text()}, {found.target_text()}")
+    except Exception as error:  # the other rows are worth having
+        logger.exception("%s could not be measured", key)
+        report.failures[key] = f"{type(error).__name__}: {error}"[:500]
+    finally:
+        bench.stack.close()
+    print(f"    {time.monotonic() - begin:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What the gateway holds while nobody asks for anything."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from .bench import Bench, measures
+from .results import Compare, Row, Sample, Table
+from .servers import Chain
+from .throughput import DYNAMIC
+
+SETTLE_SECONDS = 3
+
+
+def resident(pid: int) -> float:
+    """MB."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024 / 1e6
+
+
+@measures("memory")
+def idle_gateway(bench: Bench) -> list[Row | Table]:
+    fresh, used = [], []
+    for _ in range(bench.times(3)):
+        chain = Chain(bench, bench.started_data_dir())
+        time.sleep(SETTLE_SECONDS)
+        fresh.append(resident(chain.gateway_pid))
+        page = chain.studio.get("projects/1/data")
+        # what a first page brings with it, packed and unpacked
+        for path in re.findall(r'(?:src|href)="[^"]*?((?:static|react-app)/[^"]+)"', page.text):
+            for encoding in ("br, gzip", "identity"):
+                chain.studio.get(path, headers={"Accept-Encoding": encoding})
+        for _ in range(20):
+            chain.studio.get(DYNAMIC)
+        time.sleep(SETTLE_SECONDS)
+        used.append(resident(chain.gateway_pid))
+        chain.jupyter.stop()
+    row = Row(
+        key="memory",
+        what="Memory of an idle gateway that has served a page",
+        unit="MB",
+        compare=Compare.ALONE,
+        target=60,
+        ours=Sample.of(used),
+        others={"before the first request": Sample.of(fresh)},
+    )
+    return [row]

@@ -1,0 +1,180 @@
+"""The ways to Label Studio that are compared, each with all that it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.engine import PATH
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.label_studio import BareLabelStudio, access_token
+from support.processes import Process, clean_environment, command_line, free_port, pids_that_mention
+
+from .bench import Bench, NotPossible
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a program asks: `url` ends with a slash, `query` goes to every request."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    socket: str = ""  # of a unix socket; empty: TCP
+    query: str = ""
+
+    def address(self, path: str) -> str:
+        """The URL of `path`, which is relative to Label Studio's `/`."""
+        separator = "&" if "?" in path else "?"
+        return self.url + path + (separator + self.query if self.query else "")
+
+
+def files(root: Path) -> dict[str, str]:
+    """Has a Label Studio without us read local files, as the chain's does."""
+    return {"LOCAL_FILES_SERVING_ENABLED": "true", "LOCAL_FILES_DOCUMENT_ROOT": str(root)}
+
+
+class Chain:
+    """JupyterLab with the package, Label Studio ready behind it."""
+
+    def __init__(self, bench: Bench, data_dir: Path, **options: Any) -> None:
+        self.data_dir = data_dir
+        config = {"data_dir": str(data_dir), "backend": "process", **options.pop("config", {})}
+        self.jupyter = bench.keep(JupyterLab(config=config, **options))
+        self.studio = LabelStudioClient(self.jupyter)
+        bench.stack.callback(self.studio.close)
+        self.studio.wait_ready()
+        token = {"Authorization": f"token {self.jupyter.token}"}
+        self.whole = Way(self.studio.url, token)
+        entries = (self.jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
+        entry = json.loads(max(entries, key=lambda path: path.stat().st_mtime).read_text())
+        self.gateway_pid: int = entry["pid"]
+        # Jupyter lets only its own user in; what is behind it takes any token.
+        self.gateway = Way("http://localhost/", token, socket=entry["unix_socket"])
+
+    @property
+    def label_studio(self) -> Way:
+        """The very Label Studio of the chain, asked directly as its owner."""
+        bearer = {"Authorization": f"Bearer {access_token(self.data_dir)}"}
+        if sockets := list(self._sockets()):
+            return Way("http://localhost/", bearer, socket=str(sockets[0]))
+        # a program without gunicorn in Label Studio's place: it was told a port
+        lines = (command_line(pid) for pid in pids_that_mention(self.jupyter.home))
+        ports = [found[1] for line in lines if (found := re.search(r"--port (\d+)", line))]
+        return Way(f"http://127.0.0.1:{ports[0]}/", bearer)
+
+    def _sockets(self) -> list[Path]:
+        return sorted((self.jupyter.home / "tmp").glob("labelstudio-proxy-*/label-studio.sock"))
+
+
+def way_to(bare: BareLabelStudio) -> Way:
+    """Label Studio alone."""
+    return Way(bare.url, {"Authorization": f"Bearer {bare.access_token()}"})
+
+
+class PlainProxy:
+    """jupyter-server-proxy alone, in front of a bare Label Studio: `/proxy/<port>/`."""
+
+    def __init__(self, bare: BareLabelStudio) -> None:
+        self._jupyter = JupyterLab(
+            server_config={"ServerApp": {"jpserver_extensions": {"labelstudio_proxy": False}}}
+        )
+        port = bare.url.rstrip("/").rpartition(":")[2]
+        # Jupyter takes its token from the address, too, and hands both on to Label Studio, which
+        # needs `Authorization` for its own.
+        self.way = Way(
+            f"{self._jupyter.url}proxy/{port}/",
+            way_to(bare).headers,
+            query=f"token={self._jupyter.token}",
+        )
+
+    def stop(self) -> None:
+        self._jupyter.stop()
+
+
+NGINX = """\
+daemon off;
+{user}
+worker_processes auto;
+pid {home}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 256; }}
+http {{
+  include /etc/nginx/mime.types;
+  access_log off;
+  client_max_body_size 0;
+  client_body_temp_path {home}/body;
+  proxy_temp_path {home}/proxy;
+  fastcgi_temp_path {home}/fastcgi;
+  uwsgi_temp_path {home}/uwsgi;
+  scgi_temp_path {home}/scgi;
+  proxy_cache_path {home}/cache keys_zone=assets:10m;
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_set_header Host $http_host;
+  gzip_proxied any;
+  gzip_types text/css text/javascript application/javascript application/json image/svg+xml;
+  upstream label_studio {{ server 127.0.0.1:{upstream}; keepalive 16; }}
+  # packs each asset once, so that the cache in front of it keeps it packed
+  server {{
+    listen unix:{home}/packing.sock;
+    gzip on;
+    gzip_comp_level 6;
+    location / {{ proxy_pass http://label_studio; }}
+  }}
+  server {{
+    listen 127.0.0.1:{port};
+    gzip on;
+    location / {{ proxy_pass http://label_studio; }}
+    location ~ ^/(static|react-app)/ {{
+      gzip off;
+      proxy_pass http://unix:{home}/packing.sock;
+      proxy_cache assets;
+      proxy_cache_key $request_uri$http_accept_encoding;
+      proxy_cache_valid 200 1h;
+      # Label Studio makes a session with every answer, assets included
+      proxy_ignore_headers Vary Cache-Control Expires Set-Cookie;
+      proxy_hide_header Set-Cookie;
+    }}
+  }}
+}}
+"""
+
+
+class Nginx:
+    """nginx in front of a bare Label Studio: packs text, caches assets packed."""
+
+    def __init__(self, bare: BareLabelStudio) -> None:
+        program = shutil.which("nginx", path=PATH)
+        if program is None:
+            raise NotPossible("nginx is not installed")
+        self._home = Path(tempfile.mkdtemp(prefix="nginx-", dir="/tmp"))
+        port = free_port()
+        config = self._home / "nginx.conf"
+        upstream = bare.url.rstrip("/").rpartition(":")[2]
+        user = "user root;" if os.geteuid() == 0 else ""  # else it could not enter its folder
+        config.write_text(NGINX.format(home=self._home, port=port, upstream=upstream, user=user))
+        self.way = Way(f"http://127.0.0.1:{port}/", way_to(bare).headers)
+        self._process = Process(
+            [program, "-e", "stderr", "-p", str(self._home), "-c", str(config)],
+            env=clean_environment(self._home),
+            cwd=self._home,
+            log=self._home / "nginx.log",
+        )
+        try:
+            self._process.wait_until(
+                self._home.joinpath("nginx.pid").exists, what="nginx", timeout=20
+            )
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        self._process.stop()
+        shutil.rmtree(self._home, ignore_errors=True)

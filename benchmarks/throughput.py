@@ -1,0 +1,232 @@
+"""Requests per second and their latency: a static asset, and a request that Label Studio computes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.label_studio import BareLabelStudio
+
+from .bench import Bench, NotPossible, alternate, measures
+from .results import Compare, Row, Sample, Table, number
+from .servers import Chain, Nginx, PlainProxy, Way, way_to
+
+LOAD = Path(__file__).with_name("load.py")
+CONNECTIONS = 4
+PACKED = {"Accept-Encoding": "br, gzip"}
+# Label Studio's front end asks for it on every page.
+DYNAMIC = "api/projects/?page=1&page_size=30"
+TILE, ALONE, SAME = (
+    "through the tile",
+    "Label Studio alone",
+    "the same Label Studio, asked directly",
+)
+PLAIN, NGINX = "jupyter-server-proxy alone in front of it", "nginx in front of it"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a load generator has found."""
+
+    per_second: float
+    median: float  # seconds
+    slow: float  # seconds; nineteen of twenty requests took less
+
+
+def load(way: Way, path: str, connections: int, seconds: int) -> Load:
+    spec = {
+        "url": way.address(path),
+        "socket": way.socket,
+        "headers": dict(way.headers),
+        "connections": connections,
+        "seconds": seconds,
+    }
+    done = subprocess.run(
+        [sys.executable, LOAD, json.dumps(spec)], check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise NotPossible((done.stderr.strip().splitlines() or ["failed"])[-1][:200])
+    told = json.loads(done.stdout)
+    times = sorted(told["times"])
+    slow = times[int(0.95 * (len(times) - 1))]
+    return Load(told["per_second"], statistics.median(times), slow)
+
+
+def wrk(way: Way, path: str, headers: Mapping[str, str], seconds: int, *, closing: bool) -> float:
+    """Requests per second over kept connections.
+
+    `closing`: it is known to end its answers by closing the connection, as Django's development
+    server does, which wrk takes for errors.
+    """
+    if shutil.which("wrk") is None:
+        raise NotPossible("wrk is not installed")
+    fields = [f"--header={name}: {value}" for name, value in {**way.headers, **headers}.items()]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *fields, way.address(path)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    assert found, said
+    told = re.sub(r"read \d+", "read 0", said) if closing else said
+    if errors := re.search(r"Non-2xx.*|Socket errors.* [1-9].*", told):
+        raise NotPossible(errors[0])
+    return float(found[1])
+
+
+Samples = dict[str, Sample | str]
+
+
+def samples(found: Mapping[str, list[float] | str]) -> Samples:
+    return {
+        name: values if isinstance(values, str) else Sample.of(values)
+        for name, values in found.items()
+    }
+
+
+def take(runs: Samples, name: str) -> Sample:
+    """Out of `runs`, where it must have been measured; raises NotPossible."""
+    found = runs.pop(name)
+    if isinstance(found, str):
+        raise NotPossible(f"{name}: {found}")
+    return found
+
+
+def others(bench: Bench, bare: BareLabelStudio) -> dict[str, Way]:
+    """nginx and jupyter-server-proxy, in front of Label Studio."""
+    ways = {PLAIN: bench.keep(PlainProxy(bare)).way}
+    try:
+        ways[NGINX] = bench.keep(Nginx(bare)).way
+    except NotPossible as error:
+        bench.say(str(error))
+    return ways
+
+
+@measures("static")
+def static(bench: Bench) -> list[Row | Table]:
+    """An asset that every page needs, the largest, and a small one."""
+    chain = Chain(bench, bench.started_data_dir())
+    bare = bench.keep(BareLabelStudio(bench.started_data_dir()))
+    ways = {TILE: chain.whole, ALONE: way_to(bare), **others(bench, bare)}
+    page = bare.get("projects/").text
+    found = {}
+    for key, pattern in (
+        ("large", r'src="/(react-app/main\.js[^"]*)"'),
+        ("small", r'href="/(static/images/favicon[^"]*)"'),
+    ):
+        match = re.search(pattern, page)
+        assert match, f"no {pattern} in Label Studio's page"
+        found[key] = match[1]
+    rows: list[Row | Table] = []
+    for key, path in found.items():
+        runs = samples(
+            alternate(
+                bench.times(5),
+                {
+                    name: lambda name=name, path=path: wrk(
+                        ways[name], path, PACKED, bench.seconds(4), closing=name == ALONE
+                    )
+                    for name in ways
+                },
+            )
+        )
+        name = path.partition("?")[0].rpartition("/")[2]
+        size = len(bare.get(path, headers={"Accept-Encoding": "identity"}).content)
+        rows.append(
+            Row(
+                key=f"static-{key}",
+                what=f"Static asset, {name} ({size / 1000:,.0f} kB unpacked), 4 connections",
+                unit="requests/s",
+                compare=Compare.RATIO,
+                target=8,
+                at_least=True,
+                ours=take(runs, TILE),
+                against=take(runs, ALONE),
+                against_name=ALONE,
+                others=runs,
+            )
+        )
+    return rows
+
+
+@measures("dynamic")
+def dynamic(bench: Bench) -> list[Row | Table]:
+    chain = Chain(bench, bench.started_data_dir())
+    seconds = bench.seconds(5)
+
+    def measured(ways: Mapping[str, Way]) -> tuple[Samples, Samples]:
+        """Milliseconds (medians), and requests per second."""
+        found = alternate(
+            bench.times(5),
+            {
+                n: lambda way=way: load(way, DYNAMIC, CONNECTIONS, seconds)
+                for n, way in ways.items()
+            },
+        )
+        times: Samples = {}
+        rates: Samples = {}
+        for name, loads in found.items():
+            failed = isinstance(loads, str)
+            times[name] = loads if failed else Sample.of([1000 * each.median for each in loads])
+            rates[name] = loads if failed else Sample.of([each.per_second for each in loads])
+        return times, rates
+
+    inside = "the gateway, asked directly"
+    times, rates = measured({TILE: chain.whole, SAME: chain.label_studio, inside: chain.gateway})
+    # With its own development server, so not to be held against the above but against each other.
+    bare = bench.keep(BareLabelStudio(bench.started_data_dir()))
+    more_times, more_rates = measured({ALONE: way_to(bare), **others(bench, bare)})
+    row_of = {
+        "key": "dynamic-median",
+        "what": "Dynamic request (the list of projects), median at 4 connections",
+        "unit": "ms",
+        "compare": Compare.ADDED,
+        "target": 4.0,
+        "against_name": SAME,
+    }
+    latency = Row(
+        **row_of, ours=take(times, TILE), against=take(times, SAME), others={**times, **more_times}
+    )
+    row_of |= {
+        "key": "dynamic-throughput",
+        "what": "Dynamic request (the list of projects), throughput at 4 connections",
+        "unit": "requests/s",
+        "compare": Compare.RATIO,
+        "target": 0.95,
+        "at_least": True,
+    }
+    throughput = Row(
+        **row_of, ours=take(rates, TILE), against=take(rates, SAME), others={**rates, **more_rates}
+    )
+    return [latency, throughput, _one_request(bench, chain)]
+
+
+def _one_request(bench: Bench, chain: Chain) -> Table:
+    """Where the time of a request goes that has the machine to itself."""
+    ways = {
+        "Label Studio": chain.label_studio,
+        "the gateway": chain.gateway,
+        "Jupyter": chain.whole,
+    }
+    found = alternate(
+        bench.times(5),
+        {
+            name: lambda way=way: 1000 * load(way, DYNAMIC, 1, bench.seconds(3)).median
+            for name, way in ways.items()
+        },
+    )
+    lines, before = [], 0.0
+    for name, values in found.items():
+        reached = statistics.median(values)
+        lines.append((name, number(reached - before), number(reached)))
+        before = reached
+    return Table(
+        "dynamic-request",
+        "Where the time of a dynamic request goes (one connection)",
+        ("added by", "ms (median)", "answered from here, ms"),
+        tuple(lines),
+    )
