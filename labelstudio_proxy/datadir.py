@@ -117,9 +117,7 @@ class DataDirectory:
         """
         if not self.database.exists():
             return None
-        with closing(
-            sqlite3.connect(f"file:{_quoted(self.database)}?mode=ro", uri=True, timeout=5)
-        ) as connection:
+        with closing(self._read_only()) as connection:
             try:
                 row = connection.execute(
                     "SELECT u.id, u.email, u.is_active, COALESCE(j.api_tokens_enabled, 1)"
@@ -131,6 +129,22 @@ class DataDirectory:
                     return None
                 raise
         return Account(row[0], row[1], bool(row[2]), bool(row[3])) if row else None
+
+    def upload_id(self, name: str, project: int) -> int | None:
+        """The id of the uploaded file `name` (as in `upload/<project>/<file>`), if it is known.
+
+        Raises sqlite3.Error if the database is damaged.
+        """
+        with closing(self._read_only()) as connection:
+            row = connection.execute(
+                "SELECT id FROM data_import_fileupload WHERE project_id = ? AND file = ?"
+                " ORDER BY id DESC LIMIT 1",
+                (project, name),
+            ).fetchone()
+        return int(row[0]) if row else None
+
+    def _read_only(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{_quoted(self.database)}?mode=ro", uri=True, timeout=5)
 
     def _unusable(self, error: OSError) -> Problem:
         return Problem(

@@ -26,6 +26,7 @@ from . import guard
 from .assets import Assets, concerns, send
 from .diagnostics import diagnostics
 from .identity import Identity, establish, explain_refusal
+from .media import Media
 from .own_files import KINDS, own_file, versioned
 from .proxy import LOGIN, Refused, Upstream, forward
 from .redirects import relative
@@ -74,6 +75,7 @@ class Gateway:
         directory: DataDirectory,
         external_database: bool,
         assets: Assets,
+        media: Media,
     ) -> None:
         """Whoever makes a gateway must `close` it; the supervisor stays the maker's."""
         self._settings = settings
@@ -82,6 +84,7 @@ class Gateway:
         self._directory = directory
         self._external_database = external_database
         self._assets = assets
+        self._media = media
         self._watching = asyncio.create_task(self._watch())
         self._upstream: Upstream | None = None
         self._connecting = asyncio.Lock()
@@ -147,6 +150,11 @@ class Gateway:
                 kept = await self._assets.answer(request, path, upstream.session)
                 if kept is not None:
                     return kept
+            sent = await self._media.answer(
+                request, path, upstream, ancestors=self._place.frame_ancestors
+            )
+            if sent is not None:
+                return sent
             return await forward(
                 request,
                 path,

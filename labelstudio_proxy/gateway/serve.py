@@ -32,6 +32,7 @@ from ..supervisor import Supervisor
 from .app import Gateway, Place
 from .assets import Assets
 from .headers import without_token
+from .media import Media
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ async def serve(
         directory=directory,
         external_database=external,
         assets=Assets(place.prefix, _pointer(listen)),
+        media=Media(directory, files_root, external_database=external),
     )
     token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
     door = _Door(gateway, place.prefix, token)
