@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from pathlib import Path
 
 from ..asset_cache import Asset, AssetFolder, digest
 from ..codings import BEST, BROTLI, SHORT_BYTES, pack
+from .beside import give_way
 from .pages import map_css
 from .repack import LARGEST_BYTES
 
@@ -30,7 +30,7 @@ def is_done(folder: AssetFolder) -> bool:
 
 def main() -> None:
     """Pack what is named on standard input: the folder for it, the prefix, and Label Studio's."""
-    os.nice(19)
+    give_way()
     given = json.load(sys.stdin)
     folder = AssetFolder(Path(given["folder"]))
     with contextlib.suppress(OSError):  # a full disk, or an upgrade at this very moment

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from pathlib import Path
 
 # As in launcher.py: not `-m`, which would put the working directory before our modules.
 RUN = (
@@ -23,6 +24,18 @@ async def run_beside(module: str, *arguments: str) -> asyncio.subprocess.Process
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
+
+
+def give_way() -> None:
+    """Called by a program that is in no hurry: let it have what others leave of the processors.
+
+    Linux divides them among sessions before it looks at priorities (autogroups, see sched(7)), so
+    that the lowest one alone would still get as much as Label Studio, which has its own session.
+    """
+    os.nice(19)
+    with contextlib.suppress(OSError):  # without autogroups, that was enough
+        os.setsid()
+        Path("/proc/self/autogroup").write_text("19")
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from ..asset_cache import AssetFolder
 from ..codings import BEST, IDENTITY, pack
-from .beside import end, run_beside
+from .beside import end, give_way, run_beside
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ async def _run(module: str, given: bytes) -> None:
 
 def main() -> None:
     """Pack again what standard input names: a folder, and names and codings in it."""
-    os.nice(19)
+    give_way()
     given = json.load(sys.stdin)
     for name, coding in given["jobs"]:
         with contextlib.suppress(OSError):  # a full disk: it stays as it is

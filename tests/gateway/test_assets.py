@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
+import random
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +14,9 @@ from pathlib import Path
 
 import brotli
 import pytest
-from support.gateway import PROGRAM, Answer, Gateway, add_account
+from support.gateway import PROGRAM, Answer, Gateway, add_account, programs
 from support.installation import SmallInstallation
-from support.processes import wait_for
+from support.processes import command_line, wait_for
 
 SCRIPT = "".join(f'window.x{n} = "/static/{n}.png";\n' for n in range(20_000)).encode()
 OTHER_SCRIPT = SCRIPT.replace(b"window", b"global")
@@ -370,6 +373,49 @@ def test_the_cache_is_its_owners_alone(start: Start, tmp_path: Path) -> None:
     assets = tmp_path / "cache" / "labelstudio-proxy" / "assets"
     assert assets.stat().st_mode & 0o777 == 0o700
     assert all(folder.stat().st_mode & 0o777 == 0o700 for folder in assets.iterdir())
+
+
+# ---- Packing as small as can be
+
+
+@pytest.fixture
+def packing(start: Start, installation: SmallInstallation) -> tuple[Gateway, int]:
+    """A gateway, and the process that packs the assets before anybody has asked for them."""
+    installation.put("react-app/long.js", random.Random(1).randbytes(2_000_000).hex().encode())
+    gateway = start()
+    (pid,) = wait_for(lambda: programs(gateway, "ahead"), what="the packing")
+    return gateway, pid
+
+
+def test_packing_ahead_gives_way(packing: tuple[Gateway, int]) -> None:
+    _, pid = packing
+    wait_for(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, what="the lowest priority")
+    sharing = Path(f"/proc/{pid}/autogroup")
+    if sharing.exists():
+        wait_for(lambda: sharing.read_text().endswith("nice 19\n"), what="the session's, too")
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_packing_ahead_ends_with_the_gateway(packing: tuple[Gateway, int], *, kill: bool) -> None:
+    gateway, pid = packing
+    if kill:
+        os.kill(gateway.process.pid, signal.SIGKILL)
+    else:
+        assert gateway.process.stop(timeout=10)
+    wait_for(lambda: command_line(pid) in {"", "(gone)"}, what="the end of the packing", timeout=5)
+
+
+def test_what_was_packed_ahead_is_what_is_sent(start: Start, tmp_path: Path) -> None:
+    gateway = start(prefix="/user/alice/labelstudio/")
+    kept = tmp_path / "cache" / "labelstudio-proxy" / "assets"
+    wait_for(lambda: [*kept.glob("*/ahead")], what="the end of the packing")
+    for path, content in (
+        ("/react-app/main.js", SCRIPT),
+        ("/react-app/main.css", STYLE.replace(b"/static", b"/user/alice/labelstudio/static")),
+    ):
+        answer = get(gateway, path, BROTLI)
+        assert answer["ETag"].endswith('-br11"')
+        assert plain(answer) == content
 
 
 # ---- Our own files

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import brotli
 import pytest
-from support.gateway import PROGRAM, Answer, Gateway, add_account, answer, head
+from support.gateway import PROGRAM, Answer, Gateway, add_account, answer, head, programs
 from support.installation import SmallInstallation
 from support.processes import wait_for
 
@@ -219,15 +219,4 @@ def test_a_page_whose_reader_leaves_leaves_nothing_behind(ready: Gateway) -> Non
     with ready.connection() as sock:
         sock.sendall(head("GET", "/static/large.html", [PROGRAM, BROTLI]))
         assert sock.recv(1000).startswith(b"HTTP/1.1 200")
-    children = Path(f"/proc/{ready.process.pid}/task/{ready.process.pid}/children")
-
-    def mapping() -> list[str]:
-        commands = []
-        for pid in children.read_text().split():
-            try:
-                commands.append(Path(f"/proc/{pid}/cmdline").read_text())
-            except OSError:
-                continue
-        return [command for command in commands if "gateway.mapping" in command]
-
-    wait_for(lambda: not mapping(), what="the end of the mapping", timeout=20)
+    wait_for(lambda: not programs(ready, "mapping"), what="the end of the mapping", timeout=20)

@@ -78,6 +78,12 @@ def pids_that_mention(path: Path) -> list[int]:
     return [pid for pid in found if pid != os.getpid() and pid not in Process.running]
 
 
+def children(pid: int) -> list[int]:
+    """The live children of a process. Linux only."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in files for child in file.read_text().split()]
+
+
 def command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
