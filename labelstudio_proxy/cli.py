@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         arguments.run(arguments)
     except BrokenPipeError:  # `labelstudio-proxy logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ConnectionError, _Told) as error:
+    except (ConnectionError, TimeoutError, _Told) as error:
         sys.exit(f"labelstudio-proxy: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,8 +14,8 @@ TIMEOUT_SECONDS = 60.0
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
@@ -24,9 +24,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(entry: Entry, name: str, method: str = "GET") -> dict[str, Any]:
-    """The JSON answer of the gateway's own `name`, for example `state`; raises OSError."""
-    connection, answer = _request(entry, name, method)
+def ask(
+    entry: Entry, name: str, method: str = "GET", seconds: float = TIMEOUT_SECONDS
+) -> dict[str, Any]:
+    """The JSON answer of the gateway's own `name`, for example `state`; raises OSError.
+
+    TimeoutError, if there is none for `seconds`; ConnectionError, if nobody listens.
+    """
+    connection, answer = _request(entry, name, method, seconds=seconds)
     try:
         data: dict[str, Any] = json.loads(answer.read())
         return data
@@ -53,13 +58,17 @@ def events(entry: Entry, last: int) -> Iterator[tuple[str, Any]]:
 
 
 def _request(
-    entry: Entry, name: str, method: str, headers: dict[str, str] | None = None
+    entry: Entry,
+    name: str,
+    method: str,
+    headers: dict[str, str] | None = None,
+    seconds: float = TIMEOUT_SECONDS,
 ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     if entry.unix_socket:
-        connection: http.client.HTTPConnection = _UnixConnection(entry.unix_socket)
+        connection: http.client.HTTPConnection = _UnixConnection(entry.unix_socket, seconds)
         path = f"/_proxy/{name}"
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", entry.port, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", entry.port, timeout=seconds)
         path = f"{entry.prefix}_proxy/{name}"
     # Says that a program asks; on a port, it is also what lets it in.
     token = entry.token or "this-user"
@@ -68,6 +77,9 @@ def _request(
             method, path, headers={"Authorization": f"token {token}", **(headers or {})}
         )
         return connection, connection.getresponse()
+    except TimeoutError:
+        connection.close()
+        raise
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise ConnectionError(str(error)) from error

@@ -11,6 +11,8 @@ from .config import resolve
 from .config_files import drop_in_files
 from .handoff import VARIABLE, Handoff
 from .launcher import NAME, process_fields
+from .metrics import register
+from .status import ROUTE, CommandHandler, StatusHandler
 from .transport import StreamingServerProcess
 
 if TYPE_CHECKING:
@@ -47,9 +49,22 @@ def link(serverapp: ServerApp) -> None:
 
 
 def load(serverapp: ServerApp) -> None:
-    """Have Label Studio started, if it is to be, when Jupyter has."""
+    """Tell Jupyter's API and metrics of Label Studio; have it started, if it is to be."""
     server = serverapp.config.ServerProxy.get("servers", {}).get(NAME)
-    if isinstance(server, StreamingServerProcess) and server.prewarm:
+    if not isinstance(server, StreamingServerProcess):  # an admin's own
+        return
+    register(server)
+    instance = {"data_dir": server.data_dir, "prefix": f"{serverapp.base_url}{NAME}/"}
+    given = {"server": server, "instance": instance}
+    route = re.escape(f"{serverapp.base_url}{ROUTE}")
+    serverapp.web_app.add_handlers(  # type: ignore[no-untyped-call]
+        ".*$",
+        [
+            (route, StatusHandler, given),
+            (f"{route}/(start|stop|restart)", CommandHandler, given),
+        ],
+    )
+    if server.prewarm:
         serverapp.io_loop.call_later(PREWARM_SECONDS, _prewarm, serverapp, server)
 
 
@@ -66,7 +81,11 @@ def _server_process(handoff: Handoff) -> StreamingServerProcess:
     text = handoff.dump().replace("{", "{{").replace("}", "}}")
     fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
     return StreamingServerProcess(
-        name=NAME, environment={VARIABLE: text}, prewarm=handoff.settings.prewarm, **fields
+        name=NAME,
+        environment={VARIABLE: text},
+        prewarm=handoff.settings.prewarm,
+        data_dir=str(handoff.settings.data_directory()),
+        **fields,
     )
 
 

@@ -67,6 +67,8 @@ class Snapshot:
     started_at: float | None = None  # Unix time, seconds
     ready_after: float | None = None  # seconds
     restarts: int = 0
+    # how many of them somebody asked for, and how many because Label Studio had ended
+    restart_reasons: dict[str, int] = field(default_factory=dict)
     error: Problem | None = None
     endpoint: Endpoint | None = None
     build: Build = field(default_factory=Build)
@@ -89,6 +91,7 @@ class Snapshot:
             "now": now,
             "ready_after": self.ready_after,
             "restarts": self.restarts,
+            "restart_reasons": self.restart_reasons,
             "error": self.error and self.error.as_json(),
         }
 
@@ -208,7 +211,12 @@ class Supervisor:
                 self._change(state=State.STOPPED, steps=(), progress=None, started_at=None)
                 logger.info("Label Studio (%s) is stopped", self._directory.path)
             else:
-                self._change(restarts=self._snapshot.restarts + 1)
+                reason = "asked" if error is None else "ended"
+                counts = self._snapshot.restart_reasons
+                self._change(
+                    restarts=self._snapshot.restarts + 1,
+                    restart_reasons={**counts, reason: counts.get(reason, 0) + 1},
+                )
         if self._snapshot.underway:  # stopped before it began
             self._change(state=State.STOPPED, steps=(), progress=None, started_at=None)
 

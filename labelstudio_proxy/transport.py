@@ -19,13 +19,14 @@ from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
-from traitlets import Bool
+from traitlets import Bool, Unicode
 from yarl import URL
 
 from .asset_answers import AssetAnswer, answer, asset_path
 from .asset_cache import asset_pointer
 from .asset_shelf import Shelf
 from .codings import chosen
+from .registry import Entry
 from .upstream import Endpoint, open_session
 
 # No limit of its own: what is too large for Label Studio, Label Studio says.
@@ -46,6 +47,7 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
     """A `ServerProcess` of jupyter-server-proxy whose requests are streamed."""
 
     prewarm = Bool(False, help="Whether `start` is to be called, without a request.")
+    data_dir = Unicode(help="Whose data the gateway serves; an absolute path.")
 
     def __deepcopy__(self, memo: object) -> StreamingServerProcess:
         """Itself: traitlets copies what is configured, and `start` needs what the copy has made."""
@@ -62,6 +64,25 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
         handler, arguments = self._route
         request = httputil.HTTPServerRequest("GET", "/", connection=_Nobody())
         await handler(application, request, **arguments).ensure_process()
+
+    def gateway(self) -> Entry | None:
+        """The gateway, if it runs; asks nothing and starts nothing."""
+        state = self._state()
+        process = getattr(state.get("proc"), "proc", None)
+        if process is None or process.returncode is not None:
+            return None
+        return Entry(pid=process.pid, data_dir="", prefix="", unix_socket=state["unix_socket"])
+
+    @property
+    def last_activity(self) -> float | None:
+        """When somebody last asked for Label Studio or was answered (Unix time, seconds)."""
+        found: float | None = self._state().get("last_activity")
+        return found
+
+    def _state(self) -> dict[str, Any]:
+        """What jupyter-server-proxy and the handlers keep of this server."""
+        state: dict[str, Any] = self._route[1]["state"]
+        return state
 
     def get_proxy_base_class(self) -> tuple[type, dict[str, Any]]:
         """Called by jupyter-server-proxy when it makes the routes."""
@@ -94,7 +115,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         if self._finished or (self.request.method == "GET" and upgrade == "websocket"):
             return
         self.request.connection.set_max_body_size(MAX_BODY_BYTES)
-        self._record_activity()
+        self._note_activity()
         await self._ensure_gateway()
         self._asset = await self._find_asset()
         if self._asset is not None:
@@ -123,7 +144,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             raise web.HTTPError(502, "Label Studio's gateway does not answer") from error
         with contextlib.closing(answer):
             await self._give(answer)
-        self._record_activity()
+        self._note_activity()
 
     def on_connection_close(self) -> None:
         """The browser has gone: what it asked for need not be made."""
@@ -134,6 +155,17 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             self._asked.cancel()
             if self._asked.done() and not self._asked.cancelled() and not self._asked.exception():
                 self._asked.result().close()
+
+    def _note_activity(self) -> None:
+        """Tell Jupyter, and note for the metrics, that somebody works with Label Studio."""
+        self._record_activity()
+        if not self._target().startswith("/_proxy/"):  # that is a page which only looks on
+            self.state["last_activity"] = time.time()
+
+    def _target(self) -> str:
+        """The path and query under the prefix, as they came in: nothing is decoded."""
+        prefix = f"{self.base_url.rstrip('/')}/{self.proxy_base}"
+        return self.request.uri.removeprefix(prefix) or "/"
 
     async def _ensure_gateway(self) -> None:
         """As `ensure_process`, also after an end with status 0, which simpervisor leaves at that."""

@@ -94,9 +94,9 @@ class Gateway:
             ("GET", "state"): self._state,
             ("GET", "events"): self._events,
             ("GET", "diagnostics"): self._diagnostics,
-            ("POST", "start"): self._command(supervisor.start),
-            ("POST", "stop"): self._command(supervisor.stop),
-            ("POST", "restart"): self._command(supervisor.restart),
+            ("POST", "start"): self._command("start", supervisor.start),
+            ("POST", "stop"): self._command("stop", supervisor.stop),
+            ("POST", "restart"): self._command("restart", supervisor.restart),
         }
 
     async def close(self) -> None:
@@ -115,7 +115,12 @@ class Gateway:
         plain = unquote(path.partition("?")[0])
         reason = guard.refusal(request.method, request.headers, self._place.origins)
         if reason is not None:
-            logger.warning("Refused a %s request: %s", request.method, reason)
+            logger.warning(
+                "Label Studio (%s): refused a %s request. %s",
+                self._directory.path,
+                request.method,
+                reason,
+            )
             return _json({"detail": f"This request is refused. {reason}"}, 403)
         if plain.startswith(OWN):
             return await self._answer_own(request, plain.removeprefix(OWN), path.partition("?")[2])
@@ -222,6 +227,8 @@ class Gateway:
         """The start page for a person, a state for a program; starts Label Studio if it may."""
         method, headers = request.method, request.headers
         if self._supervisor.snapshot.state is State.STOPPED and guard.may_start(method, headers):
+            who = "somebody" if guard.is_navigation(method, headers) else "a program"
+            self._log("start", f"{who} asked for a page or for data")
             self._supervisor.start()
         snapshot = self._supervisor.snapshot.as_json()
         if not guard.is_navigation(method, headers):
@@ -291,13 +298,17 @@ class Gateway:
         return web.Response(text=text, headers={"Cache-Control": "no-store"})
 
     def _command(
-        self, command: Callable[[], None]
+        self, name: str, command: Callable[[], None]
     ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            self._log(name, "asked by a button, a command or Jupyter's API")
             command()
             return _json(self._supervisor.snapshot.as_json(), 202)
 
         return answer
+
+    def _log(self, what: str, cause: str) -> None:
+        logger.info("Label Studio (%s): %s, %s", self._directory.path, what, cause)
 
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
         """Server-sent events: `state` at each change, `log` with new lines; see start.js."""

@@ -1,0 +1,218 @@
+"""Label Studio's state in Jupyter's own API, its metrics and its log."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.processes import command_line, pids_that_mention, wait_for
+
+from labelstudio_proxy.metrics import STATES
+from labelstudio_proxy.supervisor import State
+
+API = "api/labelstudio"
+# Jupyter answers OPTIONS by itself, to anybody, for CORS
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+COMMANDS = ["start", "stop", "restart"]
+
+
+@pytest.fixture(scope="module")
+def data_directory(new_data_dir: Callable[[], Path]) -> Path:
+    return new_data_dir()
+
+
+@pytest.fixture(scope="module")
+def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path) -> JupyterLab:
+    return module_jupyter_lab(base_url="/user/alice/", config={"data_dir": str(data_directory)})
+
+
+def gateways(jupyter: JupyterLab) -> list[int]:
+    return [
+        pid
+        for pid in pids_that_mention(jupyter.home)
+        if " serve --unix-socket" in command_line(pid)
+    ]
+
+
+def end_gateway(jupyter: JupyterLab) -> None:
+    """As if nobody had clicked yet. SIGTERM ends it with status 0, so it stays away."""
+    for pid in gateways(jupyter):
+        os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not gateways(jupyter), what="the gateway's end")
+
+
+def state(jupyter: JupyterLab) -> dict[str, Any]:
+    answer = jupyter.get(API)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("application/json")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def until(jupyter: JupyterLab, wanted: str) -> dict[str, Any]:
+    def reached() -> dict[str, Any] | None:
+        found = state(jupyter)
+        assert found["state"] != "failed", found
+        return found if found["state"] == wanted else None
+
+    return wait_for(reached, what=f"Label Studio {wanted}", timeout=120)  # type: ignore[return-value]
+
+
+def metrics(jupyter: JupyterLab) -> dict[str, float]:
+    """Ours, by `name` or `name{label}`."""
+    answer = jupyter.request("GET", "metrics", timeout=10)
+    assert answer.status_code == 200
+    found = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            if sample.name.startswith("labelstudio_"):
+                label = "".join(f"{{{value}}}" for value in sample.labels.values())
+                found[sample.name + label] = sample.value
+    return found
+
+
+def current_state(found: dict[str, float]) -> list[str]:
+    return [name for name in STATES if found[f"labelstudio_state{{{name}}}"] == 1]
+
+
+def test_every_state_has_its_metric() -> None:
+    assert set(STATES) == {each.value for each in State}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("path", [API, *(f"{API}/{command}" for command in COMMANDS)])
+def test_without_credentials_nothing_is_told_and_nothing_starts(
+    jupyter: JupyterLab, method: str, path: str
+) -> None:
+    end_gateway(jupyter)
+    for headers in ({}, {"Authorization": "token wrong"}, {"Cookie": "username-x=y"}):
+        refused = jupyter.request(method, path, anonymous=True, headers=headers)
+        assert refused.status_code in {302, 403, 405}, refused.text
+        assert "data_dir" not in refused.text
+    assert not gateways(jupyter)
+
+
+def test_to_look_starts_neither_gateway_nor_label_studio(
+    jupyter: JupyterLab, data_directory: Path
+) -> None:
+    end_gateway(jupyter)
+    found = state(jupyter)
+    assert found["state"] == "stopped"
+    assert found["data_dir"] == str(data_directory)
+    assert found["prefix"] == jupyter.prefix
+    assert current_state(metrics(jupyter)) == ["stopped"]
+    for command in COMMANDS:
+        assert jupyter.get(f"{API}/{command}").status_code == 405
+    stopped = jupyter.post(f"{API}/stop")
+    assert (stopped.status_code, stopped.json()["state"]) == (202, "stopped")
+    assert not gateways(jupyter)
+
+
+def test_started_restarted_and_stopped_with_state_log_and_metrics(
+    jupyter: JupyterLab,
+    data_directory: Path,
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+) -> None:
+    end_gateway(jupyter)
+    started = jupyter.post(f"{API}/start")
+    assert started.status_code == 202
+    assert started.json()["state"] in {"preparing", "starting"}
+    ready = until(jupyter, "ready")
+    told = label_studio_client(jupyter).state()
+    changing = {"now", "log"}
+    assert {k: v for k, v in ready.items() if k not in changing} == {
+        **{k: v for k, v in told.items() if k not in changing},
+        "data_dir": str(data_directory),
+        "prefix": jupyter.prefix,
+    }
+    before = metrics(jupyter)
+    assert current_state(before) == ["ready"]
+    assert before["labelstudio_start_seconds"] == ready["ready_after"]
+    database = data_directory / "label_studio.sqlite3"
+    assert before["labelstudio_database_bytes"] == database.stat().st_size
+
+    # to look on is no activity; to work is
+    label_studio_client(jupyter).state()
+    looked = metrics(jupyter).get("labelstudio_last_activity_timestamp_seconds")
+    assert looked == before.get("labelstudio_last_activity_timestamp_seconds")
+    assert label_studio_client(jupyter).get("api/projects").status_code == 200
+    worked = metrics(jupyter)["labelstudio_last_activity_timestamp_seconds"]
+    assert worked >= ready["started_at"]
+    assert worked > (looked or 0)
+
+    assert jupyter.post(f"{API}/restart").status_code == 202
+    wait_for(
+        lambda: state(jupyter)["restarts"] == 1 and state(jupyter)["state"] == "ready",
+        what="the restart",
+        timeout=120,
+    )
+    assert metrics(jupyter)["labelstudio_restarts_total{asked}"] == 1
+
+    assert jupyter.post(f"{API}/stop").status_code == 202
+    until(jupyter, "stopped")
+    assert current_state(metrics(jupyter)) == ["stopped"]
+    log = jupyter.log.read_text()
+    for command in COMMANDS:
+        assert f"Label Studio ({data_directory}): {command}, by Jupyter's API" in log
+        assert f"Label Studio ({data_directory}): {command}, asked by" in log
+    assert re.search(rf"Label Studio \({re.escape(str(data_directory))}\) is ready after", log)
+    assert jupyter.token not in log.replace(f"token={jupyter.token}", "", 2)  # its own address
+
+
+def test_a_cookie_changes_nothing_without_jupyters_xsrf_token(jupyter: JupyterLab) -> None:
+    end_gateway(jupyter)
+    with requests.Session() as browser:
+        browser.trust_env = False
+        browser.get(f"{jupyter.url}login", params={"token": jupyter.token})
+        assert browser.get(f"{jupyter.url}{API}").json()["state"] == "stopped"
+        stop = f"{jupyter.url}{API}/start"
+        assert browser.post(stop).status_code == 403
+        assert browser.post(stop, headers={"X-XSRFToken": "wrong"}).status_code == 403
+        evil = {"Origin": "https://evil.example", "X-XSRFToken": browser.cookies["_xsrf"]}
+        assert browser.post(stop, headers=evil).status_code in {403, 404}
+        assert not gateways(jupyter)
+        own = {"X-XSRFToken": browser.cookies["_xsrf"], "Origin": jupyter.origin}
+        assert browser.post(f"{jupyter.url}{API}/stop", headers=own).status_code == 202
+
+
+def test_jupyters_authorizer_decides(
+    jupyter_lab: Callable[..., JupyterLab], tmp_path: Path
+) -> None:
+    (tmp_path / "readers.py").write_text(
+        "from jupyter_server.auth import Authorizer\n"
+        "class Readers(Authorizer):\n"
+        "    def is_authorized(self, handler, user, action, resource):\n"
+        "        return resource != 'labelstudio' or action == 'read'\n"
+    )
+    jupyter = jupyter_lab(
+        config={"data_dir": str(tmp_path / "data")},
+        server_config={"ServerApp": {"authorizer_class": "readers.Readers"}},
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    assert state(jupyter)["state"] == "stopped"
+    for command in COMMANDS:
+        assert jupyter.post(f"{API}/{command}").status_code == 403
+    assert not gateways(jupyter)
+
+
+def test_a_gateway_that_hangs_holds_nobody_up(jupyter: JupyterLab) -> None:
+    label_studio = LabelStudioClient(jupyter)
+    assert label_studio.state()
+    label_studio.close()
+    (pid,) = gateways(jupyter)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert current_state(metrics(jupyter)) == []
+        assert jupyter.get(API).status_code == 504
+        assert jupyter.get("api/status").status_code == 200
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert current_state(metrics(jupyter)) == ["stopped"]
