@@ -1,0 +1,208 @@
+"""What pages of other sites can do in the browser of somebody who is logged in to Jupyter: nothing.
+
+The pages are real, and so is the browser, which sends Jupyter's cookie along where a browser does.
+In Label Studio's place a program that tells what has reached it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from support.browser import INSECURE_HOST, Tab
+from support.gateway import ECHO, add_account, script
+from support.jupyter import JupyterLab, LabelStudioClient
+
+LOCALHOST = "127.0.0.1"
+
+# Each sends one request to TARGET, at once, and sets the title when it has been answered or refused.
+DONE = "document.title = 'done'"
+ATTACKS = {
+    "form": "<form method=post action='TARGET'></form><script>document.forms[0].submit()</script>",
+    "form in a frame": (
+        f'<iframe name=f onload="if (window.sent) {DONE}"></iframe>'
+        "<form method=post target=f action='TARGET'></form>"
+        "<script>window.sent = true; document.forms[0].submit()</script>"
+    ),
+    "form of text that is JSON": (
+        "<form method=post enctype=text/plain action='TARGET'>"
+        "<input name='{\"title\": \"evil' value='\"}'></form>"
+        "<script>document.forms[0].submit()</script>"
+    ),
+    "fetch": (
+        "<script>fetch('TARGET', {method: 'POST', mode: 'no-cors', credentials: 'include'})"
+        f".finally(() => {{ {DONE} }})</script>"
+    ),
+    "fetch with a method that asks first": (
+        "<script>fetch('TARGET', {method: 'DELETE', credentials: 'include'})"
+        f".catch(() => {{ {DONE} }})</script>"
+    ),
+    "fetch in a frame without an origin": (
+        "<iframe sandbox='allow-scripts' srcdoc=\"<script>fetch('TARGET', {method: 'POST',"
+        " mode: 'no-cors', credentials: 'include'}).finally(() => parent.postMessage(1, '*'))"
+        f'</script>"></iframe><script>onmessage = () => {{ {DONE} }}</script>'
+    ),
+    "beacon": (
+        "<script>navigator.sendBeacon('TARGET', '{}');"
+        f"fetch('TARGET', {{mode: 'no-cors', credentials: 'include'}}).finally(() => {{ {DONE} }})"
+        "</script>"
+    ),
+    "image": f'<img src=\'TARGET\' onload="{DONE}" onerror="{DONE}">',
+    "script": f'<script src=\'TARGET\' onload="{DONE}" onerror="{DONE}"></script>',
+    "frame": f"<iframe src='TARGET' onload=\"{DONE}\"></iframe>",
+    "prefetch": f'<link rel=prefetch href=\'TARGET\' onload="{DONE}" onerror="{DONE}">',
+    "redirect": "<script>location.replace('TARGET')</script>",
+}
+# These read what a navigation shows to its reader, who may see it: they only may not start it.
+READING = {"image", "script", "frame", "prefetch", "redirect"}
+
+
+@dataclass
+class OtherSite:
+    """A web server that serves one page."""
+
+    port: int
+    page: list[str] = field(default_factory=lambda: [""])
+
+
+@pytest.fixture(scope="module")
+def other_site() -> Iterator[OtherSite]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            icon = "<link rel=icon href=data:,><title>evil</title>"
+            self.wfile.write(f"<!doctype html>{icon}{site.page[0]}".encode())
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer((LOCALHOST, 0), Handler) as server:
+        site = OtherSite(server.server_port)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield site
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
+) -> JupyterLab:
+    data_dir = new_data_dir()
+    add_account(data_dir, "ada@localhost")
+    echo = script(data_dir.parent / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
+    return module_jupyter_lab(
+        config={"data_dir": str(data_dir), "label_studio": str(echo)},
+        server_config={"ServerApp": {"local_hostnames": [INSECURE_HOST]}},
+    )
+
+
+@pytest.fixture
+def studio(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    return label_studio_client(jupyter)
+
+
+@pytest.fixture
+def stopped(studio: LabelStudioClient) -> LabelStudioClient:
+    studio.post("_proxy/stop")
+    studio.wait_for_state("stopped")
+    return studio
+
+
+@pytest.fixture(params=[LOCALHOST, INSECURE_HOST], ids=["fetch-metadata", "plain-http"])
+def login(
+    request: pytest.FixtureRequest, jupyter: JupyterLab, new_page: Callable[..., Tab]
+) -> tuple[Page, str]:
+    """A tab of somebody who is logged in, and Jupyter's origin there."""
+    origin = f"http://{request.param}:{jupyter.port}"
+    page, _ = new_page()
+    page.goto(f"{origin}/login?token={jupyter.token}&next=/api")
+    return page, origin
+
+
+def attack(page: Page, site: OtherSite, host: str, kind: str, target: str) -> None:
+    """Open the other site's page, and come back when its request has been answered."""
+    site.page[0] = ATTACKS[kind].replace("TARGET", target)
+    page.goto(f"http://{host}:{site.port}/")
+    over = "target => document.title === 'done' || location.href === target"
+    page.wait_for_function(over, arg=target)
+
+
+@pytest.mark.parametrize("host", [LOCALHOST, INSECURE_HOST], ids=["this-host", "other-host"])
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_page_of_another_site_starts_nothing(
+    stopped: LabelStudioClient,
+    other_site: OtherSite,
+    login: tuple[Page, str],
+    kind: str,
+    host: str,
+) -> None:
+    page, origin = login
+    if kind == "redirect" and INSECURE_HOST in origin:
+        pytest.xfail("over plain http a browser does not tell a redirect from a person's click")
+    for path in [""] if kind in READING else ["_proxy/start", "api/projects/"]:
+        attack(page, other_site, host, kind, f"{origin}/labelstudio/{path}")
+        assert stopped.state()["state"] == "stopped"
+
+
+@pytest.mark.parametrize("host", [LOCALHOST, INSECURE_HOST], ids=["this-host", "other-host"])
+@pytest.mark.parametrize("kind", [kind for kind in ATTACKS if kind not in READING])
+def test_page_of_another_site_changes_nothing(
+    studio: LabelStudioClient,
+    jupyter: JupyterLab,
+    other_site: OtherSite,
+    login: tuple[Page, str],
+    kind: str,
+    host: str,
+) -> None:
+    page, origin = login
+    studio.wait_ready()
+    before = studio.get("-/seen").json()
+    for path in ("labelstudio/api/projects/", "labelstudio/_proxy/stop", "api/labelstudio/stop"):
+        attack(page, other_site, host, kind, f"{origin}/{path}")
+    seen = studio.get("-/seen").json()
+    # `beacon` also reads, to know when it is over
+    assert [target for target in seen[len(before) :] if kind != "beacon"] == []
+    assert studio.state()["state"] == "ready"
+
+
+def test_page_of_jupyter_may_do_all_that(
+    stopped: LabelStudioClient, jupyter: JupyterLab, login: tuple[Page, str]
+) -> None:
+    page, origin = login
+    page.goto(f"{origin}/custom/custom.css")  # of Jupyter's origin, without a program
+    post = "path => fetch(path, {method: 'POST'}).then(answer => answer.status)"
+    assert page.evaluate(post, "/labelstudio/_proxy/start") == 202
+    stopped.wait_for_state("ready")
+    assert page.evaluate(post, "/labelstudio/api/projects/") == 200
+    assert "/api/projects/" in stopped.get("-/seen").json()
+
+
+def test_link_that_a_person_clicks_starts_it(
+    stopped: LabelStudioClient, other_site: OtherSite, login: tuple[Page, str]
+) -> None:
+    page, origin = login
+    other_site.page[0] = f"<a href='{origin}/labelstudio/'>Label</a>"
+    page.goto(f"http://{LOCALHOST}:{other_site.port}/")
+    page.get_by_role("link", name="Label").click()
+    stopped.wait_for_state("ready")
+
+
+def test_address_that_a_person_types_starts_it(
+    stopped: LabelStudioClient, login: tuple[Page, str]
+) -> None:
+    page, origin = login
+    page.goto(f"{origin}/labelstudio/")
+    expect(page.locator("body")).to_contain_text('"target": "/"', timeout=60_000)
+    assert stopped.state()["state"] == "ready"
