@@ -162,11 +162,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         if not self._target().startswith("/_proxy/"):  # that is a page which only looks on
             self.state["last_activity"] = time.time()
 
-    def _target(self) -> str:
-        """The path and query under the prefix, as they came in: nothing is decoded."""
-        prefix = f"{self.base_url.rstrip('/')}/{self.proxy_base}"
-        return self.request.uri.removeprefix(prefix) or "/"
-
     async def _ensure_gateway(self) -> None:
         """As `ensure_process`, also after an end with status 0, which simpervisor leaves at that."""
         async with self.state["proc_lock"]:

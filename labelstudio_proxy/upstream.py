@@ -7,8 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import aiohttp
+
+from .listener import Listener
+
+if TYPE_CHECKING:
+    from aiohttp.client import ClientTimeout
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.tracing import Trace
 
 # Label Studio gets one name for itself, whatever the browser calls it: so no host name of a
 # notebook can end up in its database.
@@ -28,6 +37,8 @@ class Endpoint:
     unix_socket: Path | None = None
     port: int | None = None
     host: str = "127.0.0.1"
+    # who must be listening there; None: whoever does, since nobody else can
+    listener: Listener | None = None
 
 
 def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
@@ -41,7 +52,7 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
             str(endpoint.unix_socket), limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS
         )
     else:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        connector = _CheckedConnector(endpoint)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -50,6 +61,38 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
     )
+
+
+class _CheckedConnector(aiohttp.TCPConnector):
+    """Makes connections to a port, and uses none that a stranger may have taken.
+
+    Whoever listens keeps the port until it ends. So a connection is Label Studio's if it listened
+    before the connection was made, and does so after.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        self._endpoint = endpoint
+
+    async def _create_connection(
+        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
+    ) -> ResponseHandler:
+        # aiohttp's own connectors override it, too; its `socket_factory` came with 3.12 only.
+        await self._check()
+        connection = await super()._create_connection(req, traces, timeout)
+        try:
+            await self._check()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _check(self) -> None:
+        listener, port = self._endpoint.listener, self._endpoint.port
+        if listener is None or port is None:
+            return
+        if not await asyncio.to_thread(listener.holds, port):
+            raise aiohttp.ClientConnectionError(f"Label Studio does not listen at port {port}")
 
 
 def url_of(endpoint: Endpoint, path: str) -> str:

@@ -21,7 +21,7 @@ from docker.models.containers import Container
 
 from ..access import lets_in
 from ..datadir import DataDirectory
-from ..listeners import is_trusted
+from ..listener import engine_listener
 from ..problem import Problem
 from ..upstream import Endpoint, healthy, open_session
 from .base import PULL, Backend, Held, Owner, Report
@@ -525,7 +525,12 @@ class DockerBackend(Backend):
         network = container.attrs["NetworkSettings"]
         if plan.publish:
             published = (network.get("Ports") or {}).get(f"{PORT}/tcp") or []
-            return Endpoint(port=int(published[0]["HostPort"])) if published else NOWHERE
+            if published:
+                return Endpoint(
+                    port=int(published[0]["HostPort"]),
+                    listener=engine_listener(self._connected().address.socket),
+                )
+            return NOWHERE
         address = network["Networks"][plan.network]["IPAddress"]
         return Endpoint(host=address, port=PORT) if address else NOWHERE
 
@@ -566,10 +571,6 @@ class DockerBackend(Backend):
         self._container.attrs = client.api.inspect_container(self._container.id)
 
     async def _answers(self) -> bool:
-        # Another user may take a port that the engine has let go.
-        port = self._endpoint.port if self._endpoint.host == "127.0.0.1" else None
-        if port and not await asyncio.to_thread(is_trusted, port):
-            return False
         async with open_session(self._endpoint) as session:
             return await healthy(session, self._endpoint)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import absolute
+from ..listener import own_listener
 from ..problem import Problem
 from ..upstream import Endpoint
 from .base import Backend, Owner, Report
@@ -27,6 +28,7 @@ from .build import Build
 SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
 PROBE_SECONDS = 30.0
+PORT_POLL_SECONDS = 1.0
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 on Linux, 104 on macOS
 
 INSTALL = (
@@ -73,6 +75,7 @@ class ProcessBackend(Backend):
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._socket_dir: Path | None = None
+        self._port: int | None = None
         self._applied = 0
         self._migrations = 0
 
@@ -117,11 +120,32 @@ class ProcessBackend(Backend):
 
     async def wait(self) -> str:
         assert self._process is not None, "launch() comes first"
-        code = await self._process.wait()
+        code = await self._end(self._process)
         if self._reader is not None:
             # A grandchild that keeps the pipe open must not hide that Label Studio has ended.
             await asyncio.wait([self._reader], timeout=1)
         return _ending(code)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> int:
+        """The exit status; raises Problem where a stranger has the port that it was to have."""
+        ended = asyncio.create_task(process.wait())
+        try:
+            while self._port is not None and not ended.done():
+                await asyncio.wait([ended], timeout=PORT_POLL_SECONDS)
+                if await asyncio.to_thread(own_listener().holds, self._port):
+                    break  # and keeps it until it ends
+                stranger = await asyncio.to_thread(own_listener().foreign, self._port)
+                if stranger is not None and not ended.done():
+                    raise Problem(
+                        f"Somebody else listens at the port {self._port} of Label Studio.",
+                        f"A program of the user with the number {stranger} took it before Label "
+                        "Studio could.",
+                        "Try again: another port is taken each time. With gunicorn installed beside "
+                        "Label Studio, no port is needed.",
+                    )
+            return await ended
+        finally:
+            ended.cancel()
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
         found = self._installation
@@ -156,7 +180,8 @@ class ProcessBackend(Backend):
             return Endpoint(unix_socket=path), [str(found.python), str(SERVER), "serve", str(path)]
         assert found.executable is not None, "a module without gunicorn is refused when found"
         port = _free_port()
-        return Endpoint(port=port), [
+        self._port = port
+        return Endpoint(port=port, listener=own_listener()), [
             *(sys.executable, str(SERVER), "exec", str(found.executable)),
             *("start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)),
         ]

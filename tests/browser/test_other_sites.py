@@ -50,7 +50,7 @@ ATTACKS = {
     ),
     "beacon": (
         "<script>navigator.sendBeacon('TARGET', '{}');"
-        f"fetch('TARGET', {{mode: 'no-cors', credentials: 'include'}}).finally(() => {{ {DONE} }})"
+        f"fetch('TARGET?over', {{mode: 'no-cors', credentials: 'include'}}).finally(() => {{ {DONE} }})"
         "</script>"
     ),
     "image": f'<img src=\'TARGET\' onload="{DONE}" onerror="{DONE}">',
@@ -171,10 +171,9 @@ def test_page_of_another_site_changes_nothing(
     before = studio.get("-/seen").json()
     for path in ("labelstudio/api/projects/", "labelstudio/_proxy/stop", "api/labelstudio/stop"):
         attack(page, other_site, host, kind, f"{origin}/{path}")
-    seen = studio.get("-/seen").json()
-    # `beacon` also reads, to know when it is over
-    assert [target for target in seen[len(before) :] if kind != "beacon"] == []
     assert studio.state()["state"] == "ready"
+    seen = studio.get("-/seen").json()[len(before) :]
+    assert [target for target in seen if not target.endswith("?over")] == []
 
 
 def test_page_of_jupyter_may_do_all_that(
