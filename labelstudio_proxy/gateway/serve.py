@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import os
+import resource
 import secrets
 import signal
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ COOKIE = "labelstudio-proxy"
 SHUTDOWN_SECONDS = 1.0
 # Request lines and headers: Label Studio's data manager puts its filters into the address.
 LINE_BYTES = 64 * 1024
+# Each connection is an open file; many systems let a process have 1024 unless it asks.
+OPEN_FILES = 65536
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ async def serve(
     """
     os.umask(0o077)
     _share_one_heap()
+    _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())
     files_root = settings.files_directory(root_dir)
@@ -148,6 +152,14 @@ def _share_one_heap() -> None:
 def _pointer(listen: Listen) -> Path | None:
     """Beside the socket, in a folder that is private, as the socket is."""
     return asset_pointer(listen.unix_socket) if listen.unix_socket is not None else None
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _without_request_line(record: logging.LogRecord) -> bool:

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_proxy.gateway.headers import request_headers, response_headers, without_token
+from labelstudio_proxy.gateway.headers import (
+    NOT_FORWARDED,
+    NOT_RETURNED,
+    decoded,
+    request_headers,
+    response_headers,
+    without_token,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +76,72 @@ def test_a_query_without_a_token_passes_byte_for_byte(query: str) -> None:
     names = [part.partition("=")[0] for part in query.split("&")]
     if not any("%" in name or name.strip("+") == "token" for name in names) and query:
         assert without_token(f"/p?{query}") == f"/p?{query}"
+
+
+SECRET = "jupyter-secret"
+OURS = {"Host": "localhost", "Authorization": "Bearer ours"}
+
+
+@st.composite
+def spelt(draw: st.DrawFn, names: st.SearchStrategy[str]) -> str:
+    """A name in any mixture of capital and small letters, and of hyphens and underscores."""
+    letters = draw(names)
+    turned = draw(st.lists(st.booleans(), min_size=len(letters), max_size=len(letters)))
+    name = "".join(c.upper() if up else c.lower() for c, up in zip(letters, turned, strict=True))
+    return name.replace("-", "_") if draw(st.booleans()) else name
+
+
+CREDENTIALS = spelt(
+    st.sampled_from(sorted(NOT_FORWARDED))
+    | st.sampled_from(["x-forwarded-", "x-jupyter", "sec-fetch-", "x-labelstudio-proxy-"]).flatmap(
+        lambda prefix: st.text("abcxyz-", max_size=8).map(prefix.__add__)
+    )
+)
+OTHERS = st.text("abcdefxyz-0189", min_size=1, max_size=12).filter(
+    lambda name: not name.startswith(("sec-fetch-", "x-")) and name not in NOT_FORWARDED
+)
+
+
+@given(
+    st.lists(st.tuples(CREDENTIALS, st.just(SECRET))),
+    st.lists(st.tuples(OTHERS, st.text(max_size=20))),
+    st.randoms(use_true_random=False),
+)
+def test_no_credential_passes_however_it_is_spelt_and_everything_else_does(
+    credentials: list[tuple[str, str]], others: list[tuple[str, str]], random: Random
+) -> None:
+    mixed = [*credentials, *others]
+    random.shuffle(mixed)
+    sent = request_headers(mixed, OURS["Authorization"], OURS["Host"])
+    assert {name: sent.popall(name) for name in OURS} == {k: [v] for k, v in OURS.items()}
+    # what comes twice stays in its order; SECRET is in nothing
+    kept = [pair for pair in mixed if pair in others]
+    assert sorted(sent.items()) == sorted(kept)
+    for name in {name for name, _ in others}:
+        assert sent.getall(name) == [value for other, value in kept if other == name]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=30), st.binary(max_size=30))))
+def test_headers_of_any_bytes_are_filtered_without_an_error(raw: list[tuple[bytes, bytes]]) -> None:
+    text = decoded(raw)
+    assert len(text) == len(raw)
+    request_headers(text, "", "")
+    returned = response_headers(text)
+    assert not {name.lower() for name in returned} & NOT_RETURNED
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(
+                "{}={}".format, st.sampled_from(["a", "b", "tokens", "x%20"]), st.text("cd%&+")
+            ),
+            st.lists(st.sampled_from(["t", "%74", "T", "%54"]), min_size=1, max_size=1).map(
+                lambda first: f"{first[0]}oke%6E={SECRET}"
+            ),
+            st.sampled_from([f"+token={SECRET}", f"%09token%0a={SECRET}", f"TOKEN={SECRET}"]),
+        )
+    )
+)
+def test_no_token_passes_however_it_is_written(parts: list[str]) -> None:
+    assert SECRET not in without_token("/api/projects?" + "&".join(parts))
