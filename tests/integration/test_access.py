@@ -1,0 +1,259 @@
+"""Who gets through Jupyter to Label Studio, and with what: requests as no library would make them.
+
+In Label Studio's place a program that tells what has reached it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.gateway import ECHO, Answer, Arrived, Headers, add_account, head, read_answer, script
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.processes import command_line, pids_that_mention, wait_for
+
+METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
+UNSAFE = ["POST", "PUT", "PATCH", "DELETE"]
+WEBSOCKET = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+]
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
+) -> JupyterLab:
+    data_dir = new_data_dir()
+    add_account(data_dir, "ada@localhost")
+    echo = script(data_dir.parent / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
+    return module_jupyter_lab(
+        base_url="/user/alice/",
+        config={"data_dir": str(data_dir), "label_studio": str(echo)},
+        # as behind a proxy that changes `Host`
+        server_config={"ServerApp": {"local_hostnames": ["localhost", "inside.example"]}},
+    )
+
+
+@pytest.fixture
+def studio(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    return label_studio_client(jupyter)
+
+
+@pytest.fixture
+def ready(studio: LabelStudioClient) -> LabelStudioClient:
+    studio.wait_ready()
+    return studio
+
+
+@pytest.fixture
+def stopped(studio: LabelStudioClient) -> LabelStudioClient:
+    studio.post("_proxy/stop")
+    studio.wait_for_state("stopped")
+    return studio
+
+
+@pytest.fixture(scope="module")
+def cookie(jupyter: JupyterLab) -> tuple[str, str]:
+    """The header that a browser sends once its person has logged in."""
+    return logged_in(jupyter, f"127.0.0.1:{jupyter.port}")
+
+
+def logged_in(jupyter: JupyterLab, host: str) -> tuple[str, str]:
+    """The cookie of a login through a proxy that calls Jupyter `host`."""
+    answer = jupyter.get(
+        "login", anonymous=True, params={"token": jupyter.token}, headers={"Host": host}
+    )
+    return "Cookie", "; ".join(f"{each.name}={each.value}" for each in answer.cookies)
+
+
+def ask(
+    jupyter: JupyterLab, method: str, path: str, headers: Headers = (), body: bytes | None = None
+) -> Answer:
+    """Send exactly this below the prefix; `Host` is Jupyter's own unless `headers` have one."""
+    fields = list(headers)
+    if not any(name == "Host" for name, _ in fields):
+        fields.insert(0, ("Host", f"127.0.0.1:{jupyter.port}"))
+    with contextlib.closing(socket.create_connection(("127.0.0.1", jupyter.port), 60)) as sock:
+        sock.sendall(head(method, f"{jupyter.prefix}{path}", fields, body) + (body or b""))
+        return read_answer(sock, method)
+
+
+def gateways(jupyter: JupyterLab) -> list[int]:
+    pids = pids_that_mention(jupyter.home)
+    return [pid for pid in pids if " serve --unix-socket" in command_line(pid)]
+
+
+# ---- without Jupyter's credentials
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("upgrade", [[], WEBSOCKET], ids=["http", "websocket"])
+def test_without_credentials_not_even_the_gateway_starts(
+    jupyter: JupyterLab, method: str, upgrade: list[tuple[str, str]]
+) -> None:
+    for pid in gateways(jupyter):
+        os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not gateways(jupyter), what="the gateway's end")
+    for path in ("", "api/projects", "_proxy/start", "?token=wrong"):
+        for credential in ([], [("Authorization", "token wrong")], [("Cookie", "username-x=y")]):
+            back = ask(jupyter, method, path, [*upgrade, *credential], b"")
+            assert back.status in {302, 403}
+            if back.status == 302:
+                assert back["Location"].startswith("/user/alice/login?")
+    assert not gateways(jupyter)
+
+
+# ---- from other sites
+
+
+def origin(value: str, *more: tuple[str, str]) -> list[tuple[str, str]]:
+    return [("Origin", value), *more]
+
+
+STRANGERS = [
+    pytest.param(origin("null"), id="null"),
+    pytest.param([], id="no Origin"),
+    pytest.param(origin("http://127.0.0.1:1"), id="sibling port"),
+    pytest.param(origin("http://127.0.0.1"), id="no port"),
+    pytest.param(origin("http://127.0.0.1:PORT.evil.example"), id="look-alike"),
+    pytest.param(origin("http://evil.example/127.0.0.1:PORT"), id="look-alike path"),
+    pytest.param(origin("http://127.0.0.1:PORT@evil.example"), id="look-alike user"),
+    pytest.param(origin("http://evil127.0.0.1:PORT"), id="look-alike begin"),
+    pytest.param(origin("http://evil.example"), id="other host"),
+    pytest.param(
+        origin("http://evil.example", ("X-Forwarded-For", "127.0.0.1:PORT")), id="forwarded for"
+    ),
+    pytest.param(
+        origin("http://127.0.0.1:PORT", ("Sec-Fetch-Site", "cross-site")), id="Sec-Fetch-Site"
+    ),
+]
+
+
+UNLIKE = {"no Origin", "Sec-Fetch-Site"}
+
+
+def filled(headers: list[tuple[str, str]], jupyter: JupyterLab) -> list[tuple[str, str]]:
+    return [(name, value.replace("PORT", str(jupyter.port))) for name, value in headers]
+
+
+@pytest.mark.parametrize("headers", STRANGERS)
+def test_a_cookie_from_elsewhere_changes_nothing(
+    jupyter: JupyterLab,
+    ready: LabelStudioClient,
+    cookie: tuple[str, str],
+    headers: list[tuple[str, str]],
+) -> None:
+    before = ready.get("-/seen").json()
+    for method in UNSAFE:
+        for path in ("api/projects", "_proxy/stop"):
+            sent = [cookie, *filled(headers, jupyter)]
+            assert ask(jupyter, method, path, sent, b"{}").status in {403, 404}
+    assert ready.get("-/seen").json() == before
+
+
+@pytest.mark.parametrize("headers", STRANGERS)
+def test_a_cookie_from_elsewhere_starts_nothing(
+    jupyter: JupyterLab,
+    stopped: LabelStudioClient,
+    cookie: tuple[str, str],
+    headers: list[tuple[str, str]],
+) -> None:
+    for method in ("GET", "POST"):
+        for upgrade in ([], WEBSOCKET if method == "GET" else []):
+            ask(jupyter, method, "_proxy/start", [cookie, *filled(headers, jupyter), *upgrade], b"")
+            ask(jupyter, method, "api/projects", [cookie, *filled(headers, jupyter), *upgrade], b"")
+    assert stopped.state()["state"] == "stopped"
+
+
+# A browser sends an Origin with every WebSocket, and it is Jupyter that looks at it.
+@pytest.mark.parametrize("headers", [each for each in STRANGERS if each.id not in UNLIKE])
+def test_a_websocket_from_elsewhere_reaches_nothing(
+    jupyter: JupyterLab,
+    ready: LabelStudioClient,
+    cookie: tuple[str, str],
+    headers: list[tuple[str, str]],
+) -> None:
+    before = ready.get("-/seen").json()
+    sent = [cookie, *filled(headers, jupyter), *WEBSOCKET]
+    assert ask(jupyter, "GET", "api/projects", sent).status == 403
+    assert ready.get("-/seen").json() == before
+
+
+def test_a_program_and_a_page_of_ours_get_through_behind_a_proxy_that_changes_host(
+    jupyter: JupyterLab, ready: LabelStudioClient, cookie: tuple[str, str]
+) -> None:
+    inside = ("Host", "inside.example")
+    outside = logged_in(jupyter, inside[1])
+    for headers in (
+        [("Authorization", f"token {jupyter.token}")],
+        [("Authorization", f"token {jupyter.token}"), inside],
+        [cookie, ("Origin", jupyter.origin)],
+        [outside, ("Origin", "https://hub.example"), ("Sec-Fetch-Site", "same-origin"), inside],
+        [outside, ("Origin", "https://hub.example"), ("X-Forwarded-Host", "hub.example"), inside],
+    ):
+        for method in UNSAFE:
+            assert ask(jupyter, method, "api/projects", headers, b"{}").status == 200, headers
+    assert ready.state()["state"] == "ready"
+
+
+def test_a_persons_navigation_starts_it_behind_a_proxy_that_changes_host(
+    jupyter: JupyterLab, stopped: LabelStudioClient
+) -> None:
+    navigation = [
+        logged_in(jupyter, "inside.example"),
+        ("Host", "inside.example"),
+        ("Accept", "text/html"),
+        ("Sec-Fetch-Site", "none"),
+        ("Sec-Fetch-Mode", "navigate"),
+        ("Sec-Fetch-Dest", "document"),
+    ]
+    assert ask(jupyter, "GET", "", navigation).status == 200
+    stopped.wait_for_state("ready")
+
+
+# ---- what Label Studio is told
+
+
+@pytest.mark.parametrize(
+    "query", ["?token=S", "?a=1&token=S&b=2", "?%74oken=S", "?token=S&token=S&TOKEN=S", "?+token=S"]
+)
+@pytest.mark.parametrize("names", [str, str.lower, str.upper, str.swapcase])
+def test_label_studio_sees_nothing_of_jupyters(
+    jupyter: JupyterLab,
+    ready: LabelStudioClient,
+    cookie: tuple[str, str],
+    query: str,
+    names: Callable[[str], str],
+) -> None:
+    sent = [
+        cookie,
+        ("Authorization", f"token {jupyter.token}"),
+        ("Referer", f"{jupyter.url}lab?token={jupyter.token}"),
+        ("X-XSRFToken", jupyter.token),
+        ("X-Forwarded-Host", jupyter.token),
+        ("X-Kept", "b\xe9\xffte"),
+    ]
+    sent = [(names(name), value) for name, value in sent]
+    target = "api/projects" + query.replace("S", jupyter.token)
+    arrived = Arrived.of(ask(jupyter, "POST", target, sent, b"\0\xff body"))
+    told = arrived.head.decode("latin-1")
+    assert jupyter.token not in told
+    for value in re.findall(r"=([^;]+)", cookie[1]):
+        assert value.strip('"') not in told
+    assert not arrived.all("Cookie")
+    assert not arrived.all("Referer")
+    assert arrived.all("Authorization")[0].startswith("Bearer ")
+    assert arrived.body == b"\0\xff body"
+    assert arrived.all("X-Kept")[0].encode("latin-1") in {b"b\xe9\xffte", "bé\xffte".encode()}
