@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +27,7 @@ from . import guard
 from .assets import Assets, concerns, send
 from .diagnostics import diagnostics
 from .identity import Identity, establish, explain_refusal
+from .local_files import SERVED, leads_out
 from .media import Media
 from .own_files import KINDS, own_file, versioned
 from .proxy import LOGIN, Refused, Upstream, forward
@@ -73,6 +75,7 @@ class Gateway:
         place: Place,
         supervisor: Supervisor,
         directory: DataDirectory,
+        files_root: Path | None,
         external_database: bool,
         assets: Assets,
         media: Media,
@@ -82,6 +85,7 @@ class Gateway:
         self._place = place
         self._supervisor = supervisor
         self._directory = directory
+        self._files_root = files_root
         self._external_database = external_database
         self._assets = assets
         self._media = media
@@ -143,6 +147,16 @@ class Gateway:
             detail = (
                 "Label Studio may not write into the notebook's files. "
                 "Whoever runs this Jupyter can allow it with LabelStudioProxy.files_writable."
+            )
+            return _json({"detail": detail}, 403)
+        if (
+            SERVED.search(plain)
+            and self._files_root is not None
+            and await asyncio.to_thread(leads_out, self._files_root, path.partition("?")[2])
+        ):
+            detail = (
+                "This file is a link to one outside of the notebook's files. Whoever runs this "
+                "Jupyter can set LabelStudioProxy.files_root to a folder that has both."
             )
             return _json({"detail": detail}, 403)
         try:

@@ -36,7 +36,9 @@ SPOOL_BYTES = 1024 * 1024
 
 # What people upload or link to, and what programs ask for: never a page, whatever its type.
 DATA = re.compile(
-    r"/(data|api|storage-data|export)/|/(tasks|projects)/\d+/(resolve|presign)\b|/samples/"
+    r"^/(data|api|storage-data|export)/|^/(tasks|projects)/\d+/(resolve|presign)\b|"
+    # Label Studio finds these anywhere in a path.
+    r"data/local-files/|samples/"
 )
 LOGIN = re.compile(r"/user/(login|signup)/?")
 
@@ -87,7 +89,7 @@ async def _answer(
 ) -> web.StreamResponse:
     plain_path = unquote(path.partition("?")[0])
     headers = response_headers(decoded(answer.raw_headers))
-    is_data = DATA.match(plain_path) is not None
+    is_data = DATA.search(plain_path) is not None
     kind = content_type(headers)
     if "Location" in headers:
         location = mapped_location(path, headers["Location"])

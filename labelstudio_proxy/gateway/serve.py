@@ -88,6 +88,7 @@ async def serve(
         place=place,
         supervisor=supervisor,
         directory=directory,
+        files_root=files_root,
         external_database=external,
         assets=Assets(place.prefix, _pointer(listen)),
         media=Media(directory, files_root, external_database=external),

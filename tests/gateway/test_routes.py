@@ -112,6 +112,7 @@ def test_pages_run_no_program_of_another_host(ready: Gateway) -> None:
     [
         *("/data/upload/1/x.html", "/data/local-files/?d=x.html", "/tasks/1/resolve/?fileuri=x"),
         *("/%64ata/upload/1/x.html", "/storage-data/uploaded/?filepath=x"),
+        *("/any/data/local-files/?d=x.html", "/anydata/local-files/x.html?d=x.html"),
     ],
 )
 def test_what_people_uploaded_passes_as_it_is_and_runs_nothing(ready: Gateway, path: str) -> None:

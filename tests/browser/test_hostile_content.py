@@ -1,0 +1,138 @@
+"""Programs in what people upload, name and import: none of them runs in Jupyter's origin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from support.browser import Tab
+from support.jupyter import JupyterLab, LabelStudioClient
+
+# Leaves a trace in the origin's storage, which an opaque origin does not have, and asks Jupyter.
+PROGRAM = "localStorage.setItem('pwned', '1'); fetch('/api/contents?pwned'); window.pwned = 1"
+HTML = (
+    f'<!doctype html><html><body>hostile<img src=x onerror="{PROGRAM}"><script>{PROGRAM}</script>'
+)
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20" onload="PROGRAM">'
+    "<script>PROGRAM</script></svg>"
+).replace("PROGRAM", PROGRAM)
+FILES = {"evil.html": HTML, "evil.svg": SVG, "evil.xml": SVG, "evil.htm": HTML}
+NAMES = [
+    f"<script>{PROGRAM}</script>",
+    f'"><img src=x onerror="{PROGRAM}">',
+    "</title></script><svg onload=window.pwned=1>",
+]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("notebooks")
+    (folder / "local").mkdir()
+    for name, content in FILES.items():
+        (folder / "local" / name).write_text(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path], root: Path
+) -> JupyterLab:
+    return module_jupyter_lab(root_dir=root, config={"data_dir": str(new_data_dir())})
+
+
+@pytest.fixture(scope="module")
+def studio(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    client = label_studio_client(jupyter)
+    client.wait_ready()
+    return client
+
+
+@pytest.fixture(scope="module")
+def project(studio: LabelStudioClient, root: Path) -> int:
+    config = '<View><Text name="t" value="$text"/></View>'
+    made = [
+        studio.post(
+            "api/projects/",
+            json={"title": name[:50], "description": name, "label_config": config},
+        )
+        for name in NAMES
+    ]
+    assert all(each.status_code == 201 for each in made), [each.text for each in made]
+    number: int = made[0].json()["id"]
+    storage = {"project": number, "path": str(root / "local"), "use_blob_urls": True}
+    assert studio.post("api/storages/localfiles", json=storage).status_code == 201
+    return number
+
+
+@pytest.fixture(scope="module")
+def addresses(studio: LabelStudioClient, project: int) -> dict[str, str]:
+    """Where each file is, below the prefix, under a name for the test."""
+    found = {f"local {name}": f"data/local-files/?d=local/{name}" for name in FILES}
+    found |= {f"any {name}": f"any/data/local-files/x?d=local/{name}" for name in FILES}
+    for name, content in FILES.items():
+        sent = {"file": (name, content.encode())}
+        studio.post(f"api/projects/{project}/import?commit_to_project=false", files=sent)
+    for upload in studio.get(f"api/projects/{project}/file-uploads?all=true").json():
+        path = upload["file"]
+        found[f"uploaded {path.rpartition('.')[2]}"] = f"data/{path.removeprefix('/data/')}"
+    assert any("uploaded" in name for name in found), found
+    return found
+
+
+def assert_nothing_ran(tab: Tab, page: Page) -> None:
+    page.wait_for_load_state("networkidle")
+
+    assert not [each for each in tab.recorder.exchanges if "pwned" in each.url]
+    assert not any(frame.evaluate("window.pwned") for frame in page.frames)
+
+
+def test_files_run_nothing_however_they_are_opened(
+    jupyter: JupyterLab, new_page: Callable[..., Tab], addresses: dict[str, str]
+) -> None:
+    for name, address in addresses.items():
+        tab = new_page(jupyter)
+        answer = tab.page.goto(f"{jupyter.url}labelstudio/{address}")
+        assert answer is not None
+        assert answer.status == 200, name
+        assert_nothing_ran(tab, tab.page)
+        # as a page of Jupyter's own could embed it
+        tab.page.goto(f"{jupyter.url}custom/custom.css")
+        tab.page.evaluate(
+            "address => { for (const [tag, name] of [['iframe', 'src'], ['object', 'data'],"
+            " ['embed', 'src'], ['img', 'src']]) {"
+            " const element = document.createElement(tag); element[name] = address;"
+            " document.body.append(element) } }",
+            f"/labelstudio/{address}",
+        )
+        assert_nothing_ran(tab, tab.page)
+        assert tab.page.evaluate("localStorage.getItem('pwned')") is None, name
+        tab.page.close()
+
+
+def test_names_run_nothing_on_any_page(
+    jupyter: JupyterLab, new_page: Callable[..., Tab], project: int
+) -> None:
+    tab = new_page(jupyter)
+    page = tab.page
+    for path in ("projects/", f"projects/{project}/data", f"projects/{project}/settings"):
+        page.goto(f"{jupyter.url}labelstudio/{path}")
+        expect(page.locator("body")).to_contain_text(re.compile("<script>|Settings"))
+        assert_nothing_ran(tab, page)
+    assert page.evaluate("localStorage.getItem('pwned')") is None
+
+
+def test_a_hostile_name_in_an_error_is_text_on_the_start_page(
+    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], tmp_path: Path
+) -> None:
+    name = "<img src=x onerror='window.pwned=1; fetch(\"pwned\")'>"
+    jupyter = jupyter_lab(config={"data_dir": str(tmp_path), "label_studio": f"/nowhere/{name}"})
+    tab = new_page(jupyter)
+    tab.page.goto(f"{jupyter.url}labelstudio/")
+    expect(tab.page.locator("body")).to_contain_text(name)
+    assert_nothing_ran(tab, tab.page)

@@ -1,0 +1,188 @@
+"""What Label Studio does not do here, whatever it is asked: the settings that it is started with."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.label_studio_socket import LabelStudioSocket
+
+SECRET = b"secret of another folder"
+PICTURE = b"picture of the notebook's"
+
+
+@pytest.fixture(scope="module")
+def data_directory(new_data_dir: Callable[[], Path]) -> Path:
+    return new_data_dir()
+
+
+@pytest.fixture(scope="module")
+def files_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A files root with a picture, beside a secret that a link in it leads to."""
+    folder = tmp_path_factory.mktemp("home")
+    root = folder / "notebooks"
+    (root / "pictures").mkdir(parents=True)
+    (root / "pictures" / "cat.txt").write_bytes(PICTURE)
+    (folder / "secret.txt").write_bytes(SECRET)
+    (root / "pictures" / "link.txt").symlink_to(folder / "secret.txt")
+    (root / "pictures" / "folder").symlink_to(folder)
+    return root
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path, files_root: Path
+) -> JupyterLab:
+    return module_jupyter_lab(
+        base_url="/user/alice/", root_dir=files_root, config={"data_dir": str(data_directory)}
+    )
+
+
+@pytest.fixture(scope="module")
+def studio(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    client = label_studio_client(jupyter)
+    client.wait_ready()
+    return client
+
+
+@pytest.fixture(scope="module")
+def project(studio: LabelStudioClient) -> int:
+    label_config = '<View><Text name="t" value="$text"/></View>'
+    made = studio.post("api/projects/", json={"title": "Limits", "label_config": label_config})
+    assert made.status_code == 201, made.text
+    number: int = made.json()["id"]
+    return number
+
+
+@pytest.fixture(scope="module")
+def inside() -> Iterator[tuple[int, list[str]]]:
+    """A web server on the loopback, as many are that trust whoever reaches them: port, requests."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'[{"text": "secret"}]')
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port, asked
+        server.shutdown()
+        thread.join()
+
+
+def accounts(data_directory: Path) -> list[str]:
+    with closing(sqlite3.connect(data_directory / "label_studio.sqlite3")) as database:
+        return [email for (email,) in database.execute("SELECT email FROM htx_user")]
+
+
+def test_nobody_signs_up(
+    studio: LabelStudioClient, jupyter: JupyterLab, data_directory: Path
+) -> None:
+    before = accounts(data_directory)
+    form = {"email": "eve@evil.example", "password": "a-long-password", "allow_newsletters": "on"}
+    for path in ("user/signup/", "user/signup", "user/signup/?token=wrong"):
+        assert studio.post(path, data=form).status_code == 302
+    # nor past the gateway
+    past = LabelStudioSocket(jupyter, data_directory)
+    for method in ("GET", "POST"):
+        assert past.request(method, "user/signup/").status_code in {302, 403}
+    assert accounts(data_directory) == before
+    assert len(before) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::ffff:169.254.169.254]/latest/meta-data/",
+        "http://2852039166/latest/meta-data/",
+        "http://127.0.0.1:PORT/data.json",
+        "http://localhost:PORT/data.json",
+        "http://0.0.0.0:PORT/data.json",
+        "http://127.1:PORT/data.json",
+        "http://[::ffff:127.0.0.1]:PORT/data.json",
+        "http://2130706433:PORT/data.json",
+        "file:///etc/passwd",
+    ],
+)
+def test_addresses_of_this_machine_and_of_its_cloud_are_not_imported(
+    studio: LabelStudioClient, project: int, inside: tuple[int, list[str]], address: str
+) -> None:
+    port, asked = inside
+    url = address.replace("PORT", str(port))
+    refused = studio.post(f"api/projects/{project}/import", data={"url": url}, timeout=30)
+    assert 400 <= refused.status_code < 500, refused.text
+    assert asked == []
+    assert studio.get(f"api/projects/{project}").json()["task_number"] == 0
+
+
+@pytest.fixture(scope="module")
+def storage(studio: LabelStudioClient, project: int, files_root: Path) -> dict[str, Any]:
+    made = studio.post(
+        "api/storages/localfiles",
+        json={"project": project, "path": str(files_root / "pictures"), "use_blob_urls": True},
+    )
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()
+    return found
+
+
+def test_a_file_of_the_files_root_is_served(
+    studio: LabelStudioClient, storage: dict[str, Any]
+) -> None:
+    assert studio.get("data/local-files/?d=pictures/cat.txt").content == PICTURE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret.txt",
+        "pictures/../../secret.txt",
+        "pictures/..%2f..%2fsecret.txt",
+        "pictures%2f..%2f..%2fsecret.txt",
+        "..%5csecret.txt",
+        "OUTSIDE/secret.txt",
+        "/OUTSIDE/secret.txt",
+        "file://OUTSIDE/secret.txt",
+        "pictures/link.txt",
+        "pictures/folder/secret.txt",
+        "pictures/./../../secret.txt",
+        "pictures/cat.txt%00../../secret.txt",
+        "",
+        "pictures",
+    ],
+)
+def test_a_file_outside_of_it_is_not(
+    studio: LabelStudioClient, storage: dict[str, Any], files_root: Path, path: str
+) -> None:
+    path = path.replace("OUTSIDE", str(files_root.parent))
+    # Label Studio finds the second one, too
+    for place in ("data/local-files/", "any/data/local-files/any"):
+        refused = studio.get(f"{place}?d={path}")
+        assert SECRET not in refused.content
+        assert refused.status_code >= 400
+
+
+@pytest.mark.parametrize("path", ["..", "/", "/etc", "../..", "pictures/.."])
+def test_a_storage_outside_of_it_cannot_be_made(
+    studio: LabelStudioClient, project: int, files_root: Path, path: str
+) -> None:
+    folder = str(files_root / path)
+    made = studio.post("api/storages/localfiles", json={"project": project, "path": folder})
+    assert made.status_code == 400, made.text
