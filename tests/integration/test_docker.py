@@ -457,6 +457,24 @@ def test_with_files_writable_it_exports_into_the_notebook_folder(second: Studio)
     assert file.stat().st_uid == os.getuid()
 
 
+# ---- Label Studio's own files
+
+
+def test_an_asset_is_asked_of_the_container_once(studio: Studio) -> None:
+    page = studio.client.get("projects", headers={"Accept": "text/html"}).text
+    found = re.search(r'src="/labelstudio/(react-app/main\.js\?v=\w+)"', page)
+    assert found is not None
+    first = studio.client.get(found[1])
+    assert first.status_code == 200
+    container = studio.container
+    container.pause()
+    try:
+        again = studio.client.get(found[1])
+    finally:
+        container.unpause()
+    assert (again.status_code, again.content) == (200, first.content)
+
+
 # ---- another user, and folders with any name
 
 USER = (12345, 12346)
