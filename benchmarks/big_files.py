@@ -152,7 +152,7 @@ def memory_row(key: str, what: str, memory: Memory) -> Row:
     told = ", ".join(f"{name} {number(grown)} MB" for name, grown in memory.most.items())
     return Row(
         key=key,
-        what=f"{what}: growth of Jupyter or the gateway",
+        what=f"{what}: growth in memory",
         unit="MB",
         compare=Compare.ALONE,
         target=50,
@@ -365,7 +365,7 @@ def seek(bench: Bench) -> list[Row | Table]:
             rows.append(
                 Row(
                     key=f"seek-{kind}-{size // MB}",
-                    what=f"Seek in a video of {size // MB} MB in {where}, to its first byte",
+                    what=f"Seek in a video of {size // MB} MB in {where}",
                     unit="ms",
                     compare=Compare.ADDED,
                     target=10,

@@ -7,9 +7,10 @@ from html import escape
 
 from .results import Row
 
-LABEL_WIDTH, BAR_WIDTH, TEXT_WIDTH = 430, 360, 190
+LABEL_WIDTH, BAR_WIDTH, TEXT_WIDTH = 470, 340, 130
 LINE, TOP, BOTTOM = 26, 44, 16
 MOST = 2.0  # of the target; longer bars are cut
+LONGEST = 64  # letters of a label
 STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600 }
@@ -57,4 +58,4 @@ def _bar(row: Row, y: int) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 66 else text[:65] + "…"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -79,6 +79,8 @@ def rows(
     except NotPossible as error:
         row = Row(key, what, "s", Compare.RATIO, target, None, notes=(str(error),))
         return [row]
+    # has the machine read the image's files
+    docker_run(started, bench.started_data_dir(), bench.folder())
     clicks: list[Click] = []
 
     def ours() -> float:

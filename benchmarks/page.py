@@ -267,7 +267,7 @@ def size(bench: Bench) -> list[Row | Table]:
 
 @measures("page-slow")
 def slow_line(bench: Bench) -> list[Row | Table]:
-    what = "First page of a project over 10 Mbit/s with 40 ms, until its tasks are shown"
+    what = "First page of a project, shown over 10 Mbit/s with 40 ms"
     try:
         browser = open_browser(bench)
     except NotPossible as error:

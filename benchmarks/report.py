@@ -51,10 +51,12 @@ class Report:
         DOCUMENT.write_text(f"{before}{BEGIN}\n{block}{END}{after}")
 
     def markdown(self, picture: str) -> str:
-        parts = [self._about(), f"![Each result as a share of what its target allows]({picture})"]
+        parts = [self._about()]
         if self.small:
             parts.insert(0, "**A trial run with little data: these figures say nothing.**")
-        parts.append(_markdown(*self._targets()))
+        if self.rows:
+            parts.append(f"![Each result as a share of what its target allows]({picture})")
+            parts.append(_markdown(*self._targets()))
         notes = [f"- {row.what}: {note}" for row in self.rows for note in row.notes]
         notes += [f"- {key} could not be measured: {why}" for key, why in self.failures.items()]
         if notes:

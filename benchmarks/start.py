@@ -144,6 +144,7 @@ def phases_table(key: str, title: str, clicks: list[Click]) -> Table:
 @measures("start-first")
 def first_start(bench: Bench) -> list[Row | Table]:
     clicks: list[Click] = []
+    bare_start(bench.started_data_dir())  # has the machine read Label Studio's files
 
     def ours() -> float:
         return clicked(lambda: JupyterLab(config={"backend": "process"}), clicks)
@@ -177,7 +178,7 @@ def second_start(bench: Bench) -> list[Row | Table]:
     )
     row = Row(
         key="start-second",
-        what="Click to answered, second start (Jupyter has just been started, too)",
+        what="Click to answered, second start, local process",
         unit="s",
         compare=Compare.RATIO,
         target=1.15,

@@ -139,7 +139,7 @@ def static(bench: Bench) -> list[Row | Table]:
         rows.append(
             Row(
                 key=f"static-{key}",
-                what=f"Static asset, {name} ({size / 1000:,.0f} kB unpacked), 4 connections",
+                what=f"Static asset: {name} ({size / 1000:,.0f} kB unpacked)",
                 unit="requests/s",
                 compare=Compare.RATIO,
                 target=8,
@@ -182,7 +182,7 @@ def dynamic(bench: Bench) -> list[Row | Table]:
     more_times, more_rates = measured({ALONE: way_to(bare), **others(bench, bare)})
     row_of = {
         "key": "dynamic-median",
-        "what": "Dynamic request (the list of projects), median at 4 connections",
+        "what": "Dynamic request: median at 4 connections",
         "unit": "ms",
         "compare": Compare.ADDED,
         "target": 4.0,
@@ -193,7 +193,7 @@ def dynamic(bench: Bench) -> list[Row | Table]:
     )
     row_of |= {
         "key": "dynamic-throughput",
-        "what": "Dynamic request (the list of projects), throughput at 4 connections",
+        "what": "Dynamic request: throughput at 4 connections",
         "unit": "requests/s",
         "compare": Compare.RATIO,
         "target": 0.95,
