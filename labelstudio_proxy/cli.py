@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -96,10 +97,20 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from .problem import Problem
 
     handoff = _settled()
+
+    async def until_terminated() -> list[str]:
+        task = asyncio.current_task()
+        assert task is not None
+        # As with Ctrl-C, so that no container is left behind.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await prepare(handoff.settings)
+
     try:
         if handoff.problems:
             raise handoff.problems[0]
-        print(*asyncio.run(prepare(handoff.settings)), sep="\n")
+        print(*asyncio.run(until_terminated()), sep="\n")
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
     except Problem as problem:
         raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
 

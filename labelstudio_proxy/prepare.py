@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from .problem import Problem
 
 if TYPE_CHECKING:
     from .backends.docker_engine import Engine
+
+MIGRATION_SECONDS = 1800.0  # a minute on an idle machine
 
 
 async def prepare(settings: LabelStudioProxy) -> list[str]:
@@ -111,7 +114,12 @@ async def migrated_by_process(found: Installation) -> bytes:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        printed, _ = await process.communicate()
+        try:
+            printed, _ = await process.communicate()
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # as when it has ended
+                process.kill()
+            await process.wait()
         if process.returncode:
             raise _unmigrated(printed.decode(errors="replace"))
         return await asyncio.to_thread(template.compress, data / "label_studio.sqlite3")
@@ -119,20 +127,21 @@ async def migrated_by_process(found: Installation) -> bytes:
 
 async def _migrated_by_container(engine: Engine, image: Any) -> bytes:
     """A template, made by an image's Label Studio in about a minute; raises Problem."""
-    from .backends.docker import run_to_end
+    from .backends.docker_once import RESULTS, run_to_end
 
-    data = Path("/tmp/data")  # noqa: S108 - the container's own
+    data = Path(RESULTS, "data")
     environment = labelstudio_environment({}, data_dir=data, files_root=None, extra={})
-    status, printed, database = await run_to_end(
+    ended = await run_to_end(
         engine,
         str(image.id),
         ["init", "--quiet"],
-        environment | {"HOME": "/tmp"},  # noqa: S108
-        str(data / "label_studio.sqlite3"),
+        environment | {"HOME": "/tmp"},  # noqa: S108 - the container's own
+        result=str(data / "label_studio.sqlite3"),
+        seconds=MIGRATION_SECONDS,
     )
-    if status or database is None:
-        raise _unmigrated(printed)
-    return await asyncio.to_thread(_compressed, database)
+    if ended.status or ended.file is None:
+        raise _unmigrated(ended.printed)
+    return await asyncio.to_thread(_compressed, ended.file)
 
 
 def _compressed(database: bytes) -> bytes:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import logging
 import os
 import re
-import tarfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
@@ -44,6 +41,7 @@ from .docker_engine import (
     engine_sockets,
 )
 from .docker_faults import do, refused
+from .docker_files import file_in, is_in
 from .docker_image import get_image, label_studio_version
 from .docker_logs import Follower
 from .docker_surroundings import Bind, Surroundings, look_around
@@ -506,11 +504,11 @@ class DockerBackend(Backend):
         failure = "could not be looked into"
         key_file = self._directory.path / ".env"
         key = await asyncio.to_thread(key_file.read_bytes)
-        seen = await do(engine, failure, lambda: _file_in(container, f"{DATA}/{key_file.name}"))
+        seen = await do(engine, failure, lambda: file_in(container, f"{DATA}/{key_file.name}"))
         unseen = [] if seen == key else [(key_file, "data_dir")]
         files_root = self._files_root
         if files_root is not None and not await do(
-            engine, failure, lambda: _is_in(container, str(files_root))
+            engine, failure, lambda: is_in(container, str(files_root))
         ):
             unseen.append((files_root, "files_root"))
         for path, setting in unseen:
@@ -596,63 +594,3 @@ async def pull(engine: Engine, settings: DockerSettings, report: Report) -> Any:
         settings.pull_policy,
         lambda text, done, total: report(PULL, detail=text, done=done, total=total),
     )
-
-
-async def run_to_end(
-    engine: Engine, image: str, command: list[str], environment: Mapping[str, str], result: str
-) -> tuple[int, str, bytes | None]:
-    """Run `label-studio` once, without a network and anything of this machine's.
-
-    Gives the exit status, what it printed, and the file `result`, if there is one.
-    """
-    container = await do(
-        engine,
-        "could not be made",
-        lambda: engine.client.containers.create(
-            image,
-            command,
-            entrypoint=["label-studio"],
-            environment=dict(environment),
-            user="0:0",
-            init=True,
-            network_mode="none",
-        ),
-    )
-    try:
-        await do(engine, "could not be started", container.start)
-        while container.status in {"created", "running"}:
-            await asyncio.sleep(POLL_SECONDS)
-            await do(engine, "could not be found", container.reload)
-        printed = await do(engine, "could not be read", container.logs)
-        file = await do(engine, "could not be read", lambda: _file_in(container, result))
-        status = int(container.attrs["State"]["ExitCode"])
-        return status, printed.decode(errors="replace"), file
-    finally:
-        await do(engine, "could not be removed", lambda: container.remove(v=True, force=True))
-
-
-def _file_in(container: Container, path: str) -> bytes | None:
-    try:
-        stream, _ = container.get_archive(path)
-    except NotFound:
-        return None
-    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
-        file = archive.extractfile(archive.getmembers()[0])
-        return file.read() if file else None
-
-
-def _is_in(container: Container, path: str) -> bool:
-    """Whether the engine sees something at the path of the container, which need not run."""
-    api = container.client.api
-    response = api.head(
-        f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive",
-        params={"path": path},
-        timeout=api.timeout,
-    )
-    if response.status_code == 404:
-        return False
-    try:
-        response.raise_for_status()
-    except requests.HTTPError as error:
-        raise APIError(str(error), response) from error
-    return True

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import grp
 import hashlib
 import json
 import os
 import pwd
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -29,6 +27,7 @@ from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from ..problem import Problem
+from .aside import call_aside
 
 T = TypeVar("T")
 
@@ -93,9 +92,16 @@ class Engine:
         A call under way cannot be taken back: cancelled, this waits for its end first, for a while.
         """
         client = self._quick if seconds <= QUICK_SECONDS else self._patient
-        future = in_thread(lambda: call(client))
+        future = asyncio.ensure_future(call_aside(lambda: call(client), "engine"))
+        # Else what comes of a call that nobody waits for any more would be complained about.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            return await asyncio.wait_for(asyncio.shield(future), seconds + GRACE_SECONDS)
+            # Not `wait_for`: before Python 3.12 that forgets that it was cancelled if the answer
+            # comes at the same moment (https://github.com/python/cpython/issues/86296).
+            done, _ = await asyncio.wait([future], timeout=seconds + GRACE_SECONDS)
+            if not done:
+                raise asyncio.TimeoutError
+            return future.result()
         except APIError:
             raise
         except (requests.exceptions.Timeout, asyncio.TimeoutError) as error:
@@ -106,6 +112,10 @@ class Engine:
             await asyncio.wait([future], timeout=min(seconds, LAST_SECONDS))
             raise
 
+    def command(self, verb: str) -> str:
+        """What a person types to `start` or `restart` the engine."""
+        return _service(self.address, verb)
+
     async def check(self) -> None:
         """Raise EngineFault at once if the engine does not answer."""
         await self.ask(lambda client: client.ping(), seconds=QUICK_SECONDS)
@@ -114,33 +124,6 @@ class Engine:
         """Let the connections go."""
         self._quick.close()
         self._patient.close()
-
-
-def in_thread(call: Callable[[], T]) -> asyncio.Future[T]:
-    """What `call` gives, from a thread that keeps neither this process's end nor others waiting."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-    # Else what comes of a call that nobody waits for any more would be complained about.
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def settle(how: Callable[[], None]) -> None:
-        if not future.done():
-            how()
-
-    def tell(how: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has been closed
-            loop.call_soon_threadsafe(settle, how)
-
-    def run() -> None:
-        try:
-            result = call()
-        except Exception as error:  # noqa: BLE001 - it is whoever waits who handles it
-            tell(functools.partial(future.set_exception, error))
-        else:
-            tell(functools.partial(future.set_result, result))
-
-    threading.Thread(target=run, name="engine", daemon=True).start()
-    return future
 
 
 async def connect_engine() -> Engine:

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import itertools
 import logging
 import re
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import requests
-from docker import DockerClient
-from docker.auth import get_config_header, load_config, resolve_repository_name
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from docker.models.images import Image
 from docker.utils import parse_repository_tag
 from packaging.version import InvalidVersion, Version
 
 from ..problem import Problem
-from .docker_download import Download, Interrupted, NotForUs, can_download
+from .docker_credentials import Credentials, find_credentials
+from .docker_download import Download, Interrupted, can_download
 from .docker_engine import Engine
-from .explain import Faults, find_fault
+from .docker_folder import prune
+from .docker_progress import PullProgress, Rate, progress_text
+from .docker_pull_faults import explain_pull
+from .docker_registry import NotForUs, registry_of
+from .docker_stream import Event, Stream
 
 logger = logging.getLogger(__name__)
 
-# How long an engine may say nothing while it pulls; it tells of a download several times a second.
-STALL_SECONDS = 120.0
-RATE_SECONDS = 5.0
-LOAD_SECONDS = 1800.0  # a gigabyte on a slow disk
+# How long an engine may say nothing: while it pulls, it tells of it several times a second; to load,
+# it unpacks a gigabyte first, on a slow disk.
+PULL_STALL_SECONDS = 120.0
+LOAD_STALL_SECONDS = 600.0
 
 Progress = Callable[[str, int, int], None]  # what to show beside the bytes: done, of a total
 
@@ -53,10 +52,10 @@ async def get_image(engine: Engine, name: str, policy: str, progress: Progress) 
                 f"Load it, for example with `docker load` or `docker pull {name}`, or change "
                 "`pull_policy` or `image` and restart Jupyter.",
             )
-    await _pull(engine, name, progress)
+    await _Pull(engine, name, policy, progress).run()
     image = await _find(engine, name)
     if image is None:
-        raise explain_pull(name, "not found")
+        raise explain_pull(engine, name, "not found")
     progress("downloaded", 0, 0)
     return image
 
@@ -79,303 +78,115 @@ async def _find(engine: Engine, name: str) -> Image | None:
     except ImageNotFound:
         return None
     except APIError as error:
-        raise explain_pull(name, error.explanation or str(error)) from error
-
-
-async def _pull(engine: Engine, name: str, progress: Progress) -> None:
-    progress("asking the registry", 0, 0)
-    info = await engine.ask(lambda client: client.info())
-    try:
-        if can_download(name, info):
-            return await _download(engine, name, info, progress)
-    except NotForUs as reason:
-        logger.info("The container engine downloads %s itself: %s", name, reason)
-    except Interrupted as error:
-        raise Problem(
-            f"The image {name} could not be downloaded.",
-            f"The connection to its registry broke off: {error}. What has been fetched is kept.",
-            "Check this machine's way to the network, then try again: it goes on from there.",
-        ) from error
-    except OSError as error:
-        raise explain_pull(name, error.strerror or str(error)) from error
-    await _pull_by_engine(engine, name, progress)
-    return None
-
-
-async def _download(engine: Engine, name: str, info: Mapping[str, Any], progress: Progress) -> None:
-    """Fetch the image's layers, and load them into the engine."""
-    rate = Rate()
-
-    def show(finished: int, layers: int, done: int, total: int) -> None:
-        rate.note(time.monotonic(), done)
-        progress(progress_text(finished, layers, done, total, rate.per_second), done, total)
-
-    credentials = await engine.ask(
-        lambda client: load_config().resolve_authconfig(resolve_repository_name(name)[0])
-    )
-    download = Download(name, info, credentials, show)
-    await download.run()
-
-    def load(client: DockerClient) -> str:
-        for event in client.api.load_image(download.archive()):
-            if "error" in event:
-                return str(event["error"])
-        return ""
-
-    failure = await engine.ask(load, seconds=LOAD_SECONDS)
-    if failure:
-        raise explain_pull(name, failure)
-    await asyncio.to_thread(download.clear)
-
-
-async def _pull_by_engine(engine: Engine, name: str, progress: Progress) -> None:
-    loop = asyncio.get_running_loop()
-    pull = _Pull(engine.client, name)
-    shown = PullProgress()
-    ended: asyncio.Future[str] = loop.create_future()
-
-    def show(event: Mapping[str, Any]) -> None:
-        shown.take(event, time.monotonic())
-        progress(shown.text(), shown.done, shown.total)
-
-    def end(failure: str) -> None:
-        if not ended.done():
-            ended.set_result(failure)
-
-    def run() -> None:
-        failure = pull.run(lambda event: loop.call_soon_threadsafe(show, event))
-        with contextlib.suppress(RuntimeError):  # the loop has been closed
-            loop.call_soon_threadsafe(end, failure)
-
-    # Not one of the engine's threads: it would keep the others, and the process's end, waiting.
-    threading.Thread(target=run, name="pull", daemon=True).start()
-    try:
-        failure = await ended
-    finally:
-        pull.stop()
-    if failure:
-        raise explain_pull(name, failure)
+        raise explain_pull(engine, name, error.explanation or str(error)) from error
 
 
 class _Pull:
-    """One request to pull, which can be stopped from another thread."""
+    """One way of an image into an engine."""
 
-    def __init__(self, client: DockerClient, name: str) -> None:
-        self._api = client.api
-        repository, tag = parse_repository_tag(name)
-        self._parameters = {"fromImage": repository, "tag": tag or "latest"}
-        self._response: requests.Response | None = None
-        self._stopped = False
+    def __init__(self, engine: Engine, name: str, policy: str, progress: Progress) -> None:
+        self._engine = engine
+        self._name = name
+        self._policy = policy
+        self._progress = progress
+        self._rate = Rate()
+        self._credentials = Credentials()
 
-    def run(self, take: Callable[[Mapping[str, Any]], object]) -> str:
-        """Pull, and give each of the engine's events to `take`; says what failed, else nothing."""
+    async def run(self) -> None:
+        """Raises Problem."""
+        self._progress("asking the registry", 0, 0)
         try:
-            registry, _ = resolve_repository_name(self._parameters["fromImage"])
-            credentials = get_config_header(self._api, registry)
-            # By hand, since the SDK's own `pull` can be neither stopped nor given a time-out.
-            self._response = self._api.post(
-                f"{self._api.base_url}/v{self._api.api_version}/images/create",
-                params=self._parameters,
-                headers={"X-Registry-Auth": credentials} if credentials else {},
-                stream=True,
-                timeout=STALL_SECONDS,
-            )
-            with self._response as response:
-                if not response.ok:
-                    return _message(response.text)
-                for line in response.iter_lines():
-                    if self._stopped:
-                        return "stopped"
-                    event = json.loads(line or b"{}")
-                    if "error" in event:
-                        return str(event["error"])
-                    take(event)
-        except requests.exceptions.RequestException as error:
-            timed_out = isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error)
-            return "stalled" if timed_out else f"engine gone: {error}"
-        except (DockerException, ValueError, OSError) as error:
-            return str(error)
-        return ""
-
-    def stop(self) -> None:
-        """Let the engine see that nobody waits any more."""
-        self._stopped = True
-        if self._response is not None:
-            with contextlib.suppress(Exception):  # as it may be closed, or of an older urllib3
-                self._response.raw.shutdown()
-
-
-def _message(text: str) -> str:
-    try:
-        return str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
-        return text.strip()
-
-
-@dataclass
-class _Layer:
-    done: int = 0
-    total: int = 0
-    downloaded: bool = False
-
-
-class Rate:
-    """Of a number that grows, over the last seconds."""
-
-    def __init__(self) -> None:
-        """Nothing is known yet."""
-        self._history: deque[tuple[float, int]] = deque()
-
-    def note(self, now: float, number: int) -> None:
-        """The number at `now`, in seconds of any clock."""
-        self._history.append((now, number))
-        while self._history[0][0] < now - RATE_SECONDS:
-            self._history.popleft()
-
-    @property
-    def per_second(self) -> float:
-        """How much it grows in a second."""
-        if not self._history:
-            return 0.0
-        (first, before), (last, after) = self._history[0], self._history[-1]
-        return (after - before) / (last - first) if last > first else 0.0
-
-
-@dataclass
-class PullProgress:
-    """What a stream of pull events amounts to."""
-
-    _layers: dict[str, _Layer] = field(default_factory=dict)
-    _rate: Rate = field(default_factory=Rate)
-
-    def take(self, event: Mapping[str, Any], now: float) -> None:
-        """Note one event of the engine's; `now`: a clock, in seconds."""
-        status, name = str(event.get("status", "")), event.get("id")
-        if not name or status.startswith("Pulling from"):
+            info = await self._engine.ask(lambda client: client.info())
+        except APIError as error:
+            raise self._failed(error.explanation or str(error)) from error
+        self._credentials = await find_credentials(registry_of(self._name))
+        if self._credentials.fault:
+            logger.warning("%s It is tried without.", self._credentials.fault)
+        await asyncio.to_thread(prune)
+        if not can_download(self._name, info):
+            await self._pull()
             return
-        layer = self._layers.setdefault(str(name), _Layer())
-        detail = event.get("progressDetail") or {}
-        if status == "Downloading":
-            # 0 or -1 where the engine does not know it
-            layer.total = max(layer.total, int(detail.get("total") or 0))
-            layer.done = int(detail.get("current") or 0)
-        elif status in {"Download complete", "Pull complete", "Already exists"}:
-            layer.downloaded, layer.done = True, layer.total
-        self._rate.note(now, self.done)
+        download = Download(self._name, info, self._credentials.found, self._show)
+        try:
+            async with download.folder.held(self._show_another):
+                await self._download(download)
+            return
+        except (NotForUs, OSError) as reason:  # no fault of our folder's is worth a start
+            logger.info("The container engine downloads %s itself: %s", self._name, reason)
+        except Interrupted as error:
+            raise Problem(
+                f"The image {self._name} could not be downloaded.",
+                f"The connection to its registry broke off: {error}. What has been fetched is "
+                "kept.",
+                "Check this machine's way to the network, then try again: it goes on from there.",
+            ) from error
+        await self._pull()
+        await asyncio.to_thread(download.folder.clear_unless_held)
 
-    @property
-    def done(self) -> int:
-        """Bytes downloaded."""
-        return sum(layer.done for layer in self._layers.values())
+    async def _download(self, download: Download) -> None:
+        """Fetch the layers that the engine lacks, and have it load them."""
+        present = await _find(self._engine, self._name)
+        if present is not None and self._policy != "always":
+            return  # brought by the download that had the folder before
+        newest = await download.look()
+        if present is not None and present.id == newest:
+            return
+        known = await download.run(self._held)
+        failure = await Stream(
+            self._engine.client,
+            "images/load",
+            stall=LOAD_STALL_SECONDS,
+            body=download.archive(),
+        ).run(lambda _: None)
+        if failure and known:
+            msg = f"it could not load the new layers alone: {failure}"
+            raise NotForUs(msg)
+        if failure:
+            raise self._failed(failure)
+        await asyncio.to_thread(download.folder.clear)
 
-    @property
-    def total(self) -> int:
-        """Bytes of the layers whose size the engine has told so far."""
-        return max(self.done, sum(layer.total for layer in self._layers.values()))
+    async def _held(self, unpacked: Sequence[str]) -> int:
+        """How many of the lowest layers the engine has, of another image of that name."""
+        repository, _ = parse_repository_tag(self._name)
+        try:
+            images = await self._engine.ask(lambda client: client.images.list(repository))
+        except APIError:
+            return 0
+        return max((_common(image.attrs, unpacked) for image in images), default=0)
 
-    def text(self) -> str:
-        """For people."""
-        finished = sum(layer.downloaded for layer in self._layers.values())
-        rate = self._rate.per_second
-        return progress_text(finished, len(self._layers), self.done, self.total, rate)
+    async def _pull(self) -> None:
+        """Have the engine do it all."""
+        shown = PullProgress()
 
+        def show(event: Event) -> None:
+            shown.take(event, time.monotonic())
+            self._progress(shown.text(), shown.done, shown.total)
 
-def progress_text(finished: int, layers: int, done: int, total: int, rate: float) -> str:
-    """Layers, bytes and rate (bytes in a second), for people; the page adds a bar, and percent."""
-    if not layers:
-        return "asking the registry"
-    said = [f"{finished} of {layers} layers"]
-    if total:
-        said.append(f"{size(done)} of {size(total)}")
-    said.append(f"{size(rate)}/s" if finished < layers else "unpacking")
-    return " · ".join(said)
+        repository, tag = parse_repository_tag(self._name)
+        failure = await Stream(
+            self._engine.client,
+            "images/create",
+            stall=PULL_STALL_SECONDS,
+            parameters={"fromImage": repository, "tag": tag or "latest"},
+            headers=self._credentials.header,
+        ).run(show)
+        if failure:
+            raise self._failed(failure)
 
+    def _show(self, finished: int, layers: int, done: int, total: int) -> None:
+        self._rate.note(time.monotonic(), done)
+        text = progress_text(finished, layers, done, total, self._rate.per_second)
+        self._progress(text, done, total)
 
-def size(number: float) -> str:
-    """A number of bytes, for people."""
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
+    def _show_another(self) -> None:
+        self._progress("waiting for another download of it", 0, 0)
 
-
-# The words are those of Docker, Podman, and the registries.
-FAULTS: Faults = (
-    (
-        r"^stopped$",
-        "The download was stopped.",
-        "Try again.",
-    ),
-    (
-        r"^engine gone",
-        "The container engine ended, or was restarted, in the middle of it.",
-        "Start it (`sudo systemctl start docker`), then try again.",
-    ),
-    (
-        r"no space left on device|disk quota exceeded",
-        "The disk on which the container engine keeps its images is full.",
-        "Free some space there, for example with `docker image prune`, then try again.",
-    ),
-    (
-        r"toomanyrequests|rate limit|429 Too Many",
-        "The registry has had too many downloads from this address.",
-        "Wait an hour, or log in with `docker login`, then try again.",
-    ),
-    (
-        r"unauthorized|denied|no basic auth|authentication required|forbidden",
-        "The registry does not let this user have it, or there is no image of that name.",
-        (
-            "Check the setting `image`; if the name is right, log in with `docker login`. Then try "
-            "again."
-        ),
-    ),
-    (
-        (
-            r"invalid reference|invalid tag|parsing reference|repository name must be lowercase"
-            r"|invalid repository name"
-        ),
-        "It is not the name of an image.",
-        (
-            "Correct the setting `image` and restart Jupyter; it looks like "
-            "`heartexlabs/label-studio:1.23.2`."
-        ),
-    ),
-    (
-        r"manifest.*unknown|not found|no such image|does not exist|404",
-        "The registry has no image of that name and tag.",
-        "Correct the setting `image` and restart Jupyter.",
-    ),
-    (
-        r"no matching manifest|does not match the specified platform",
-        "The registry has it for other processors only.",
-        "Set `image` to one for this machine's processor and restart Jupyter.",
-    ),
-    (
-        r"x509|certificate|server gave HTTP response to HTTPS",
-        "The registry's certificate is not trusted.",
-        "Have the container engine trust the registry, then try again.",
-    ),
-    (
-        (
-            r"no such host|dial tcp|connection refused|connection reset|i/o timeout|network is"
-            r"|timeout|EOF|stalled|temporary failure|unreachable|ping attempt|pinging container reg"
-            r"|Client\.Timeout|bad gateway|5\d\d |short read|unexpected status|broken pipe|deadline"
-        ),
-        "The registry cannot be reached, or the connection broke off.",
-        (
-            "Check this machine's way to the network, then try again. Without "
-            "a network, bring the image with `docker save` and `docker load`."
-        ),
-    ),
-)
+    def _failed(self, message: str) -> Problem:
+        return explain_pull(self._engine, self._name, message, self._credentials.fault)
 
 
-def explain_pull(name: str, message: str) -> Problem:
-    """The Problem for a pull of `name` that ended with the engine's `message`."""
-    what = f"The image {name} could not be downloaded."
-    why, remedy = find_fault(FAULTS, [message]) or (
-        "",
-        f"Try `docker pull {name}` in a terminal, which may tell more.",
-    )
-    return Problem(what, f"{why} The container engine said: {message}".strip(), remedy)
+def _common(image: Mapping[str, Any], unpacked: Sequence[str]) -> int:
+    """How many of the lowest layers are those of the image (as the engine describes it)."""
+    layers = (image.get("RootFS") or {}).get("Layers") or []
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(layers, unpacked, strict=False))
+    return sum(1 for _ in same)

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ import docker
 import pytest
 import requests
 from support.engine import Engine, PodmanService
-from support.images import small_image
+from support.images import LAYERS, pushed
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import clean_environment, wait_for
 from support.registry import Registry
 
-LAYERS = [2_000_000, 2_000_000, 9_000_000, 2_000_000]
 SLOW = 3_000_000  # bytes per second
+PROMPT_SECONDS = 8.0
+
+# The engine for which layers are fetched by ourselves.
+by_ourselves = pytest.mark.parametrize("engine", ["docker_engine"], indirect=True)
 
 
 @pytest.fixture(params=["docker_engine", "podman_engine"])
@@ -37,15 +41,8 @@ def engine(request: pytest.FixtureRequest, registry: Registry) -> Engine:
 @pytest.fixture
 def remote_image(docker_engine: Engine, engine: Engine, registry: Registry) -> Iterator[str]:
     """An image that is in the registry and in no engine."""
-    registry.line.reset()
-    local = small_image(docker_engine.client, "small:1", LAYERS)
-    name = registry.push(docker_engine.client, local, "label-studio:1")
-    docker_engine.client.images.remove(local, force=True)
-    yield name
-    registry.line.reset()
-    for each in {docker_engine, engine}:
-        for image in each.client.images.list(name.rpartition(":")[0]):
-            each.client.images.remove(image.id, force=True)
+    with pushed(registry, docker_engine, engine) as name:
+        yield name
 
 
 @pytest.fixture
@@ -69,11 +66,6 @@ def is_there(engine: Engine, name: str) -> bool:
         return bool(engine.client.images.get(name))
     except docker.errors.ImageNotFound:
         return False
-
-
-def layers_of(registry: Registry) -> dict[str, int]:
-    """Bytes carried of each layer: whatever is larger than a configuration."""
-    return {name: size for name, size in registry.line.blobs().items() if size > 100_000}
 
 
 def sizes_of(image: str) -> dict[str, int]:
@@ -127,7 +119,7 @@ def test_a_missing_image_is_downloaded_with_progress(
     error = client.wait_for_state("failed")["error"]
     assert "no `label-studio` program" in error["why"]
     assert is_there(engine, remote_image)
-    assert all(size < 9_200_000 for size in layers_of(registry).values())
+    assert all(size < 9_200_000 for size in registry.line.layers().values())
 
 
 def test_an_image_that_is_there_is_used_without_asking_the_registry(
@@ -157,6 +149,7 @@ def test_always_asks_the_registry_and_never_does_not(
     client.start()
     assert "no `label-studio` program" in client.wait_for_state("failed")["error"]["why"]
     assert any("/manifests/" in request for request in registry.line.requests)
+    assert registry.line.layers() == {}
 
 
 def test_a_digest_is_as_good_as_a_tag(
@@ -184,7 +177,7 @@ def test_a_download_that_was_cut_goes_on_with_the_next_try(
 
     def finished() -> set[str]:
         assert client.state()["error"] is None
-        return {name for name, size in layers_of(registry).items() if size >= sizes[name]}
+        return {name for name, size in registry.line.layers().items() if size >= sizes[name]}
 
     wait_for(lambda: len(finished()) >= 2, what=lambda: f"two layers: {registry.line.blobs()}")
     done = finished()
@@ -196,7 +189,7 @@ def test_a_download_that_was_cut_goes_on_with_the_next_try(
     client.start()
     assert "no `label-studio` program" in client.wait_for_state("failed")["error"]["why"]
     assert is_there(engine, remote_image)
-    fetched = layers_of(registry)
+    fetched = registry.line.layers()
     assert fetched
     if isinstance(engine, PodmanService):
         # It writes a layer down when it is done with those before it.
@@ -237,7 +230,7 @@ def test_being_offline_is_told_and_mended_without_a_restart_of_jupyter(
     client.start()
     error = client.wait_for_state("failed")["error"]
     assert "cannot be reached" in error["why"]
-    assert "docker load" in error["remedy"]
+    assert " load`" in error["remedy"]
     registry.line.admit()
     client.start()
     client.wait_for_state("failed")
@@ -253,7 +246,86 @@ def test_a_download_can_be_stopped(
     pulling(client)
     client.post("_proxy/stop")
     client.wait_for_state("stopped", timeout=20)
-    assert remote_image
+    wait_for(lambda: registry.line.connections == 0, what="the end of the traffic", timeout=20)
+    carried = sum(registry.line.layers().values())
+    assert carried < sum(sizes_of(remote_image).values())
+
+
+@by_ourselves
+def test_stop_and_the_end_of_jupyter_do_not_wait_for_an_engine_that_unpacks(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    engine: Engine,
+    registry: Registry,
+    remote_image: str,
+) -> None:
+    config = {"backend": "docker", "image": remote_image}
+    jupyter = jupyter_lab(config=config, env={"DOCKER_HOST": engine.address})
+    client = label_studio_client(jupyter)
+
+    def unpack() -> None:
+        """All layers are here, and the engine does not take them."""
+        registry.line.rate = SLOW
+        client.start()
+        pulling(client)
+        engine.freeze()
+        registry.line.rate = None
+        wait_for(
+            lambda: "unpacking" in step(client.state(), "pull")["detail"],
+            what=lambda: f"the engine's turn: {client.state()}",
+        )
+
+    try:
+        unpack()
+        client.post("_proxy/stop")
+        client.wait_for_state("stopped", timeout=PROMPT_SECONDS)
+        engine.thaw()
+        unpack()
+        began = time.monotonic()
+        jupyter.stop()
+        assert time.monotonic() - began < PROMPT_SECONDS
+    finally:
+        engine.thaw()
+    assert not is_there(engine, remote_image)
+
+
+@by_ourselves
+def test_a_second_download_waits_for_the_first_and_has_nothing_to_do_then(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    engine: Engine,
+    registry: Registry,
+    remote_image: str,
+    tmp_path: Path,
+) -> None:
+    environment = settings_for(engine, remote_image, tmp_path)
+    jupyter = jupyter_lab(
+        config={"backend": "docker", "image": remote_image},
+        env={name: environment[name] for name in ("DOCKER_HOST", "XDG_CACHE_HOME")},
+    )
+    client = label_studio_client(jupyter)
+    registry.line.rate = SLOW / 10
+    with subprocess.Popen(
+        PREPARE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as first:
+        try:
+            wait_for(registry.line.layers, what="a layer")
+            client.start()
+            wait_for(
+                lambda: "another download" in step(client.state(), "pull")["detail"],
+                what=lambda: f"a second download: {client.state()}",
+            )
+            assert client.state()["state"] == "pulling"
+            registry.line.rate = None
+            said, _ = first.communicate(timeout=60)
+        finally:
+            first.kill()
+    assert first.returncode == 0, said
+    assert "no `label-studio` program" in client.wait_for_state("failed")["error"]["why"]
+    sizes = sizes_of(remote_image)
+    fetched = registry.line.layers()
+    assert all(size < sizes[name] * 1.1 for name, size in fetched.items())
+    assert not any((tmp_path / ".cache").rglob("*.part"))
 
 
 PREPARE = [sys.executable, "-m", "labelstudio_proxy", "prepare"]

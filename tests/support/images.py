@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker
 
 from . import image_archives
+from .engine import Engine
+from .registry import Registry
 
 CHECKOUT = Path(__file__).parents[2]
 LABEL_STUDIO = image_archives.LABEL_STUDIO
@@ -27,6 +30,9 @@ COPY *.whl /tmp/
 RUN pip install --no-cache-dir --no-index --no-deps /tmp/*.whl && pip check
 USER jovyan
 """
+
+# The sizes, in bytes, of a small image's.
+LAYERS = [2_000_000, 2_000_000, 9_000_000, 2_000_000]
 
 
 def load_label_studio(client: docker.DockerClient) -> str:
@@ -98,3 +104,36 @@ def small_image(client: docker.DockerClient, tag: str, layers: Sequence[int]) ->
         with archive.open("rb") as file:
             client.images.load(file)
     return tag
+
+
+@contextlib.contextmanager
+def pushed(registry: Registry, docker_engine: Engine, *engines: Engine) -> Iterator[str]:
+    """The name of a small image that is in the registry, and in no engine: before, and afterwards."""
+    registry.line.reset()
+    local = small_image(docker_engine.client, "small:1", LAYERS)
+    name = registry.push(docker_engine.client, local, "label-studio:1")
+    docker_engine.client.images.remove(local, force=True)
+    try:
+        yield name
+    finally:
+        registry.line.reset()
+        for each in {docker_engine, *engines}:
+            for image in each.client.images.list(name.rpartition(":")[0]):
+                each.client.images.remove(image.id, force=True)
+
+
+def with_another_layer(client: docker.DockerClient, name: str, tag: str, size: int) -> str:
+    """An image like that of the `name`, with a layer of so many bytes more; its name, with the `tag`."""
+    container = client.containers.create(name)
+    try:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo("another")
+            entry.size = size
+            tar.addfile(entry, io.BytesIO(os.urandom(size)))
+        container.put_archive("/", archive.getvalue())
+        repository = name.rpartition(":")[0]
+        container.commit(repository, tag)
+    finally:
+        container.remove()
+    return f"{repository}:{tag}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import select
 import shutil
@@ -28,15 +29,29 @@ storage: {{filesystem: {{rootdirectory: {folder}}}}}
 http: {{addr: "127.0.0.1:{port}"}}
 """
 
+LOGIN = {"username": "ada", "password": "lock and key"}
+# The password as bcrypt has it, the only way that the registry knows.
+HTPASSWD = "ada:$2b$04$Re3ZP.ZTtiMHfwspge4J5Ol6R1eHvWd4.Tkix74rdv5DFEroDMDia\n"
+AUTH = """\
+auth: {{htpasswd: {{realm: tests, path: {file}}}}}
+"""
+
 
 class Registry:
     """Ready when constructed; `stop()` it. Images go in by `push`, and out over the `line`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, closed: bool = False) -> None:
+        """`closed`: to everybody without the LOGIN."""
+        self._login = LOGIN if closed else None
         self._home = Path(tempfile.mkdtemp(prefix="registry-", dir="/tmp"))
         self._port = free_port()
         config = self._home / "config.yml"
-        config.write_text(CONFIG.format(folder=self._home / "store", port=self._port))
+        settings = CONFIG.format(folder=self._home / "store", port=self._port)
+        if closed:
+            passwords = self._home / "htpasswd"
+            passwords.write_text(HTPASSWD)
+            settings += AUTH.format(file=passwords)
+        config.write_text(settings)
         self.process = Process(
             [PROGRAM, "serve", str(config)],
             env=clean_environment(self._home),
@@ -52,7 +67,8 @@ class Registry:
 
     def _answers(self) -> bool:
         with contextlib.suppress(requests.ConnectionError):
-            return requests.get(f"http://127.0.0.1:{self._port}/v2/", timeout=10).ok
+            answer = requests.get(f"http://127.0.0.1:{self._port}/v2/", timeout=10)
+            return answer.ok or answer.status_code == 401
         return False
 
     @property
@@ -65,11 +81,36 @@ class Registry:
         direct = f"127.0.0.1:{self._port}/{repository}"
         client.images.get(image).tag(direct, tag)
         try:
-            for event in client.images.push(direct, tag, stream=True, decode=True):
+            for event in client.images.push(
+                direct, tag, stream=True, decode=True, auth_config=self._login
+            ):
                 assert "error" not in event, event
         finally:
             client.images.remove(f"{direct}:{tag}")
         return f"{self.address}/{name}"
+
+    def push_index(self, name: str, index: str, platform: dict[str, str]) -> str:
+        """Have the image of that `name` be the only one of an index, for a `platform`."""
+        repository, _, tag = name.partition("/")[2].partition(":")
+        manifests = f"http://127.0.0.1:{self._port}/v2/{repository}/manifests"
+        kind = "application/vnd.docker.distribution.manifest.v2+json"
+        found = requests.get(f"{manifests}/{tag}", headers={"Accept": kind}, timeout=30)
+        described = {
+            "mediaType": kind,
+            "size": len(found.content),
+            "digest": found.headers["Docker-Content-Digest"],
+            "platform": platform,
+        }
+        kind = "application/vnd.docker.distribution.manifest.list.v2+json"
+        content = {"schemaVersion": 2, "mediaType": kind, "manifests": [described]}
+        answer = requests.put(
+            f"{manifests}/{index}",
+            data=json.dumps(content),
+            headers={"Content-Type": kind},
+            timeout=30,
+        )
+        assert answer.status_code == 201, answer.text
+        return f"{self.address}/{repository}:{index}"
 
     def stop(self) -> None:
         self.line.close()
@@ -108,6 +149,16 @@ class Line:
         return {
             path.rpartition("/")[2]: size for path, size in carried.items() if "/blobs/" in path
         }
+
+    def layers(self) -> dict[str, int]:
+        """The same, of layers alone: whatever is larger than a configuration."""
+        return {name: size for name, size in self.blobs().items() if size > 100_000}
+
+    @property
+    def connections(self) -> int:
+        """How many are open now."""
+        with self._lock:
+            return len(self._open) // 2
 
     def admit(self) -> None:
         """Take connections again."""

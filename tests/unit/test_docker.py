@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import hashlib
@@ -22,13 +23,13 @@ from docker import DockerClient
 from docker.errors import APIError
 
 from labelstudio_proxy.backends import docker, docker_container, docker_engine
+from labelstudio_proxy.backends.aside import call_aside
 from labelstudio_proxy.backends.docker_container import (
     DATA,
     Plan,
     check_paths,
     container_environment,
 )
-from labelstudio_proxy.backends.docker_download import can_download, registry_of
 from labelstudio_proxy.backends.docker_engine import (
     PATIENT_SECONDS,
     QUICK_SECONDS,
@@ -36,7 +37,6 @@ from labelstudio_proxy.backends.docker_engine import (
     Engine,
 )
 from labelstudio_proxy.backends.docker_faults import refused
-from labelstudio_proxy.backends.docker_image import PullProgress, explain_pull, size
 from labelstudio_proxy.backends.docker_surroundings import (
     Bind,
     ContainerMount,
@@ -495,7 +495,8 @@ async def test_an_engine_has_time_to_work_unless_it_is_asked_whether_it_answers(
 async def test_a_call_that_never_ends_keeps_nobody_waiting_at_the_end() -> None:
     """As for a process that ends: its threads are not waited for."""
     ended = threading.Event()
-    future = docker_engine.in_thread(ended.wait)
+    future = asyncio.ensure_future(call_aside(ended.wait, "engine"))
+    await asyncio.sleep(0)
     (thread,) = (each for each in threading.enumerate() if each.name == "engine")
     assert thread.daemon
     ended.set()
@@ -548,99 +549,3 @@ async def test_certificates_that_are_not_there_are_told(
     with pytest.raises(docker_engine.EngineFault) as fault:
         await docker_engine.connect_engine()
     assert fault.value.remedy
-
-
-# ---- a pull
-
-EVENTS = [
-    {"status": "Pulling from label-studio", "id": "1.23.2"},
-    {"status": "Pulling fs layer", "progressDetail": {}, "id": "a"},
-    {"status": "Pulling fs layer", "progressDetail": {}, "id": "b"},
-    {"status": "Already exists", "progressDetail": {}, "id": "c"},
-    {"status": "Downloading", "progressDetail": {"current": 1000, "total": 4000}, "id": "a"},
-    {"status": "Downloading", "progressDetail": {"current": 2000, "total": 6000}, "id": "b"},
-]
-
-
-def test_progress_counts_layers_bytes_and_rate() -> None:
-    progress = PullProgress()
-    for second, event in enumerate(EVENTS):
-        progress.take(event, float(second))
-    assert (progress.done, progress.total) == (3000, 10_000)
-    assert progress.text() == "1 of 3 layers · 3 kB of 10 kB · 750 B/s"
-    for name in "ab":
-        progress.take({"status": "Download complete", "id": name}, 6.0)
-    progress.take({"status": "Extracting", "progressDetail": {"current": 1}, "id": "a"}, 7.0)
-    assert (progress.done, progress.total) == (10_000, 10_000)
-    assert progress.text() == "3 of 3 layers · 10 kB of 10 kB · unpacking"
-    progress.take({"status": "Status: Downloaded newer image"}, 8.0)
-    assert progress.text().startswith("3 of 3 layers")
-
-
-def test_progress_says_what_it_is_doing_before_there_is_any() -> None:
-    assert PullProgress().text() == "asking the registry"
-
-
-CLASSIC = {"RegistryConfig": {"Mirrors": []}, "DriverStatus": [["Supports d_type", "true"]]}
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "expected"),
-    [
-        ("heartexlabs/label-studio:1.23.2", {}, True),
-        ("heartexlabs/label-studio@sha256:" + "0" * 64, {}, False),
-        ("x", {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}, False),
-        ("x", {"RegistryConfig": {"Mirrors": ["https://mirror.example/"]}}, False),
-        ("x", {"HttpsProxy": "http://proxy.example:3128"}, False),
-        ("x", {"RegistryConfig": None}, False),  # Podman
-    ],
-)
-def test_layers_are_fetched_by_ourselves_where_the_engine_would_lose_them(
-    name: str, changes: dict[str, Any], expected: bool
-) -> None:
-    assert can_download(name, CLASSIC | changes) is expected
-
-
-def test_registries_of_names() -> None:
-    assert registry_of("127.0.0.1:5000/x:1") == "127.0.0.1:5000"
-    assert registry_of("registry.example/a/b@sha256:1") == "registry.example"
-    assert registry_of("heartexlabs/label-studio").startswith("index.")
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 B"), (999, "999 B"), (1500, "2 kB"), (1.2e7, "12 MB"), (1.25e9, "1.2 GB")],
-)
-def test_sizes(number: float, text: str) -> None:
-    assert size(number) == text
-
-
-@pytest.mark.parametrize(
-    ("said", "why", "remedy"),
-    [
-        ("dial tcp: lookup registry on 1.1.1.1:53: no such host", "cannot be reached", "network"),
-        (
-            "dial tcp 127.0.0.1:5000: connect: connection refused",
-            "cannot be reached",
-            "docker save",
-        ),
-        ("net/http: TLS handshake timeout", "cannot be reached", "network"),
-        ("unexpected EOF", "broke off", "try again"),
-        ("manifest for x:y not found: manifest unknown", "no image of that name", "image"),
-        ("pull access denied for x, repository does not exist", "does not let", "docker login"),
-        ("unauthorized: authentication required", "does not let", "docker login"),
-        ("write /var/lib/docker/tmp/x: no space left on device", "full", "docker image prune"),
-        ("toomanyrequests: You have reached your pull rate limit", "too many", "Wait"),
-        ("invalid reference format", "not the name of an image", "image"),
-        ("no matching manifest for linux/arm64", "other processors", "image"),
-        ("x509: certificate signed by unknown authority", "certificate", "trust"),
-        ("engine gone: Connection aborted", "ended, or was restarted", "systemctl"),
-        ("something new", "something new", "docker pull"),
-    ],
-)
-def test_pulls_that_fail_are_told_apart(said: str, why: str, remedy: str) -> None:
-    problem = explain_pull("heartexlabs/label-studio:1.23.2", said)
-    assert "heartexlabs/label-studio:1.23.2" in problem.what
-    assert why in problem.why
-    assert said in problem.why
-    assert remedy in problem.remedy
