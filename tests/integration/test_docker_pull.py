@@ -265,7 +265,7 @@ def test_stop_and_the_end_of_jupyter_do_not_wait_for_an_engine_that_unpacks(
 
     def unpack() -> None:
         """All layers are here, and the engine does not take them."""
-        registry.line.rate = SLOW
+        registry.line.rate = SLOW / 10
         client.start()
         pulling(client)
         engine.freeze()
