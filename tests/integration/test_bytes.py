@@ -196,11 +196,14 @@ def assert_same(through: requests.Response, direct: Direct) -> None:
     assert re.sub(number, b"", through.content) == re.sub(number, b"", direct.content)
 
     def compared(headers: Any) -> dict[str, str]:
-        return {
+        found = {
             name.lower(): value
             for name, value in headers.items()
             if name.lower() not in NOT_COMPARED
         }
+        # What could be packed is said to be so, for caches between.
+        found["vary"] = found.get("vary", "").removesuffix(", Accept-Encoding")
+        return found
 
     assert compared(through.headers) == compared(direct.headers)
 

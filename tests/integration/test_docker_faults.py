@@ -689,6 +689,8 @@ def test_another_user_on_the_port_of_an_engine_that_ended_is_not_label_studio(
             squatter.kill()
             squatter.wait()
             squatter.stdout.close()
+        docker_engine.start()
+        works(desk)
 
 
 def test_a_dockerd_that_is_stopped_takes_label_studio_with_it(
