@@ -18,6 +18,7 @@ from ._version import __version__
 from .backends.base import PULL, Backend, Held, Owner, Report
 from .backends.build import Build
 from .datadir import DataDirectory
+from .directory_lock import DirectoryLock
 from .logbook import LogBook
 from .problem import Problem
 from .upstream import Endpoint, healthy, open_session
@@ -125,6 +126,7 @@ class Supervisor:
         """`problems` with the settings: while there are any, every start fails with the first."""
         self._make_backend = make_backend
         self._directory = directory
+        self._lock = DirectoryLock(directory.path)
         self._owner_email = owner_email
         self._start_timeout = start_timeout
         self._problems = problems
@@ -199,6 +201,8 @@ class Supervisor:
             self._change(state=State.STOPPING, endpoint=None)
             try:
                 await backend.stop()
+                if not isinstance(error, Held):  # that one still has the database
+                    self._lock.release()
             except Problem as problem:
                 logger.warning("Label Studio (%s): %s", self._directory.path, problem)
                 error = error or problem
@@ -263,6 +267,9 @@ class Supervisor:
         if self._problems:
             raise self._problems[0]
         await asyncio.to_thread(self._directory.prepare)
+        await self._lock.take(
+            lambda: self._report("data", detail="waiting for another to let it go")
+        )
         owner = await asyncio.to_thread(self._new_owner)
         await backend.prepare()
         if not self._external_database:
