@@ -39,6 +39,7 @@ PATIENT_SECONDS = 120.0
 MARKS_OF_CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 GRACE_SECONDS = 0.5  # for an answer that drips in; the SDK's own time-out is from byte to byte
 CONNECT_SECONDS = 1.0
+ENDING_SECONDS = 0.5
 LAST_SECONDS = 10.0
 
 
@@ -278,6 +279,8 @@ async def _fault(address: Address, error: Exception) -> EngineFault:
     """What stands behind an error of the SDK's, which tells little."""
     if _mentions_timeout(error):
         return _hung(address)
+    if "ConnectionReset" in repr(error):  # it is just ending, and may accept connections still
+        await asyncio.sleep(ENDING_SECONDS)
     fault = await _socket_fault(address, address.socket) if address.socket else None
     if fault is not None:
         return fault

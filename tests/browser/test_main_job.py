@@ -161,8 +161,19 @@ def label_picture(desk: Desk) -> None:
     with desk.page.expect_response(re.compile(r"/api/tasks/\d+/annotations")) as answer:
         submit.click()
     assert answer.value.status == 201
-    # The editor shows the task once more, and fails if its page has gone by then.
+    # The editor shows the task once more, and fails if its page has gone by then: so wait until it
+    # has asked for nothing more for a second.
     studio.get_by_text("Update", exact=True).wait_for()
+    studio.wait_for_function(
+        """() => {
+            const asked = performance.getEntriesByType("resource").length;
+            if (window.asked !== asked) {
+                window.asked = asked;
+                window.askedAt = performance.now();
+            }
+            return performance.now() - window.askedAt > 1000;
+        }"""
+    )
 
 
 def export_json(desk: Desk) -> list[dict]:

@@ -215,7 +215,7 @@ def test_a_line_that_breaks_again_and_again_is_enough(
 def test_what_the_registry_does_not_have_is_told(
     studio: Callable[..., LabelStudioClient], remote_image: str
 ) -> None:
-    client = studio(image=remote_image.replace(":1", ":2"))
+    client = studio(image=f"{remote_image.rpartition(':')[0]}:absent")
     client.start()
     error = client.wait_for_state("failed")["error"]
     assert "no image of that name and tag" in error["why"]

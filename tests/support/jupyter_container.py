@@ -36,6 +36,8 @@ class JupyterInContainer(Http):
         self.prefix = f"{self.base_url}labelstudio/"
         self.token = secrets.token_hex(16)
         socket = Path(engine.address.removeprefix("unix://"))
+        # What another Jupyter of this engine's has made is no sibling.
+        self._others = {container.id for container in self._made()}
         self._volume = self.client.volumes.create()
         self.container = self.client.containers.run(
             image,
@@ -77,7 +79,10 @@ class JupyterInContainer(Http):
             return False
 
     def siblings(self) -> list[docker.models.containers.Container]:
-        """The containers that labelstudio-proxy has made."""
+        """The containers that labelstudio-proxy has made since."""
+        return [container for container in self._made() if container.id not in self._others]
+
+    def _made(self) -> list[docker.models.containers.Container]:
         found: list[docker.models.containers.Container] = self.client.containers.list(
             all=True, filters={"label": LABEL}
         )
