@@ -133,16 +133,23 @@ def _serve(arguments: argparse.Namespace) -> None:
         origins=Origins(handoff.allow_origin, handoff.allow_origin_pat),
         frame_ancestors=handoff.frame_ancestors,
     )
-    try:
-        asyncio.run(
-            serve(
-                handoff.settings,
-                handoff.problems,
-                root_dir=handoff.root_dir or str(Path.cwd()),
-                place=place,
-                listen=Listen(arguments.unix_socket, arguments.port or 0),
-            )
+
+    async def serve_and_end() -> None:
+        status = await serve(
+            handoff.settings,
+            handoff.problems,
+            root_dir=handoff.root_dir or str(Path.cwd()),
+            place=place,
+            listen=Listen(arguments.unix_socket, arguments.port or 0),
+            parent=handoff.parent,
         )
+        # All is done. Threads that wait for an engine or a disk shall not keep it from ending.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+
+    try:
+        asyncio.run(serve_and_end())
     except OSError as error:
         where = arguments.unix_socket or f"port {arguments.port}"
         raise _Told(f"cannot listen on {where}: {error.strerror or error}") from error

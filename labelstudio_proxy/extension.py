@@ -104,4 +104,5 @@ def _handoff(serverapp: ServerApp) -> Handoff:
         allow_origin=serverapp.allow_origin,
         allow_origin_pat=serverapp.allow_origin_pat,
         frame_ancestors=ancestors[1].strip() if ancestors else "'self'",
+        parent=os.getpid(),
     )

@@ -24,6 +24,7 @@ class Handoff:
     allow_origin: str = ""
     allow_origin_pat: str = ""
     frame_ancestors: str = "'self'"
+    parent: int = 0  # Jupyter's pid; 0: not told
 
     def dump(self) -> str:
         """As text for the environment variable."""
@@ -36,6 +37,7 @@ class Handoff:
                 "allow_origin": self.allow_origin,
                 "allow_origin_pat": self.allow_origin_pat,
                 "frame_ancestors": self.frame_ancestors,
+                "parent": self.parent,
             }
         )
 

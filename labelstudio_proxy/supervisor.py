@@ -30,6 +30,8 @@ POLL_SECONDS = 0.1
 # would end again.
 PROVEN_SECONDS = 60.0
 EXPLAIN_LINES = 40
+# Longer than any part of a run takes to end.
+CANCEL_SECONDS = 12.0
 
 
 class State(str, Enum):
@@ -243,9 +245,8 @@ class Supervisor:
                 "Use Copy diagnostics and report it; the log of Jupyter has the details.",
             )
         finally:
-            for task in (run, interrupt):
-                task.cancel()
-            await asyncio.gather(run, interrupt, return_exceptions=True)
+            interrupt.cancel()
+            await _end(run)
         return None
 
     async def _run(self, backend: Backend) -> None:
@@ -406,3 +407,15 @@ def _ended(step: Step, state: str, now: float) -> Step:
     if step.state in {"done", "failed"}:
         return step
     return replace(step, state=state, seconds=0.0 if step.began is None else now - step.began)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended.
+
+    Once may not do: some libraries forget it if what they wait for comes at that very moment.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)
+    if not task.cancelled():
+        task.exception()  # else it would be complained that nobody has asked for it

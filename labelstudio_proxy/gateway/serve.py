@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import faulthandler
 import functools
 import hashlib
 import hmac
@@ -41,6 +42,9 @@ PARENT_POLL_SECONDS = 1.0
 COOKIE = "labelstudio-proxy"
 # For answers under way when the gateway ends; Label Studio has ended before.
 SHUTDOWN_SECONDS = 1.0
+# For all that has to end, Label Studio above all, which gets 30 s; then the process ends anyway.
+ENDING_SECONDS = 60.0
+JUPYTER_HAS_GONE = 1
 # Request lines and headers: Label Studio's data manager puts its filters into the address.
 LINE_BYTES = 64 * 1024
 # Each connection is an open file; many systems let a process have 1024 unless it asks.
@@ -62,10 +66,13 @@ async def serve(
     root_dir: str,
     place: Place,
     listen: Listen,
-) -> None:
+    parent: int = 0,
+) -> int:
     """Run the gateway until a signal comes or, behind Jupyter, until Jupyter has gone.
 
-    Label Studio is stopped before it returns. Raises OSError if it cannot listen.
+    Label Studio is stopped before it returns with the exit status, which is not 0: whoever starts
+    gateways shall not take such an end for a wish. `parent`: the pid of Jupyter, which starts it;
+    0 where that is not told. Raises OSError if it cannot listen.
     """
     os.umask(0o077)
     _share_one_heap()
@@ -106,7 +113,7 @@ async def serve(
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()
-    ended = _when_to_end(place.behind_jupyter)
+    ended = _when_to_end(place.behind_jupyter, parent)
     entry: Entry | None = None
     try:
         site: web.BaseSite
@@ -134,8 +141,9 @@ async def serve(
             print(  # noqa: T201 - for the person who ran the command
                 f"Label Studio: http://127.0.0.1:{port}{place.prefix}?token={token}", flush=True
             )
-        await ended
+        return await ended
     finally:
+        faulthandler.dump_traceback_later(ENDING_SECONDS, exit=True)
         if entry is not None:
             forget(entry)
         await supervisor.close()
@@ -230,25 +238,29 @@ def _cookie(request: web.BaseRequest) -> str:
     return f"{COOKIE}-{port}"
 
 
-def _when_to_end(behind_jupyter: bool) -> asyncio.Future[None]:
-    """Done when a signal asks for the end, or when Jupyter, the parent, has gone."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
+def _when_to_end(behind_jupyter: bool, parent: int) -> asyncio.Future[int]:
+    """Done, with the exit status, when a signal asks for the end, or when Jupyter has gone.
 
-    def end() -> None:
+    A process's parent changes as it ends, to one that runs already: so its pid, used again, cannot
+    be taken for it. But it may have ended before this process looks for the first time.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def end(status: int) -> None:
         if not ended.done():
-            ended.set_result(None)
+            ended.set_result(status)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
-            loop.add_signal_handler(number, end)
+            loop.add_signal_handler(number, end, 128 + number)
     if behind_jupyter:
-        parent = os.getppid()
+        parent = parent or os.getppid()
 
         def look() -> None:
             if os.getppid() != parent:
                 logger.warning("Jupyter has gone; stopping Label Studio")
-                end()
+                end(JUPYTER_HAS_GONE)
             elif not ended.done():
                 loop.call_later(PARENT_POLL_SECONDS, look)
 

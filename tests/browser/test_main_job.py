@@ -130,11 +130,29 @@ def create_project(desk: Desk) -> None:
     studio.wait_for_url(re.compile(r"/projects/\d+/data"), timeout=STEP_MS)
 
 
+def rest(studio: Frame) -> None:
+    """Wait until the page has asked for nothing more for a second, as a person would.
+
+    Label Studio's editor throws an error if its part of the page is made anew as it opens.
+    """
+    studio.wait_for_function(
+        """() => {
+            const asked = performance.getEntriesByType("resource").length;
+            if (window.asked !== asked) {
+                window.asked = asked;
+                window.askedAt = performance.now();
+            }
+            return performance.now() - window.askedAt > 1000;
+        }"""
+    )
+
+
 def see_thumbnail(desk: Desk) -> None:
     desk.studio.wait_for_function(
         """() => [...document.images].some(
             (image) => image.src.includes("/data/upload/") && image.naturalWidth === 64)"""
     )
+    rest(desk.studio)
 
 
 def label_picture(desk: Desk) -> None:
@@ -161,23 +179,13 @@ def label_picture(desk: Desk) -> None:
     with desk.page.expect_response(re.compile(r"/api/tasks/\d+/annotations")) as answer:
         submit.click()
     assert answer.value.status == 201
-    # The editor shows the task once more, and fails if its page has gone by then: so wait until it
-    # has asked for nothing more for a second.
     studio.get_by_text("Update", exact=True).wait_for()
-    studio.wait_for_function(
-        """() => {
-            const asked = performance.getEntriesByType("resource").length;
-            if (window.asked !== asked) {
-                window.asked = asked;
-                window.askedAt = performance.now();
-            }
-            return performance.now() - window.askedAt > 1000;
-        }"""
-    )
+    rest(studio)
 
 
 def export_json(desk: Desk) -> list[dict]:
     desk.open("projects/1/data")
+    rest(desk.studio)
     desk.studio.get_by_role("button", name="Export").click()
     with desk.page.expect_download() as download:
         desk.studio.locator("[class*=modal]").get_by_role("button", name="Export").click()

@@ -17,6 +17,9 @@ import pytest
 from support.gateway import PROGRAM, Gateway, add_account, script
 from support.processes import clean_environment, pids_that_mention, wait_for
 
+from labelstudio_proxy.config import LabelStudioProxy
+from labelstudio_proxy.handoff import VARIABLE, Handoff
+
 ECHO = '"$(dirname "$0")/echo-label-studio" "$@"'
 
 
@@ -234,6 +237,8 @@ def test_it_ends_on_sigterm_and_leaves_nothing(gateway: Callable[..., Gateway]) 
     assert len(entries) == 1
     assert entries[0].stat().st_mode & 0o077 == 0
     assert made.process.stop()
+    # Not 0: jupyter-server-proxy starts only those again that end otherwise.
+    assert made.process.returncode == 128 + signal.SIGTERM
     assert not label_studios(made)
     assert not list(made.home.rglob("labelstudio-proxy-*"))
 
@@ -252,6 +257,21 @@ def test_it_ends_when_jupyter_has_gone(data_dir: Path, tmp_path: Path) -> None:
         timeout=60,
     )
     wait_for(lambda: not pids_that_mention(tmp_path), what="the gateway to end")
+
+
+def test_it_ends_when_jupyter_had_gone_before_it_looked(data_dir: Path, tmp_path: Path) -> None:
+    # As its parent sees it: who started it is another.
+    handoff = Handoff(LabelStudioProxy(data_dir=str(data_dir)), parent=os.getppid())
+    ended = subprocess.run(
+        [sys.executable, "-m", "labelstudio_proxy", "serve", "--unix-socket", str(tmp_path / "s")],
+        env=clean_environment(tmp_path / "home") | {VARIABLE: handoff.dump()},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert "Jupyter has gone" in ended.stderr
 
 
 def run(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:

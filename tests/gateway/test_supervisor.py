@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -92,6 +94,27 @@ async def test_one_that_ignores_sigterm_is_ended_all_the_same(
     life.supervisor.stop()
     await life.until(State.STOPPED)
     assert not life.processes()
+
+
+async def test_a_stop_that_a_library_forgets_is_asked_for_again(
+    lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CANCEL_SECONDS", 0.2)
+    wait = ProcessBackend.wait
+
+    async def forgetful(self: ProcessBackend) -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            return await wait(self)
+        return await wait(self)
+
+    monkeypatch.setattr(ProcessBackend, "wait", forgetful)
+    add_account(data_dir, "ada@localhost")
+    life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
+    lives.append(life)
+    life.supervisor.start()
+    await life.until(State.READY)
+    life.supervisor.stop()
+    await asyncio.wait_for(life.until(State.STOPPED), 20)
 
 
 async def test_an_earlier_life_does_not_explain_a_later_end(

@@ -130,7 +130,10 @@ class JupyterLab(Http):
         try:
             wait_for(
                 lambda: not pids_that_mention(self.home),
-                what=lambda: f"Jupyter has left processes behind: {self._descendants()}",
+                what=lambda: (
+                    f"Jupyter has left processes behind: {self._descendants()}\n"
+                    f"{self.process.log_tail()}"
+                ),
                 timeout=20,
             )
             assert in_time, f"Jupyter did not end within 20 s of SIGTERM\n{self.process.log_tail()}"

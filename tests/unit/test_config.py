@@ -179,6 +179,7 @@ def test_the_handoff_gives_back_what_it_was_given() -> None:
         allow_origin="https://a",
         allow_origin_pat=".*",
         frame_ancestors="'self' https://portal",
+        parent=4711,
     )
     again = Handoff.load(handoff.dump())
     assert again.dump() == handoff.dump()
