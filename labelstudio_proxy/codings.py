@@ -10,8 +10,10 @@ BROTLI, GZIP, IDENTITY = "br", "gzip", "identity"
 # What is packed smallest comes first.
 CODINGS = (BROTLI, GZIP, IDENTITY)
 
-# Fast enough to wait for: 2.5 MB of script take 0.05 s (brotli) and 0.06 s (gzip).
+# Fast enough for what is packed each time: 2.5 MB of script take 0.05 s (brotli), 0.06 s (gzip).
 FAST = {BROTLI: 5, GZIP: 6}
+# For what is packed once, while somebody waits: 3 % smaller (brotli), in 0.16 s.
+ONCE = {BROTLI: 9, GZIP: 6}
 # 12 % smaller than the fast one (brotli), in sixty times the time.
 BEST = {BROTLI: 11, GZIP: 9}
 
@@ -64,8 +66,8 @@ def packable(kind: str, length: int) -> bool:
 
 
 def level_for(coding: str, length: int) -> int:
-    """How hard to pack so many bytes while somebody waits for them."""
-    return (BEST if length <= SHORT_BYTES else FAST)[coding]
+    """How hard to pack so many bytes, which are kept, while somebody waits for them."""
+    return (BEST if length <= SHORT_BYTES else ONCE)[coding]
 
 
 def pack(data: bytes, coding: str, level: int) -> bytes:

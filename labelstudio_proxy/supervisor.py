@@ -25,7 +25,7 @@ from .upstream import Endpoint, healthy, open_session
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 # A Label Studio that ends after it was ready for so long is started again; one that ends sooner
 # would end again.
 PROVEN_SECONDS = 60.0

@@ -35,6 +35,8 @@ MAX_BODY_BYTES = 1 << 62
 WAITING_CHUNKS = 4
 CONNECT_SECONDS = 30.0
 CONNECT_POLL_SECONDS = 0.1
+READY_SECONDS = 3.0  # simpervisor waits 5 s for an answer
+READY_POLL_SECONDS = 0.02
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOP_BY_HOP = (
     *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),
@@ -170,6 +172,20 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             if process is not None and not supervised.running and process.returncode == 0:
                 del self.state["proc"]
         await self.ensure_process()
+
+    async def _http_ready_func(self, process: Any) -> bool:
+        """Whether the gateway listens: jupyter-server-proxy asks, in pauses that double each time.
+
+        So the answer is worth waiting for.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        while process.running and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_unix_connection(self.unix_socket)
+                writer.close()
+                return True
+            await asyncio.sleep(READY_POLL_SECONDS)
+        return False
 
     async def _find_asset(self) -> AssetAnswer | None:
         """The answer from what the gateway keeps on disk, if it is an asset that is asked for."""

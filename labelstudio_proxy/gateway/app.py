@@ -23,7 +23,7 @@ from ..datadir import DataDirectory
 from ..problem import Problem
 from ..supervisor import Snapshot, State, Supervisor
 from ..upstream import open_session
-from . import guard
+from . import guard, heap
 from .assets import Assets, concerns, send
 from .diagnostics import diagnostics
 from .identity import Identity, establish, explain_refusal
@@ -43,6 +43,7 @@ STREAM_BEAT_SECONDS = 10.0
 LOG_LINES = 200
 RETRY_SECONDS = 2
 WATCH_SECONDS = 60.0
+REST_SECONDS = 2.0
 
 OWN_PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -90,6 +91,7 @@ class Gateway:
         self._assets = assets
         self._media = media
         self._watching = asyncio.create_task(self._watch())
+        self._rest: asyncio.TimerHandle | None = None
         self._upstream: Upstream | None = None
         self._connecting = asyncio.Lock()
         self._own: dict[
@@ -116,6 +118,14 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """Answer a request for `path`: encoded, with its query, without the prefix."""
+        try:
+            return await self._answer(request, path)
+        finally:
+            if self._rest is not None:
+                self._rest.cancel()
+            self._rest = asyncio.get_running_loop().call_later(REST_SECONDS, heap.give_back)
+
+    async def _answer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         plain = unquote(path.partition("?")[0])
         reason = guard.refusal(request.method, request.headers, self._place.origins)
         if reason is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import faulthandler
 import functools
 import hashlib
@@ -31,6 +30,7 @@ from ..logbook import LogBook
 from ..problem import Problem
 from ..registry import Entry, forget, register
 from ..supervisor import Supervisor
+from . import heap
 from .app import Gateway, Place
 from .assets import Assets
 from .headers import without_token
@@ -75,7 +75,7 @@ async def serve(
     0 where that is not told. Raises OSError if it cannot listen.
     """
     os.umask(0o077)
-    _share_one_heap()
+    heap.share_one()
     _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())
@@ -149,13 +149,6 @@ async def serve(
         await supervisor.close()
         await gateway.close()
         await runner.cleanup()
-
-
-def _share_one_heap() -> None:
-    """Ask for one heap for all threads: of each one's own, glibc gives little back (measured: 20 MB)."""
-    m_arena_max = -8
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(m_arena_max, 1)
 
 
 def _pointer(listen: Listen) -> Path | None:
