@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import io
+import os
 import re
 import socket
 import statistics
@@ -19,8 +20,10 @@ from urllib.parse import quote, urlsplit
 from support.gateway import ECHO, answer, script
 from support.jupyter import JupyterLab
 from support.label_studio import BareLabelStudio
+from support.processes import children, command_line
 
 from .bench import Bench, NotPossible, alternate, measures
+from .processor import profile
 from .results import Compare, Row, Sample, Table, number
 from .servers import Chain, Way, files, way_to
 from .throughput import ALONE, PLAIN, SAME, TILE, others, samples, take
@@ -275,6 +278,17 @@ def transfers(bench: Bench) -> list[Row | Table]:
     rows += [
         _transfer("transfer-download", f"{size // MB} MB downloaded from a fast program", runs),
         memory_row("transfer-download-memory", f"{size // MB} MB downloaded", memory),
+        profile(
+            "transfer-download-profile",
+            f"Processor time of one such download of {size // MB} MB",
+            {
+                "the fast program": _program_pid(chain),
+                "the gateway": chain.gateway_pid,
+                "Jupyter": chain.jupyter.process.pid,
+                "who downloads": os.getpid(),
+            },
+            lambda: get(chain.whole),
+        ),
     ]
 
     size = bench.size(UPLOAD)
@@ -304,6 +318,11 @@ def transfers(bench: Bench) -> list[Row | Table]:
         memory_row("transfer-upload-memory", f"{size // MB} MB uploaded", memory),
     ]
     return rows
+
+
+def _program_pid(chain: Chain) -> int:
+    (pid,) = (pid for pid in children(chain.gateway_pid) if str(ECHO) in command_line(pid))
+    return pid
 
 
 def _transfer(key: str, what: str, runs: dict[str, Sample | str]) -> Row:

@@ -75,7 +75,7 @@ async def serve(
     0 where that is not told. Raises OSError if it cannot listen.
     """
     os.umask(0o077)
-    heap.share_one()
+    heap.set_up()
     _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())
