@@ -52,7 +52,7 @@ class StatusHandler(APIHandler):
                 raise web.HTTPError(504, "Label Studio's gateway does not answer") from error
         if state is None:
             # Here, not above: Jupyter's start shall not wait for it.
-            from .supervisor import Snapshot
+            from .snapshot import Snapshot
 
             state = {**Snapshot().as_json(), "log": []}
         self.finish({**state, **self.instance})

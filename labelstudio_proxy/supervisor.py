@@ -3,108 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import lzma
 import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any
 
 from . import template
-from ._version import __version__
-from .backends.base import PULL, Backend, Held, Owner, Report
-from .backends.build import Build
+from .backends.base import PULL, Backend, Held, NotAgain, Owner, Report
 from .datadir import DataDirectory
 from .directory_lock import DirectoryLock
 from .logbook import LogBook
 from .problem import Problem
+from .restarts import MOST_ENDS, WITHIN_SECONDS, Restarts
+from .snapshot import Snapshot, State, Step, as_ended
 from .upstream import Endpoint, healthy, open_session
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
-# A Label Studio that ends after it was ready for so long is started again; one that ends sooner
-# would end again.
-PROVEN_SECONDS = 60.0
 EXPLAIN_LINES = 40
 # Longer than any part of a run takes to end.
 CANCEL_SECONDS = 12.0
 
 
-class State(str, Enum):
-    """Where Label Studio is in its life."""
+class _Ended(Problem):
+    """Label Studio has ended by itself, for the reason that `problem` tells."""
 
-    STOPPED = "stopped"
-    PREPARING = "preparing"
-    PULLING = "pulling"
-    STARTING = "starting"
-    READY = "ready"
-    STOPPING = "stopping"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a start, for the start page."""
-
-    id: str
-    title: str
-    state: str = "next"  # next, current, done, failed
-    detail: str = ""
-    began: float | None = None  # Unix time, seconds
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is known at one moment. Never changed: a change makes a new one."""
-
-    state: State = State.STOPPED
-    steps: tuple[Step, ...] = ()
-    progress: tuple[int, int] | None = None  # done, total of the current step
-    versions: dict[str, str] = field(default_factory=lambda: {"labelstudio-proxy": __version__})
-    backend: str = ""
-    started_at: float | None = None  # Unix time, seconds
-    ready_after: float | None = None  # seconds
-    restarts: int = 0
-    # how many of them somebody asked for, and how many because Label Studio had ended
-    restart_reasons: dict[str, int] = field(default_factory=dict)
-    error: Problem | None = None
-    endpoint: Endpoint | None = None
-    build: Build = field(default_factory=Build)
-
-    @property
-    def underway(self) -> bool:
-        """Whether a start is going on."""
-        return self.state in {State.PREPARING, State.PULLING, State.STARTING}
-
-    def as_json(self) -> dict[str, Any]:
-        """For the start page and for programs; where Label Studio listens is left out."""
-        now = time.time()
-        return {
-            "state": self.state.value,
-            "steps": [_step_json(step, now) for step in self.steps],
-            "progress": self.progress and {"done": self.progress[0], "total": self.progress[1]},
-            "versions": self.versions,
-            "backend": self.backend,
-            "started_at": self.started_at,
-            "now": now,
-            "ready_after": self.ready_after,
-            "restarts": self.restarts,
-            "restart_reasons": self.restart_reasons,
-            "error": self.error and self.error.as_json(),
-        }
-
-
-def _step_json(step: Step, now: float) -> dict[str, Any]:
-    fields = asdict(step)
-    began = fields.pop("began")
-    if step.state == "current" and began is not None:
-        fields["seconds"] = now - began
-    return fields
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what, problem.why, problem.remedy)
+        self.problem = problem
 
 
 class Supervisor:
@@ -141,6 +73,7 @@ class Supervisor:
         self._life: asyncio.Task[None] | None = None
         self._background = False
         self._closed = False
+        self._restarts = Restarts()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -159,9 +92,19 @@ class Supervisor:
         self._background = self._background and background
         if self._life is None or self._life.done():
             self._background = background
+            self._restarts = Restarts()
             # At once, so that whoever asked for the start sees it.
-            self._change(state=State.PREPARING, steps=(), started_at=time.time(), error=None)
+            self._change(
+                state=State.PREPARING,
+                steps=(),
+                started_at=time.time(),
+                error=None,
+                next_start=None,
+            )
             self._life = asyncio.create_task(self._live())
+        elif self._snapshot.next_start is not None:  # so not yet
+            self._restarts = Restarts()
+            self._interrupt.set()
 
     def stop(self) -> None:
         """Want Label Studio stopped, whatever it is doing."""
@@ -171,6 +114,7 @@ class Supervisor:
     def restart(self) -> None:
         """Want Label Studio to be stopped, if it runs, and started."""
         self._interrupt.set()
+        self._restarts = Restarts()
         self.start()
 
     async def close(self) -> None:
@@ -193,38 +137,86 @@ class Supervisor:
             self._interrupt.clear()
             backend = self._make_backend(self._report, self._add_line)
             error = await self._run_until_interrupted(backend)
-            lasted = self._ready_seconds()
-            if error is not None:
-                logger.warning("Label Studio (%s): %s", self._directory.path, error)
-                if lasted < PROVEN_SECONDS or isinstance(error, Held):
-                    self._wanted = False
-                if self._wanted:
-                    self._add_line(f"labelstudio-proxy: {error.what} It is started again.")
+            again = False
+            if error is not None and not self._interrupt.is_set():
+                again = self._is_worth_another(error)
+                self._wanted = again
+                error = self._told(error)
             self._change(state=State.STOPPING, endpoint=None)
-            try:
-                await backend.stop()
-                if not isinstance(error, Held):  # that one still has the database
-                    self._lock.release()
-            except Problem as problem:
-                logger.warning("Label Studio (%s): %s", self._directory.path, problem)
-                error = error or problem
-            except Exception:
-                # Nothing more can be done for this one; whoever waits must not wait for ever.
-                logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
-            if error is not None and not self._wanted and not self._background:
-                self._fail(error)
-            elif not self._wanted:
-                self._change(state=State.STOPPED, steps=(), progress=None, started_at=None)
-                logger.info("Label Studio (%s) is stopped", self._directory.path)
+            unstopped = await self._stop_backend(backend, error)
+            if again and error is not None and not self._interrupt.is_set():
+                await self._pause(error)
+            elif self._wanted:  # by somebody, meanwhile
+                self._count("asked")
             else:
-                reason = "asked" if error is None else "ended"
-                counts = self._snapshot.restart_reasons
-                self._change(
-                    restarts=self._snapshot.restarts + 1,
-                    restart_reasons={**counts, reason: counts.get(reason, 0) + 1},
-                )
-        if self._snapshot.underway:  # stopped before it began
-            self._change(state=State.STOPPED, steps=(), progress=None, started_at=None)
+                shown = unstopped if self._interrupt.is_set() else error or unstopped
+                if shown is not None and not self._background:
+                    self._fail(shown)
+                    return
+        self._change(
+            state=State.STOPPED,
+            steps=(),
+            progress=None,
+            started_at=None,
+            error=None,
+            next_start=None,
+        )
+        logger.info("Label Studio (%s) is stopped", self._directory.path)
+
+    def _is_worth_another(self, error: Problem | None) -> bool:
+        """Whether to start again what ended with `error`: what was ready, a few times, is."""
+        proven = self._snapshot.state is State.READY or bool(self._restarts.ends)
+        if not isinstance(error, _Ended) or not proven or isinstance(error.problem, NotAgain):
+            return False
+        self._restarts = self._restarts.ended(time.monotonic())
+        return not self._restarts.exhausted
+
+    def _told(self, error: Problem) -> Problem:
+        """What is shown of the end of a run."""
+        logger.warning("Label Studio (%s): %s", self._directory.path, error)
+        if not isinstance(error, _Ended):
+            return error
+        problem = error.problem
+        if not self._restarts.exhausted:
+            return problem
+        minutes = f"{WITHIN_SECONDS / 60:g} minutes"
+        return Problem(
+            problem.what,
+            f"{problem.why} It has ended {MOST_ENDS} times within {minutes}, and is not started "
+            "again by itself any more.",
+            problem.remedy,
+        )
+
+    async def _stop_backend(self, backend: Backend, error: Problem | None) -> Problem | None:
+        """Stop what has ended with `error`; why it could not be, if so."""
+        try:
+            await backend.stop()
+            if not isinstance(error, Held):  # that one still has the database
+                self._lock.release()
+        except Problem as problem:
+            logger.warning("Label Studio (%s): %s", self._directory.path, problem)
+            return problem
+        except Exception:
+            # Nothing more can be done for this one; whoever waits must not wait for ever.
+            logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
+        return None
+
+    async def _pause(self, error: Problem) -> None:
+        """Show the error until it is time for the next start, or somebody wants something."""
+        pause = self._restarts.pause
+        self._add_line(f"labelstudio-proxy: {error.what} It is started again in {pause:g} s.")
+        self._fail(error, next_start=time.time() + pause)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._interrupt.wait(), pause)
+        if self._wanted:
+            self._count("ended")
+
+    def _count(self, reason: str) -> None:
+        counts = self._snapshot.restart_reasons
+        self._change(
+            restarts=self._snapshot.restarts + 1,
+            restart_reasons={**counts, reason: counts.get(reason, 0) + 1},
+        )
 
     async def _run_until_interrupted(self, backend: Backend) -> Problem | None:
         """Run Label Studio; gives the Problem it ended with, None if that was wanted."""
@@ -261,6 +253,7 @@ class Supervisor:
             started_at=now,
             ready_after=None,
             error=None,
+            next_start=None,
         )
         logger.info("Label Studio (%s) is starting", self._directory.path)
         self._report("data")
@@ -292,7 +285,7 @@ class Supervisor:
         finally:
             ended.cancel()
         last_words = [line for _, line in self.log.since(said_before)][-EXPLAIN_LINES:]
-        raise backend.explain(how, last_words)
+        raise _Ended(backend.explain(how, last_words))
 
     async def _until_healthy(self, endpoint: Endpoint, ended: asyncio.Task[str]) -> None:
         deadline = time.monotonic() + self._start_timeout
@@ -332,30 +325,24 @@ class Supervisor:
         now = time.time()
         self._change(
             state=State.READY,
-            steps=tuple(_ended(step, "done", now) for step in self._snapshot.steps),
+            steps=tuple(as_ended(step, "done", now) for step in self._snapshot.steps),
             progress=None,
             ready_after=now - started,
             endpoint=endpoint,
         )
         logger.info("Label Studio (%s) is ready after %.1f s", self._directory.path, now - started)
 
-    def _ready_seconds(self) -> float:
-        """How long the life that just ended had been ready."""
-        snapshot = self._snapshot
-        if snapshot.state is not State.READY or snapshot.started_at is None:
-            return 0.0
-        return time.time() - snapshot.started_at - (snapshot.ready_after or 0.0)
-
-    def _fail(self, error: Problem) -> None:
+    def _fail(self, error: Problem, next_start: float | None = None) -> None:
         now = time.time()
         self._change(
             state=State.FAILED,
             steps=tuple(
-                _ended(step, "failed", now) if step.state == "current" else step
+                as_ended(step, "failed", now) if step.state == "current" else step
                 for step in self._snapshot.steps
             ),
             progress=None,
             error=error,
+            next_start=next_start,
         )
 
     def _report(
@@ -373,7 +360,7 @@ class Supervisor:
             return
         position = ids.index(step)
         steps = [
-            _ended(each, "done", now) if index < position else each
+            as_ended(each, "done", now) if index < position else each
             for index, each in enumerate(self._snapshot.steps)
         ]
         current = steps[position]
@@ -400,13 +387,6 @@ class Supervisor:
     def _announce(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def _ended(step: Step, state: str, now: float) -> Step:
-    """The step as `state` (done or failed); a step that was never begun took no time."""
-    if step.state in {"done", "failed"}:
-        return step
-    return replace(step, state=state, seconds=0.0 if step.began is None else now - step.began)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -30,8 +30,12 @@ class Report(Protocol):
         """`step`: an id of `Backend.steps`; `detail`: what to show beside it; `done` of `total`."""
 
 
-class Held(Problem):
-    """A Problem that somebody has brought about on purpose: not to be mended by starting again."""
+class NotAgain(Problem):
+    """After which Label Studio is not started again by itself: somebody meant it, or it recurs."""
+
+
+class Held(NotAgain):
+    """Somebody keeps Label Studio from working, and it goes on having the data."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..datadir import DataDirectory
 from ..listener import engine_listener
 from ..problem import Problem
 from ..upstream import Endpoint, healthy, open_session
-from .base import PULL, Backend, Held, Owner, Report
+from .base import PULL, Backend, Held, NotAgain, Owner, Report
 from .build import Build
 from .docker_container import (
     DATA,
@@ -583,7 +583,7 @@ class DockerBackend(Backend):
         return f"exit status {state.get('ExitCode')}"
 
     def _gone(self, what: str, why: str, remedy: str = "Try again.") -> Problem:
-        return Problem(f"Label Studio's container {self._name} {what}.", why, remedy)
+        return NotAgain(f"Label Studio's container {self._name} {what}.", why, remedy)
 
 
 async def pull(engine: Engine, settings: DockerSettings, report: Report) -> Any:

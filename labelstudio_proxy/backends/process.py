@@ -24,11 +24,13 @@ from ..problem import Problem
 from ..upstream import Endpoint
 from .base import Backend, Owner, Report
 from .build import Build
+from .standstill import LOOK_SECONDS, LOOKS, Standstill
 
 SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
 PROBE_SECONDS = 30.0
 PORT_POLL_SECONDS = 1.0
+STANDING_STILL = "standing still"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 on Linux, 104 on macOS
 
 INSTALL = (
@@ -76,6 +78,7 @@ class ProcessBackend(Backend):
         self._reader: asyncio.Task[None] | None = None
         self._socket_dir: Path | None = None
         self._port: int | None = None
+        self._standstill: Standstill | None = None
         self._applied = 0
         self._migrations = 0
 
@@ -118,9 +121,24 @@ class ProcessBackend(Backend):
         self._reader = asyncio.create_task(self._read(self._process))
         return endpoint
 
+    async def answered(self) -> None:
+        assert self._process is not None, "launch() comes first"
+        # Another server, or a script that starts it, may well wait in silence. And before its first
+        # answer, Label Studio may wait for its database.
+        if self._port is None:
+            self._standstill = Standstill(self._process.pid, SERVER)
+
     async def wait(self) -> str:
         assert self._process is not None, "launch() comes first"
-        code = await self._end(self._process)
+        ended = asyncio.create_task(self._end(self._process))
+        try:
+            while not (await asyncio.wait([ended], timeout=LOOK_SECONDS))[0]:
+                looker = self._standstill
+                if looker is not None and await asyncio.to_thread(looker.look):
+                    return STANDING_STILL
+            code = await ended
+        finally:
+            ended.cancel()
         if self._reader is not None:
             # A grandchild that keeps the pipe open must not hide that Label Studio has ended.
             await asyncio.wait([self._reader], timeout=1)
@@ -148,6 +166,13 @@ class ProcessBackend(Backend):
             ended.cancel()
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
+        if how == STANDING_STILL:
+            return Problem(
+                "Label Studio does not go on.",
+                f"For {LOOK_SECONDS * LOOKS:g} seconds none of it has run: somebody may have stopped "
+                "it (`kill -STOP`).",
+                "Try again.",
+            )
         found = self._installation
         says_nothing = how.startswith("exit") and not any(tail)
         if found is not None and found.python is None and says_nothing:
@@ -164,6 +189,7 @@ class ProcessBackend(Backend):
         if process is not None:
             if process.returncode is None:
                 _signal_group(process.pid, signal.SIGTERM)
+                _signal_group(process.pid, signal.SIGCONT)  # else one that was stopped would wait
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(process.wait(), STOP_SECONDS)
             # Whatever of its group is left, Label Studio itself included.

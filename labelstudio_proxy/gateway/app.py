@@ -21,7 +21,8 @@ from ..codings import chosen
 from ..config import LabelStudioProxy
 from ..datadir import DataDirectory
 from ..problem import Problem
-from ..supervisor import Snapshot, State, Supervisor
+from ..snapshot import Snapshot, State
+from ..supervisor import Supervisor
 from ..upstream import open_session
 from . import guard, heap
 from .assets import Assets, concerns, send
@@ -363,7 +364,7 @@ class Gateway:
                 shown = supervisor.snapshot
                 news += _event("state", shown.as_json())
             await response.write(news or b": still here\n\n")
-            if shown.state in {State.READY, State.FAILED}:
+            if shown.state in {State.READY, State.FAILED} and shown.next_start is None:
                 break
             if loop.time() >= end:
                 break

@@ -39,6 +39,8 @@ _WORDS = {
     "ready": ("Opening Label Studio…", "Label Studio is ready."),
     "stopping": ("Stopping Label Studio…", "This takes a few seconds."),
     "failed": ("Label Studio could not be started", ""),
+    # failed, and to be started again by itself
+    "waiting": ("Label Studio has ended", "It is started again by itself, in a minute at most."),
 }
 _STEP_WORDS = {"done": "done", "current": "in progress", "next": "to do", "failed": "failed"}
 
@@ -59,16 +61,17 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     page opens Label Studio by reloading itself, so send it at the very URL that was asked for.
     """
     state, started = snapshot["state"], snapshot["started_at"]
+    waiting = snapshot["next_start"] is not None
     elapsed = None if started is None else max(0, int(snapshot["now"] - started))
     facts = " · ".join(map(" ".join, snapshot["versions"].items()))
     return _render(
         prefix,
         state,
-        _WORDS[state][0],
+        _words(snapshot)[0],
         snapshot["error"] or {},
         {"prefix": prefix, "words": _WORDS, "stepWords": _STEP_WORDS, "snapshot": snapshot},
         sentence=escape(_sentence(snapshot)),
-        refresh="" if state in ("stopped", "failed") else _REFRESH,
+        refresh="" if state in ("stopped", "failed") and not waiting else _REFRESH,
         elapsed=_duration(elapsed),
         steps="".join(_step(step, snapshot["progress"]) for step in snapshot["steps"]),
         open=" open" if state == "failed" else "",
@@ -106,9 +109,13 @@ def _render(
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
+def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
+    return _WORDS["waiting" if snapshot["next_start"] is not None else snapshot["state"]]
+
+
 def _sentence(snapshot: Mapping[str, Any]) -> str:
     """What is happening now and what is next; `sentence` in start.js says the same."""
-    said = [_WORDS[snapshot["state"]][1]]
+    said = [_words(snapshot)[1]]
     now = [step["title"] for step in snapshot["steps"] if step["state"] == "current"]
     then = [step["title"] for step in snapshot["steps"] if step["state"] == "next"]
     if now and snapshot["state"] in ("preparing", "pulling", "starting"):

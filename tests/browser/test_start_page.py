@@ -64,6 +64,7 @@ class Gateway:
             "ready_after": None,
             "restarts": 0,
             "error": None,
+            "next_start": None,
         }
         self.log: list[tuple[int, str]] = []
         self.answers = "well"  # or "login", "not" (at all), "buffered" or "eventless" (no events)

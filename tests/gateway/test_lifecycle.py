@@ -178,6 +178,7 @@ def test_one_that_is_killed_in_use_is_named(gateway: Callable[..., Gateway]) -> 
     page = made.ask("GET", "/", [("Accept", "text/html")])
     assert page.status == 200
     assert b"Label Studio" in page.body
+    until(made, "ready")
 
 
 def test_a_start_that_takes_too_long_ends_and_leaves_nothing(

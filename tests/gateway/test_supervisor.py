@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from support.gateway import ECHO, add_account, script
 from support.processes import pids_that_mention
 
+from labelstudio_proxy import restarts
 from labelstudio_proxy import supervisor as module
 from labelstudio_proxy.backends import process
 from labelstudio_proxy.backends.environment import labelstudio_environment
@@ -21,7 +23,8 @@ from labelstudio_proxy.backends.process import ProcessBackend
 from labelstudio_proxy.datadir import DataDirectory
 from labelstudio_proxy.logbook import LogBook
 from labelstudio_proxy.problem import Problem
-from labelstudio_proxy.supervisor import State, Supervisor
+from labelstudio_proxy.snapshot import State
+from labelstudio_proxy.supervisor import Supervisor
 
 
 class Life:
@@ -64,22 +67,85 @@ async def lives() -> AsyncIterator[list[Life]]:
         assert not life.processes()
 
 
-async def test_one_that_dies_after_it_has_proven_itself_is_started_again(
-    lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+async def ready_then_killed(life: Life) -> None:
+    await life.until(State.READY)
+    for pid in life.processes():
+        os.kill(pid, signal.SIGKILL)
+    await life.until(State.FAILED)
+
+
+async def test_one_that_is_killed_in_use_is_started_again(
+    lives: list[Life], data_dir: Path
 ) -> None:
-    monkeypatch.setattr(module, "PROVEN_SECONDS", 0.0)
     add_account(data_dir, "ada@localhost")
     life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
     lives.append(life)
     life.supervisor.start()
+    await ready_then_killed(life)
+    shown = life.supervisor.snapshot
+    assert shown.error is not None
+    assert "SIGKILL" in shown.error.what
+    assert shown.next_start is not None
+    assert 0 < shown.next_start - time.time() <= 1
+    assert not life.processes()
     await life.until(State.READY)
-    (killed,) = life.processes()
-    os.kill(killed, signal.SIGKILL)
-    while life.supervisor.snapshot.restarts == 0:
+    shown = life.supervisor.snapshot
+    assert (shown.restarts, shown.restart_reasons, shown.error) == (1, {"ended": 1}, None)
+    assert shown.next_start is None
+
+
+@pytest.mark.parametrize("status", [0, 1])
+async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
+    lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(restarts, "FIRST_SECONDS", 0.01)
+    add_account(data_dir, "ada@localhost")
+    starts = data_dir.parent / "starts"
+    # Ready once; after that it ends at once.
+    life = Life(
+        data_dir,
+        f"echo >> {starts}",
+        f"[ $(wc -l < {starts}) = 1 ] || {{ echo last words; exit {status}; }}",
+        f'exec {sys.executable} {ECHO} "$@"',
+    )
+    lives.append(life)
+    life.supervisor.start()
+    await ready_then_killed(life)
+    while life.supervisor.snapshot.next_start is not None or (
+        life.supervisor.snapshot.state is not State.FAILED
+    ):
         await life.supervisor.changed(1)
-    await life.until(State.READY, State.FAILED)
-    assert life.supervisor.snapshot.state is State.READY
-    assert life.processes() != [killed]
+    error = life.supervisor.snapshot.error
+    assert error is not None
+    assert f"exit status {status}" in error.what
+    assert "5 times within 10 minutes" in error.why
+    assert "last words" in life.supervisor.log.tail(1)
+    assert starts.read_text().count("\n") == restarts.MOST_ENDS
+    await asyncio.sleep(0.2)
+    assert starts.read_text().count("\n") == restarts.MOST_ENDS
+    # Try again: a start that somebody asks for, and that is not repeated if it fails
+    life.supervisor.start()
+    await life.until(State.FAILED)
+    assert life.supervisor.snapshot.next_start is None
+    assert starts.read_text().count("\n") == restarts.MOST_ENDS + 1
+
+
+async def test_while_it_waits_a_start_is_at_once_and_a_stop_ends_the_waiting(
+    lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "FIRST_SECONDS", 1000.0)
+    monkeypatch.setattr(restarts, "LONGEST_SECONDS", 1000.0)
+    add_account(data_dir, "ada@localhost")
+    life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
+    lives.append(life)
+    life.supervisor.start()
+    await ready_then_killed(life)
+    life.supervisor.start()
+    await ready_then_killed(life)
+    life.supervisor.stop()
+    await life.until(State.STOPPED)
+    shown = life.supervisor.snapshot
+    assert (shown.error, shown.next_start) == (None, None)
 
 
 async def test_one_that_ignores_sigterm_is_ended_all_the_same(

@@ -16,7 +16,7 @@ from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import command_line, pids_that_mention, wait_for
 
 from labelstudio_proxy.metrics import STATES
-from labelstudio_proxy.supervisor import State
+from labelstudio_proxy.snapshot import State
 
 API = "api/labelstudio"
 # Jupyter answers OPTIONS by itself, to anybody, for CORS

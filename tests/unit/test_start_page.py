@@ -47,6 +47,7 @@ def snapshot(state: str = "starting", **changes: Any) -> dict[str, Any]:
         "ready_after": None,
         "restarts": 0,
         "error": None,
+        "next_start": None,
     } | changes
 
 
@@ -200,7 +201,7 @@ def test_script_finds_the_snapshot_in_the_page() -> None:
     page = Page(render_start_page(snapshot(), PREFIX))
     data = json.loads(page.texts["data"])
     assert (data["prefix"], data["snapshot"]) == (PREFIX, snapshot())
-    assert set(data["words"]) == set(STATES)
+    assert set(data["words"]) == {*STATES, "waiting"}
 
 
 def test_hostile_text_is_inert_wherever_it_comes_in() -> None:
@@ -264,3 +265,12 @@ def test_hostile_notice_is_inert() -> None:
 
 def test_notice_without_error_text_or_actions_renders() -> None:
     assert Page(render_notice_page("Nothing here", {}, "/")).texts["heading"] == "Nothing here"
+
+
+def test_one_that_is_started_again_by_itself_says_so_and_goes_on_without_script() -> None:
+    error = {"what": "It ended.", "why": "It was killed.", "remedy": "Try again."}
+    html = render_start_page(snapshot("failed", error=error, next_start=1790000014.0), PREFIX)
+    assert "Label Studio has ended" in html
+    assert "It is started again by itself" in html
+    assert "It was killed." in html
+    assert 'http-equiv="refresh"' in html

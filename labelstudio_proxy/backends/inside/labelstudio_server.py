@@ -125,6 +125,8 @@ def serve(socket: str, *, background: bool) -> None:
         "workers": 1,
         "worker_class": "gthread",
         "threads": THREADS,
+        # Not to be ended for being busy: what does not run at all, the process backend notices.
+        "timeout": 0,
         "graceful_timeout": GRACEFUL_SECONDS,
         "keepalive": 75,  # seconds; the gateway keeps its connections for less
         # Requests arrive over a private socket from the gateway, which has checked them.

@@ -112,7 +112,7 @@
     snapshot = next;
     received = Date.now();
     show(before);
-    const resting = ["failed", "stopped"].includes(next.state);
+    const resting = ["failed", "stopped"].includes(next.state) && !next.next_start;
     const rested = restingSince && Date.now() - restingSince;
     restingSince = resting ? restingSince || Date.now() : 0;
     if (resting || next.state === "ready") hush();
@@ -161,20 +161,26 @@
     return minutes ? `${minutes} min ${rest.padStart(4, "0")}` : rest;
   }
 
-  function sentence({ state, steps }) {
+  function wordsOf({ state, next_start: nextStart }) {
+    return words[nextStart ? "waiting" : state];
+  }
+
+  function sentence(shown) {
+    const { state, steps } = shown;
     const now = steps.find((step) => step.state === "current");
     const then = steps.find((step) => step.state === "next");
     const following = then ? `Next: ${then.title}.` : "Label Studio opens here after that.";
     const moving = now && ["preparing", "pulling", "starting"].includes(state);
     const said = moving ? [`Now: ${now.title}.`, following] : [];
-    return [...said, words[state][1]].join(" ").trim();
+    return [...said, wordsOf(shown)[1]].join(" ").trim();
   }
 
   function show(before) {
     const { state, steps, error, versions } = snapshot;
     main.dataset.state = state;
-    document.title = words[state][0];
-    put($("heading"), words[state][0]);
+    const [heading] = wordsOf(snapshot);
+    document.title = heading;
+    put($("heading"), heading);
     put($("sentence"), sentence(snapshot));
     put($("facts"), Object.entries(versions).map((pair) => pair.join(" ")).join(" · "));
 

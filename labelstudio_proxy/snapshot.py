@@ -1,0 +1,95 @@
+"""What is known of Label Studio at one moment, for pages and programs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from ._version import __version__
+from .backends.build import Build
+from .problem import Problem
+from .upstream import Endpoint
+
+
+class State(str, Enum):
+    """Where Label Studio is in its life."""
+
+    STOPPED = "stopped"
+    PREPARING = "preparing"
+    PULLING = "pulling"
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a start, for the start page."""
+
+    id: str
+    title: str
+    state: str = "next"  # next, current, done, failed
+    detail: str = ""
+    began: float | None = None  # Unix time, seconds
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known at one moment. Never changed: a change makes a new one."""
+
+    state: State = State.STOPPED
+    steps: tuple[Step, ...] = ()
+    progress: tuple[int, int] | None = None  # done, total of the current step
+    versions: dict[str, str] = field(default_factory=lambda: {"labelstudio-proxy": __version__})
+    backend: str = ""
+    started_at: float | None = None  # Unix time, seconds
+    ready_after: float | None = None  # seconds
+    restarts: int = 0
+    # how many of them somebody asked for, and how many because Label Studio had ended
+    restart_reasons: dict[str, int] = field(default_factory=dict)
+    error: Problem | None = None
+    next_start: float | None = None  # of a failed one that is started again; Unix time, seconds
+    endpoint: Endpoint | None = None
+    build: Build = field(default_factory=Build)
+
+    @property
+    def underway(self) -> bool:
+        """Whether a start is going on."""
+        return self.state in {State.PREPARING, State.PULLING, State.STARTING}
+
+    def as_json(self) -> dict[str, Any]:
+        """For the start page and for programs; where Label Studio listens is left out."""
+        now = time.time()
+        return {
+            "state": self.state.value,
+            "steps": [_step_json(step, now) for step in self.steps],
+            "progress": self.progress and {"done": self.progress[0], "total": self.progress[1]},
+            "versions": self.versions,
+            "backend": self.backend,
+            "started_at": self.started_at,
+            "now": now,
+            "ready_after": self.ready_after,
+            "restarts": self.restarts,
+            "restart_reasons": self.restart_reasons,
+            "error": self.error and self.error.as_json(),
+            "next_start": self.next_start,
+        }
+
+
+def _step_json(step: Step, now: float) -> dict[str, Any]:
+    fields = asdict(step)
+    began = fields.pop("began")
+    if step.state == "current" and began is not None:
+        fields["seconds"] = now - began
+    return fields
+
+
+def as_ended(step: Step, state: str, now: float) -> Step:
+    """The step as `state` (done or failed); a step that was never begun took no time."""
+    if step.state in {"done", "failed"}:
+        return step
+    return replace(step, state=state, seconds=0.0 if step.began is None else now - step.began)

@@ -1,0 +1,201 @@
+"""Label Studio that ends in use comes back, with every annotation that it has acknowledged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+from support.desk import Desk, text_of
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.processes import children, command_line, pids_that_mention, wait_for
+
+BACK_SECONDS = 15
+NOTICE_SECONDS = 30
+SLOW_SECONDS = 50
+KILLS = 50
+CONFIG = (
+    '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
+    '<Choice value="yes"/><Choice value="no"/></Choices></View>'
+)
+RESULT = [{"from_name": "choice", "to_name": "text", "type": "choices"}]
+
+
+@dataclass
+class Annotator:
+    """Somebody who annotates one task, and keeps what Label Studio has acknowledged."""
+
+    studio: LabelStudioClient
+    task: int
+    acknowledged: list[int] = field(default_factory=list)
+
+    def annotate(self, choice: str = "yes") -> requests.Response:
+        result = [RESULT[0] | {"value": {"choices": [choice]}}]
+        answer = self.studio.post(f"api/tasks/{self.task}/annotations/", json={"result": result})
+        if answer.status_code == 201:
+            self.acknowledged.append(answer.json()["id"])
+        return answer
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Annotate all the while, whatever becomes of it."""
+        done = threading.Event()
+
+        def work() -> None:
+            while not done.is_set():
+                with contextlib.suppress(requests.RequestException):
+                    if self.annotate().ok:
+                        continue
+                time.sleep(0.1)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+class SlowBody:
+    """A task to import, of which a byte comes each second."""
+
+    def __init__(self) -> None:
+        self._rest = json.dumps([{"text": "a" * SLOW_SECONDS}]).encode()
+
+    def __len__(self) -> int:
+        return len(self._rest)
+
+    def read(self, _size: int = -1) -> bytes:
+        time.sleep(1)
+        part, self._rest = self._rest[:1], self._rest[1:]
+        return part
+
+
+@pytest.fixture
+def jupyter(jupyter_lab: Callable[..., JupyterLab], data_dir: Path) -> JupyterLab:
+    return jupyter_lab(config={"data_dir": str(data_dir), "backend": "process"})
+
+
+@pytest.fixture
+def studio(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    studio = label_studio_client(jupyter)
+    studio.wait_ready()
+    return studio
+
+
+@pytest.fixture
+def annotator(studio: LabelStudioClient) -> Annotator:
+    made = studio.post("api/projects/", json={"title": "Kept", "label_config": CONFIG})
+    assert made.status_code == 201, made.text
+    project = made.json()["id"]
+    assert studio.post(f"api/projects/{project}/import", json=[{"text": "a"}]).status_code == 201
+    (task,) = studio.get(f"api/projects/{project}/tasks/").json()
+    return Annotator(studio, task["id"])
+
+
+def label_studios(jupyter: JupyterLab) -> list[int]:
+    """Its processes: the first one, and the worker that is the first one's child."""
+    pids = pids_that_mention(jupyter.home)
+    return sorted(pid for pid in pids if "labelstudio_server.py serve" in command_line(pid))
+
+
+def kill(jupyter: JupyterLab) -> None:
+    """kill -9, for Label Studio and all of its processes."""
+    for pid in label_studios(jupyter):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_one_that_is_killed_in_use_comes_back_with_all_annotations(
+    jupyter: JupyterLab, studio: LabelStudioClient, annotator: Annotator
+) -> None:
+    assert annotator.annotate().status_code == 201
+    begin = time.monotonic()
+    kill(jupyter)
+    wait_for(lambda: studio.state()["next_start"], what="the announcement", timeout=BACK_SECONDS)
+    page = text_of(Desk(jupyter, studio).click())
+    assert "Label Studio has ended" in page or "Starting Label Studio" in page
+    early = studio.get("api/projects")
+    assert early.status_code == 503
+    assert early.headers["Content-Type"].startswith("application/json")
+    wait_for(
+        lambda: studio.state()["state"] == "ready",
+        what=lambda: str(studio.state()),
+        timeout=BACK_SECONDS - (time.monotonic() - begin),
+    )
+    state = studio.state()
+    assert state["restarts"] == 1
+    assert state["restart_reasons"] == {"ended": 1}
+    kept = studio.get(f"api/tasks/{annotator.task}/annotations/").json()
+    assert [each["id"] for each in kept] == annotator.acknowledged
+    assert any("It is started again in 1 s" in line for _, line in state["log"])
+
+
+def test_fifty_kills_at_random_moments_of_writing_lose_nothing(
+    jupyter: JupyterLab, studio: LabelStudioClient, annotator: Annotator, data_dir: Path
+) -> None:
+    chance = random.Random(4711)
+    with annotator.at_work():
+        for _ in range(KILLS):
+            known = len(annotator.acknowledged)
+            wait_for(lambda known=known: len(annotator.acknowledged) > known, what="a success")
+            time.sleep(chance.uniform(0, 0.3))
+            kill(jupyter)
+            wait_for(lambda: studio.state()["state"] != "ready", what="the end to be noticed")
+            studio.start()  # as somebody who presses Try again
+            studio.wait_for_state("ready")
+    assert len(annotator.acknowledged) >= KILLS
+    studio.post("_proxy/stop")
+    studio.wait_for_state("stopped")
+    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        kept = {id for (id,) in database.execute("SELECT id FROM task_completion")}
+    assert set(annotator.acknowledged) <= kept
+
+
+@pytest.mark.parametrize("which", ["all", "worker"])
+def test_one_that_is_frozen_is_noticed_and_started_again(
+    jupyter: JupyterLab, studio: LabelStudioClient, which: str
+) -> None:
+    first, worker = label_studios(jupyter)
+    (child,) = children(first)
+    assert child == worker
+    for pid in (first, worker) if which == "all" else (worker,):
+        os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: studio.state()["restarts"], what="the notice", timeout=NOTICE_SECONDS)
+    studio.wait_for_state("ready")
+    assert not {first, worker} & set(label_studios(jupyter))
+    assert studio.get("api/projects").status_code == 200
+    told = [line for _, line in studio.state()["log"]]
+    assert any("Label Studio does not go on. It is started again" in line for line in told)
+
+
+def test_one_that_is_slow_or_idle_is_left_alone(
+    jupyter: JupyterLab, studio: LabelStudioClient, annotator: Annotator
+) -> None:
+    before = label_studios(jupyter)
+    project = studio.get("api/projects").json()["results"][0]["id"]
+
+    # Nobody else asks for anything meanwhile: it waits in silence for the next byte.
+    answer = studio.post(
+        f"api/projects/{project}/import",
+        data=SlowBody(),
+        headers={"Content-Type": "application/json"},
+        timeout=SLOW_SECONDS * 3,
+    )
+    assert answer.status_code == 201, answer.text
+    assert studio.state()["restarts"] == 0
+    assert label_studios(jupyter) == before
