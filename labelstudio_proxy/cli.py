@@ -183,6 +183,8 @@ def _status(arguments: argparse.Namespace) -> None:
     versions = state["versions"]
     print(f"Label Studio {versions.get('Label Studio', '')}: {_sentence(state)}".replace(" :", ":"))
     print(f"  data directory: {entry.data_dir}\n  prefix:         {entry.prefix}")
+    for notice in state["notices"]:
+        print(f"  note:           {notice}")
     if error := state["error"]:
         print(f"  what happened:  {error['what']}")
         print(f"  why probably:   {error['why']}")

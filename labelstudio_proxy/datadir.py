@@ -14,6 +14,7 @@ from pathlib import Path
 from .problem import Problem
 
 DATABASE = "label_studio.sqlite3"
+OURS = ".labelstudio-proxy"
 
 # Below this, a start would fail half-way through its migrations: an empty migrated database with
 # its journal takes about 3 MB, the log 4 MB.
@@ -32,9 +33,18 @@ class Account:
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """A plain Label Studio data directory at `path`; nothing of ours stands in it."""
+    """A plain Label Studio data directory at `path`, with one hidden folder of ours in it."""
 
     path: Path
+
+    @property
+    def ours(self) -> Path:
+        """What is kept about the directory: the version that had it last, backups.
+
+        In it, since it must be on the same disk, and go where the directory goes. Label Studio
+        takes no notice of it, and it may be deleted while Label Studio is stopped.
+        """
+        return self.path / OURS
 
     @property
     def database(self) -> Path:
@@ -57,6 +67,9 @@ class DataDirectory:
             # Files that an earlier, plain Label Studio made may be readable by everybody.
             if self.path.stat().st_uid == os.getuid():
                 self.path.chmod(0o700)
+                for file in (self.database, self.path / ".env"):
+                    if file.is_file() and file.stat().st_mode & 0o077:
+                        file.chmod(0o600)
             probe = self.path / f".write-test-{secrets.token_hex(4)}"
             probe.touch(mode=0o600)
             probe.unlink()
@@ -144,7 +157,7 @@ class DataDirectory:
         return int(row[0]) if row else None
 
     def _read_only(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{_quoted(self.database)}?mode=ro", uri=True, timeout=5)
+        return sqlite3.connect(f"file:{quoted(self.database)}?mode=ro", uri=True, timeout=5)
 
     def _unusable(self, error: OSError) -> Problem:
         return Problem(
@@ -171,6 +184,6 @@ def _value(text: str, name: str) -> str | None:
     return value
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     """The path for an SQLite URI, see https://sqlite.org/uri.html."""
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -54,6 +54,7 @@ class Snapshot:
     error: Problem | None = None
     next_start: float | None = None  # of a failed one that is started again; Unix time, seconds
     endpoint: Endpoint | None = None
+    notices: tuple[str, ...] = ()  # what people should know, while all works
     build: Build = field(default_factory=Build)
 
     @property
@@ -77,6 +78,7 @@ class Snapshot:
             "restart_reasons": self.restart_reasons,
             "error": self.error and self.error.as_json(),
             "next_start": self.next_start,
+            "notices": list(self.notices),
         }
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import lzma
-import secrets
-import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from . import template
-from .backends.base import PULL, Backend, Held, NotAgain, Owner, Report
+from . import upgrade
+from .backends.base import PULL, Backend, Held, NotAgain, Report
 from .datadir import DataDirectory
 from .directory_lock import DirectoryLock
+from .file_systems import warning_about
+from .first_start import new_owner, place_template
 from .logbook import LogBook
 from .problem import Problem
 from .restarts import MOST_ENDS, WITHIN_SECONDS, Restarts
@@ -254,6 +253,7 @@ class Supervisor:
             ready_after=None,
             error=None,
             next_start=None,
+            notices=(),
         )
         logger.info("Label Studio (%s) is starting", self._directory.path)
         self._report("data")
@@ -261,13 +261,17 @@ class Supervisor:
         if self._problems:
             raise self._problems[0]
         await asyncio.to_thread(self._directory.prepare)
+        self._note(await asyncio.to_thread(warning_about, self._directory.path))
         await self._lock.take(
             lambda: self._report("data", detail="waiting for another to let it go")
         )
-        owner = await asyncio.to_thread(self._new_owner)
+        external = self._external_database
+        owner = await asyncio.to_thread(
+            new_owner, self._directory, self._owner_email, external_database=external
+        )
         await backend.prepare()
-        if not self._external_database:
-            await asyncio.to_thread(self._place_template, backend.versions)
+        if not external:
+            await self._prepare_database(backend)
         self._change(
             state=State.STARTING,
             versions={**self._snapshot.versions, **backend.versions},
@@ -278,6 +282,8 @@ class Supervisor:
         try:
             await self._until_healthy(endpoint, ended)
             if not ended.done():
+                if not external:
+                    await asyncio.to_thread(upgrade.after, self._directory, _version(backend))
                 self._ready(endpoint, now)
                 self._background = False
                 await backend.answered()
@@ -286,6 +292,36 @@ class Supervisor:
             ended.cancel()
         last_words = [line for _, line in self.log.since(said_before)][-EXPLAIN_LINES:]
         raise _Ended(backend.explain(how, last_words))
+
+    async def _prepare_database(self, backend: Backend) -> None:
+        """Back it up before another version touches it, or begin it with a template."""
+        if await asyncio.to_thread(upgrade.is_under_way, self._directory):
+            await backend.end_leftover()
+        loop = asyncio.get_running_loop()
+
+        def progress(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(self._report_backup, done, total)
+
+        package = backend.build.package
+        said = await asyncio.to_thread(
+            upgrade.before, self._directory, _version(backend), package, progress
+        )
+        self._note(said)
+        version = backend.versions.get("Label Studio", "")
+        await asyncio.to_thread(place_template, self._directory, version)
+
+    def _note(self, notice: str) -> None:
+        """Have people know of something while all works; an empty `notice` is none."""
+        if notice:
+            logger.warning("Label Studio (%s): %s", self._directory.path, notice)
+            self._add_line(f"labelstudio-proxy: {notice}")
+            self._change(notices=(*self._snapshot.notices, notice))
+
+    def _report_backup(self, done: int, total: int) -> None:
+        percent = 100 * done // max(total, 1)
+        for step in self._snapshot.steps:
+            if step.state == "current":
+                self._report(step.id, detail=f"backing up the database first: {percent} %")
 
     async def _until_healthy(self, endpoint: Endpoint, ended: asyncio.Task[str]) -> None:
         deadline = time.monotonic() + self._start_timeout
@@ -299,27 +335,6 @@ class Supervisor:
                         "Try again; if it takes that long on this machine, raise `start_timeout`.",
                     )
                 await asyncio.wait([ended], timeout=POLL_SECONDS)
-
-    def _new_owner(self) -> Owner | None:
-        try:
-            if not self._external_database and self._directory.has_accounts():
-                return None
-        except sqlite3.Error as error:
-            raise Problem(
-                f"Label Studio's database {self._directory.database} cannot be read.",
-                f"SQLite says: {error}.",
-                "Put a copy of it back that worked, or set `data_dir` to another folder.",
-            ) from error
-        return Owner(self._owner_email, secrets.token_urlsafe(24))
-
-    def _place_template(self, versions: Mapping[str, str]) -> None:
-        try:
-            template.place(self._directory, versions.get("Label Studio", ""))
-        except (OSError, lzma.LZMAError) as error:
-            # Label Studio can do without; if the disk is full, it will say so.
-            logger.warning(
-                "Label Studio (%s) starts without a template: %s", self._directory.path, error
-            )
 
     def _ready(self, endpoint: Endpoint, started: float) -> None:
         now = time.time()
@@ -399,3 +414,8 @@ async def _end(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task], timeout=CANCEL_SECONDS)
     if not task.cancelled():
         task.exception()  # else it would be complained that nobody has asked for it
+
+
+def _version(backend: Backend) -> str:
+    """The version of Label Studio, else what else tells one from another."""
+    return backend.versions.get("Label Studio") or backend.build.image

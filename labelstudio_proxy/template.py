@@ -20,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 
 from ._version import LABEL_STUDIO_VERSION
 from .datadir import DataDirectory
+from .versions import Brought, applied_to
 
 # The Label Studio that the package's own was migrated by.
 VERSION = LABEL_STUDIO_VERSION
@@ -69,6 +70,19 @@ def place(directory: DataDirectory, label_studio: str) -> bool:
     finally:
         os.unlink(temporary)  # noqa: PTH108 - a name from mkstemp
     return False
+
+
+def brought_by_version(*, at_least: str) -> Brought | None:
+    """All migrations of the package's own Label Studio, if that is at least the one given."""
+    try:
+        if Version(at_least) > Version(VERSION) or (found := find(VERSION)) is None:
+            return None
+    except InvalidVersion:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "template.sqlite3")
+        path.write_bytes(lzma.decompress(found[1].read_bytes()))
+        return Brought(applied_to(path))
 
 
 def compress(database: Path) -> bytes:

@@ -77,6 +77,9 @@ class Backend(ABC):
         nobody waits for it, so let the machine's other programs go first until it answers.
         """
 
+    async def end_leftover(self) -> None:  # noqa: B027 - what is a child ends with its parent
+        """End what a gateway before this one may have left running; raises Problem."""
+
     async def answered(self) -> None:  # noqa: B027 - not every backend has something to do
         """Label Studio has given its first answer."""
 

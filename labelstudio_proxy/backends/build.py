@@ -15,6 +15,7 @@ class Build:
 
     image: str = ""  # the id of a container's image, which holds the same files for ever
     folders: tuple[Path, ...] = ()  # where the files are, which may be changed at any time
+    package: Path | None = None  # of the module `label_studio`
     front_end: Path | None = None  # the one of them that pages load most from
 
     def fingerprint(self) -> str:
@@ -38,7 +39,11 @@ class Build:
         """The build whose package `label_studio` is in the folder `package`."""
         # Its settings STATIC_ROOT and REACT_APP_ROOT.
         front_end = package.parent / "web" / "dist"
-        return cls(folders=(package / "core" / "static_build", front_end), front_end=front_end)
+        return cls(
+            folders=(package / "core" / "static_build", front_end),
+            package=package,
+            front_end=front_end,
+        )
 
 
 def _files(folder: Path, below: str) -> Iterator[str]:

@@ -155,6 +155,12 @@ class DockerBackend(Backend):
         if version := label_studio_version(image, self._settings.image):
             self.versions["Label Studio"] = version
 
+    async def end_leftover(self) -> None:
+        engine, plan = self._connected(), await asyncio.to_thread(self._plan)
+        found = await self._find(plan)
+        if found is not None:
+            await self._remove(engine, found)
+
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         engine = self._connected()
         self.report("container")

@@ -61,9 +61,9 @@ def migrated_data_dir() -> Path:
     return data_dir
 
 
-def migrate(data_dir: Path, home: Path) -> None:
+def migrate(data_dir: Path, home: Path, executable: Path = EXECUTABLE) -> None:
     done = subprocess.run(
-        [EXECUTABLE, "init", "-q"],
+        [executable, "init", "-q"],
         check=False,
         env=environment(data_dir, home),
         cwd=home,

@@ -48,5 +48,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     if django.VERSION >= (5, 1):
         _options.setdefault("transaction_mode", "IMMEDIATE")
 
+# Django gives uploaded files modes of its own, by which everybody could read them.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+
 # Django's development server, which the container runs, has a line for each request.
 LOGGING["loggers"].setdefault("django.server", {"level": "WARNING"})
