@@ -1,4 +1,4 @@
-"""Being let in by Label Studio: access tokens of a minute, in its own format."""
+"""Being let in by Label Studio: access tokens in its own format."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import jwt
 from .upstream import Endpoint, answers
 
 TOKEN_SECONDS = 60
+# Label Studio reads a body to its end before it looks at who has sent it: that may take long.
+BODY_TOKEN_SECONDS = 24 * 3600
 
 
-def access_token(key: str, user_id: int) -> str:
-    """An access token as Label Studio's djangorestframework-simplejwt makes and checks them."""
+def access_token(key: str, user_id: int, seconds: int = TOKEN_SECONDS) -> str:
+    """An access token, good for `seconds`, as Label Studio's djangorestframework-simplejwt makes and checks them."""
     now = int(time.time())
     claims = {
         "token_type": "access",
         "iat": now,
-        "exp": now + TOKEN_SECONDS,
+        "exp": now + seconds,
         "jti": uuid.uuid4().hex,
         "user_id": str(user_id),
     }

@@ -19,6 +19,9 @@ OURS = ".labelstudio-proxy"
 # Below this, a start would fail half-way through its migrations: an empty migrated database with
 # its journal takes about 3 MB, the log 4 MB.
 MINIMUM_FREE_BYTES = 20 * 1024 * 1024
+# Below this, what fails while people work fails for that: a transaction that did not fit has been
+# taken back by then.
+LITTLE_FREE_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,29 @@ class DataDirectory:
                 "Free some space, or set `data_dir` to a folder on another disk, then try again.",
             )
         self.secret_key()
+
+    def out_of_room(self) -> Problem | None:
+        """Why nothing can be saved, where the disk is full."""
+        free = shutil.disk_usage(self.path).free
+        if free >= LITTLE_FREE_BYTES:
+            return None
+        return Problem(
+            "The disk is full: this was not saved.",
+            f"Only {free // 1024} kB are free for the data directory {self.path}. All that was "
+            "saved before is kept.",
+            "Free some space, then save again.",
+        )
+
+    def recover(self) -> None:
+        """Have SQLite take back what a Label Studio that was killed had half written.
+
+        Only who may write can do it, and until then nobody can read. Raises sqlite3.Error.
+        """
+        if not self.database.exists():
+            return
+        uri = f"file:{quoted(self.database)}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def secret_key(self) -> str:
         """The `SECRET_KEY` of the directory's `.env`, which Label Studio signs with.

@@ -18,8 +18,10 @@ logger = logging.getLogger(__name__)
 def new_owner(directory: DataDirectory, email: str, *, external_database: bool) -> Owner | None:
     """The account to make, None where there is one; raises Problem."""
     try:
-        if not external_database and directory.has_accounts():
-            return None
+        if not external_database:
+            directory.recover()
+            if directory.has_accounts():
+                return None
     except sqlite3.Error as error:
         raise Problem(
             f"Label Studio's database {directory.database} cannot be read.",

@@ -89,9 +89,9 @@ class Supervisor:
             return
         self._wanted = True
         self._background = self._background and background
-        if self._life is None or self._life.done():
-            self._background = background
-            self._restarts = Restarts()
+        waiting = self._snapshot.next_start is not None
+        over = self._life is None or self._life.done()
+        if over or waiting:
             # At once, so that whoever asked for the start sees it.
             self._change(
                 state=State.PREPARING,
@@ -100,8 +100,12 @@ class Supervisor:
                 error=None,
                 next_start=None,
             )
+        if over:
+            self._background = background
+            self._restarts = Restarts()
             self._life = asyncio.create_task(self._live())
-        elif self._snapshot.next_start is not None:  # so not yet
+        elif waiting or self._snapshot.state is State.STOPPING:
+            # Now, then, and not after a pause.
             self._restarts = Restarts()
             self._interrupt.set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import re
@@ -191,6 +192,7 @@ class Gateway:
                 upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
+                failed=functools.partial(self._check_room, request),
             )
         except Refused:
             problem = await asyncio.to_thread(
@@ -209,6 +211,14 @@ class Gateway:
             if isinstance(error, aiohttp.ClientConnectionError | asyncio.TimeoutError):
                 return self._not_ready(request)
             return _json({"detail": "Label Studio's answer could not be read."}, 502)
+
+    async def _check_room(self, request: web.BaseRequest) -> None:
+        """Raise Problem if a program or script asked for what a full disk has kept from being done."""
+        if guard.is_navigation(request.method, request.headers):
+            return
+        problem = await asyncio.to_thread(self._directory.out_of_room)
+        if problem is not None:
+            raise problem
 
     async def _watch(self) -> None:
         """Use no assets of a Label Studio that has ended, in Jupyter's process either."""

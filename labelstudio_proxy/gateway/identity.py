@@ -1,4 +1,4 @@
-"""The owner's identity: an access token of a minute, in Label Studio's own format."""
+"""The owner's identity: access tokens in Label Studio's own format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from ..access import access_token
+from ..access import BODY_TOKEN_SECONDS, access_token
 from ..datadir import Account, DataDirectory
 from ..problem import Problem
 from ..upstream import HOST, Endpoint, url_of
@@ -34,8 +34,13 @@ class Identity:
         self._header = ""
         self._made = float("-inf")
 
-    def authorization(self) -> str:
-        """The value of the `Authorization` header for a request that is sent now."""
+    def authorization(self, *, has_body: bool = False) -> str:
+        """The value of the `Authorization` header for a request that is sent now.
+
+        It is good for a minute, or a day for a request whose body may take as long.
+        """
+        if has_body:
+            return f"Bearer {access_token(self._key, self.account.id, BODY_TOKEN_SECONDS)}"
         now = time.monotonic()
         if now - self._made > REUSE_SECONDS:
             self._header = f"Bearer {access_token(self._key, self.account.id)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -57,17 +57,23 @@ class Upstream:
 
 
 async def forward(
-    request: web.BaseRequest, path: str, upstream: Upstream, *, prefix: str, ancestors: str
+    request: web.BaseRequest,
+    path: str,
+    upstream: Upstream,
+    *,
+    prefix: str,
+    ancestors: str,
+    failed: Callable[[], Awaitable[None]],
 ) -> web.StreamResponse:
     """Send `request` on, as a request for `path` (encoded, with its query), and its answer back.
 
-    Raises Refused, and aiohttp.ClientError where Label Studio cannot be reached.
+    `failed` is called where Label Studio says that it has failed; it may raise Problem, which is told
+    then in the place of what Label Studio says. Raises Refused, and aiohttp.ClientError where Label Studio cannot be reached.
     """
     path = without_token(path)
     async with _body(request) as body:
-        headers = request_headers(
-            decoded(request.raw_headers), upstream.identity.authorization(), HOST
-        )
+        authorization = upstream.identity.authorization(has_body=body.data is not None)
+        headers = request_headers(decoded(request.raw_headers), authorization, HOST)
         if body.length is not None:
             headers["Content-Length"] = str(body.length)
         async with upstream.session.request(
@@ -77,6 +83,8 @@ async def forward(
             data=body.data,
             allow_redirects=False,
         ) as answer:
+            if answer.status >= 500:
+                await failed()
             return await _answer(request, path, answer, prefix, ancestors)
 
 

@@ -1,0 +1,102 @@
+"""A disk that gets full while people label, and before a start: said as such, nothing lost."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.desk import Desk
+from support.jupyter import JupyterLab, LabelStudioClient
+
+from labelstudio_proxy.datadir import MINIMUM_FREE_BYTES
+
+MB = 1024 * 1024
+SIZE_MB = 80
+CONFIG = '<View><Text name="t" value="$text"/><TextArea name="a" toName="t"/></View>'
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"only root can mount a disk of its own: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(64 * 1024))
+    with ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0")
+    assert os.statvfs(disk).f_bavail == 0
+    return ballast
+
+
+def test_a_full_disk_costs_no_label(
+    disk: Path,
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+) -> None:
+    data_dir = disk / "data"
+    jupyter = jupyter_lab(config={"data_dir": str(data_dir), "backend": "process"})
+    studio = label_studio_client(jupyter)
+    studio.wait_ready()
+    made = studio.post("api/projects/", json={"title": "Full", "label_config": CONFIG})
+    assert made.status_code == 201, made.text
+    project = made.json()["id"]
+    assert studio.post(f"api/projects/{project}/import", json=[{"text": "a"}]).ok
+    (task,) = studio.get(f"api/projects/{project}/tasks/").json()
+    acknowledged: list[int] = []
+
+    def annotate(text: str) -> str:
+        """What Label Studio says, empty if it has taken the annotation."""
+        value = {"from_name": "a", "to_name": "t", "type": "textarea", "value": {"text": [text]}}
+        answer = studio.post(f"api/tasks/{task['id']}/annotations/", json={"result": [value]})
+        if answer.status_code == 201:
+            acknowledged.append(answer.json()["id"])
+            return ""
+        assert answer.status_code >= 400
+        return answer.text
+
+    assert annotate("before") == ""
+    ballast = fill(disk)
+    said = ""
+    for _ in range(100):  # pages of the database that are free take a few
+        if said := annotate("x" * 20_000):
+            break
+    assert "The disk is full: this was not saved." in json.loads(said)["detail"]
+    assert studio.state()["state"] == "ready"
+    kept = studio.get(f"api/tasks/{task['id']}/annotations/").json()
+    assert [each["id"] for each in kept] == acknowledged
+
+    # A start says it, too, and works once there is room again.
+    studio.post("_proxy/stop")
+    studio.wait_for_state("stopped")
+    desk = Desk(jupyter, studio)
+    desk.fails(f"The disk of the data directory {data_dir} is full.", "Free some space")
+    ballast.unlink()
+    assert desk.try_again()["state"] == "ready"
+    assert annotate("after") == ""
+    kept = studio.get(f"api/tasks/{task['id']}/annotations/").json()
+    assert [each["id"] for each in kept] == acknowledged
+    assert MINIMUM_FREE_BYTES < SIZE_MB * MB / 2
+    studio.post("_proxy/stop")
+    studio.wait_for_state("stopped")
+    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
