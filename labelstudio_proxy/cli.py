@@ -202,8 +202,10 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
-            bar.total = total
+            new, bar.total = total != bar.total, total
             bar.update(done - bar.n)
+            if new:  # another part of the work
+                bar.refresh()
 
         yield show
 

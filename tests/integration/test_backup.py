@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -295,6 +298,7 @@ def test_without_the_labels_no_backup_is_made_unasked(story: Story, tmp_path: Pa
 
 def test_progress_is_shown_on_a_terminal(story: Story, tmp_path: Path) -> None:
     leader, follower = os.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     try:
         subprocess.run(
             command("backup", "--data-dir", story.original, "--output", tmp_path / "a.zip"),
@@ -304,7 +308,8 @@ def test_progress_is_shown_on_a_terminal(story: Story, tmp_path: Path) -> None:
             timeout=120,
             check=True,
         )
-        assert b"%" in os.read(leader, 65536)
+        os.set_blocking(leader, False)
+        assert b"%|" in os.read(leader, 65536)
     finally:
         os.close(leader)
         os.close(follower)
