@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from labelstudio_proxy import archive
+from labelstudio_proxy import backup as backing_up
 from labelstudio_proxy import restore as restoring
 from labelstudio_proxy.archive import MANIFEST
 from labelstudio_proxy.backup import backup
@@ -195,6 +196,29 @@ def test_a_database_that_is_written_to_is_backed_up_as_of_one_moment(
         a, b = (list(connection.execute(f"SELECT n FROM {t} ORDER BY n")) for t in "ab")
     assert a == b
     assert len(a) >= before
+
+
+def test_no_write_makes_a_copy_begin_anew(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who goes on writing would keep it from ever coming to its end."""
+    monkeypatch.setattr(backing_up, "STEP_PAGES", 1)
+    seen: list[int] = []
+
+    def write_meanwhile(done: int, total: int) -> None:
+        seen.append(done)
+        with (
+            contextlib.suppress(sqlite3.OperationalError),  # it waits, here for no time
+            contextlib.closing(sqlite3.connect(source / DATABASE, timeout=0)) as writer,
+        ):
+            writer.execute("INSERT INTO label VALUES ('more')")
+            writer.commit()
+        assert len(seen) < 1000
+
+    backing_up.copy_database(source / DATABASE, tmp_path / "copy", write_meanwhile)
+    pages = (tmp_path / "copy").stat().st_size // 4096
+    assert pages > 2
+    assert seen == sorted(set(seen))
 
 
 def test_what_is_no_plain_file_is_left_out_and_told(source: Path, tmp_path: Path) -> None:
