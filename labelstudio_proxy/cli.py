@@ -1,4 +1,4 @@
-"""The command line: `labelstudio-proxy serve|status|start|stop|restart|logs|prepare`."""
+"""The command line: `labelstudio-proxy serve|status|start|stop|restart|logs|prepare|backup|restore`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     ahead.set_defaults(run=_prepare)
 
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument(
+        "--data-dir", metavar="DIR", help="the data directory; default: that of the settings"
+    )
+    backup = commands.add_parser(
+        "backup",
+        parents=[place],
+        help="keep database, media and secret key in one file; Label Studio may go on",
+    )
+    backup.add_argument(
+        "--output", metavar="FILE", help="default: label-studio-<date>-<time>.zip in this folder"
+    )
+    backup.add_argument(
+        "--without-database",
+        action="store_true",
+        help="where the database is not in the data directory: back up what is",
+    )
+    backup.set_defaults(run=_backup)
+
+    restore = commands.add_parser(
+        "restore",
+        parents=[place],
+        help="put a backup in the place of a data directory; what was there is kept beside it",
+    )
+    restore.add_argument("file", metavar="FILE", help="what `backup` has made")
+    restore.set_defaults(run=_restore)
+
     serve = commands.add_parser(
         "serve",
         help="run the gateway: by jupyter-server-proxy, or by hand on a port of this machine",
@@ -113,6 +142,72 @@ def _prepare(arguments: argparse.Namespace) -> None:
         sys.exit(128 + signal.SIGTERM)
     except Problem as problem:
         raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
+
+
+def _backup(arguments: argparse.Namespace) -> None:
+    from .backends.environment import external_database
+    from .backup import backup
+    from .datadir import DataDirectory
+    from .problem import Problem
+
+    handoff = _settled()
+    external = external_database(handoff.settings.environment)
+    if external and not arguments.without_database:
+        raise _Told(
+            "nothing is backed up. The setting `environment` names another database than the one in "
+            "the data directory: a backup would be without the labels. Back the database up with "
+            "its own tools, and add `--without-database` for media and secret key."
+        )
+    directory = DataDirectory(_data_dir(arguments, handoff))
+    name = arguments.output or time.strftime("label-studio-%Y%m%d-%H%M%S.zip")
+    with _progress() as progress:
+        try:
+            said = backup(
+                directory, absolute(name), progress, database=not arguments.without_database
+            )
+        except Problem as problem:
+            raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
+    print(*said, sep="\n")
+
+
+def _restore(arguments: argparse.Namespace) -> None:
+    from .datadir import DataDirectory
+    from .problem import Problem
+    from .restore import restore
+
+    directory = DataDirectory(_data_dir(arguments, _settled()))
+    with _progress() as progress:
+        try:
+            said = restore(absolute(arguments.file), directory, progress)
+        except Problem as problem:
+            raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
+    print(*said, sep="\n")
+
+
+def _data_dir(arguments: argparse.Namespace, handoff: Handoff) -> Path:
+    if arguments.data_dir:
+        return absolute(arguments.data_dir)
+    if handoff.problems:  # which may be about the directory
+        problem = handoff.problems[0]
+        raise _Told(f"{problem.what} {problem.why} {problem.remedy}")
+    return handoff.settings.data_directory()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, for bytes done and bytes in all; cleans up after SIGTERM, too."""
+    from tqdm import tqdm
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None, leave=False) as bar:
+
+        def show(done: int, total: int) -> None:
+            new, bar.total = total != bar.total, total
+            bar.update(done - bar.n)
+            if new:  # another part of the work
+                bar.refresh()
+
+        yield show
 
 
 def _serve(arguments: argparse.Namespace) -> None:

@@ -60,8 +60,18 @@ class DirectoryLock:
             os.close(descriptor)
             logger.warning("Label Studio (%s) cannot be kept to one: %s", self._path, error)
             return True
+        if not self._still_there(descriptor):
+            os.close(descriptor)
+            return False
         self._descriptor = descriptor
         return True
+
+    def _still_there(self, descriptor: int) -> bool:
+        """Whether it is the directory of that name still: `restore` puts another in its place."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
 
 
 def _in_use(path: Path) -> Problem:
