@@ -13,11 +13,12 @@ from pathlib import Path
 
 from . import archive
 from .archive import JOURNALS, Progress
-from .datadir import DATABASE, DataDirectory
+from .database_backup import BACKUPS, REPLACED, copy_database
+from .datadir import DATABASE, OURS, DataDirectory
 from .problem import Problem
 
-STEP_PAGES = 4096  # 16 MB at SQLite's usual size of a page
-BUSY_SECONDS = 60.0
+# Copies of other days, which are as large as the database.
+COPIES = (f"{OURS}/{BACKUPS}/", f"{OURS}/{REPLACED}")
 
 
 def backup(
@@ -40,6 +41,7 @@ def backup(
                 # The database first: the files that it names are there by then.
                 copy = Path(folder, DATABASE)
                 copy_database(directory.database, copy, progress)
+                check_database(copy)
                 sources.append((DATABASE, copy))
             links: list[str] = []
             sources += _files(path, links)
@@ -84,29 +86,6 @@ def _check(directory: DataDirectory, target: Path, database: bool) -> None:
         )
 
 
-def copy_database(source: Path, target: Path, progress: Progress) -> None:
-    """Copy a database as it is at one moment, and check the copy; raises sqlite3.Error."""
-    # Not read-only: a journal that a killed Label Studio has left must be rolled back first.
-    with (
-        closing(sqlite3.connect(source, timeout=BUSY_SECONDS, isolation_level=None)) as original,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        (page_bytes,) = original.execute("PRAGMA page_size").fetchone()
-        # Held to the end: else each write of Label Studio's would make the copy begin anew. Who
-        # writes meanwhile waits, some seconds for a large database.
-        original.execute("BEGIN")
-        original.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        original.backup(
-            copy,
-            pages=STEP_PAGES,
-            progress=lambda _, left, pages: progress(
-                (pages - left) * page_bytes, pages * page_bytes
-            ),
-        )
-        original.execute("COMMIT")
-    check_database(target)
-
-
 def check_database(database: Path) -> None:
     """Raises sqlite3.Error where a database that nobody uses is damaged, or not Label Studio's."""
     with closing(sqlite3.connect(database)) as connection:
@@ -134,7 +113,7 @@ def _files(root: Path, links: list[str]) -> Iterator[tuple[str, Path]]:
                 continue
             if stat.S_ISREG(mode):
                 # what `DataDirectory` and `template` make for a moment
-                passing = inside.startswith((".write-test-", ".template-"))
+                passing = inside.startswith((".write-test-", ".template-", *COPIES))
                 if inside != DATABASE and inside not in JOURNALS and not passing:
                     yield inside, path
             elif not stat.S_ISDIR(mode):

@@ -17,12 +17,13 @@ from .problem import Problem
 
 logger = logging.getLogger(__name__)
 
+REPLACED = "replaced-"  # what a backup was put in the place of, in `DataDirectory.ours`
 BACKUPS = "backups"  # in `DataDirectory.ours`
 KEPT = 3
 PAGES = 2048  # of a step, mostly 8 MB
 SPARE_BYTES = 20 * 1024 * 1024  # to be left on the disk
 
-Progress = Callable[[int, int], None]  # done, total
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
 def copy_database(
@@ -39,13 +40,16 @@ def copy_database(
             closing(sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None)) as origin,
             closing(sqlite3.connect(target, isolation_level=None)) as copy,
         ):
+            (page_bytes,) = origin.execute("PRAGMA page_size").fetchone()
             # Held to the end: the copy would begin anew with each change else.
             origin.execute("BEGIN")
             origin.execute("SELECT count(*) FROM sqlite_master").fetchone()
             origin.backup(
                 copy,
                 pages=PAGES,
-                progress=lambda _, remaining, total: progress(total - remaining, total),
+                progress=lambda _, left, pages: progress(
+                    (pages - left) * page_bytes, pages * page_bytes
+                ),
             )
             origin.execute("ROLLBACK")
         check(target)
@@ -61,9 +65,9 @@ def check(database: Path) -> None:
     """Raise sqlite3.DatabaseError unless SQLite finds the database whole."""
     uri = f"file:{quoted(database)}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
-        (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if said != "ok":
-        msg = f"quick_check says: {said}"
+        msg = f"integrity_check says: {said}"
         raise sqlite3.DatabaseError(msg)
 
 
@@ -118,7 +122,7 @@ def put_back(directory: DataDirectory, backup: Path) -> Path | None:
         os.fsync(file.fileno())
     aside = None
     if directory.database.exists():
-        aside = directory.ours / f"replaced-{time.time_ns()}.sqlite3"
+        aside = directory.ours / f"{REPLACED}{time.time_ns()}.sqlite3"
         # The journal first: beside the backup, it would be applied to that.
         for suffix in ("-journal", "-wal", "-shm", ""):
             present = Path(f"{directory.database}{suffix}")

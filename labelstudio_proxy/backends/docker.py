@@ -349,6 +349,7 @@ class DockerBackend(Backend):
             network=network,
             security=self._security,
             publish=publish,
+            directory=self._directory.path.stat().st_ino,
         )
 
     def _network(self) -> tuple[str | None, bool]:

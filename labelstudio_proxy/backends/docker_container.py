@@ -72,6 +72,7 @@ class Plan:
     network: str | None
     security: tuple[str, ...]
     publish: bool  # on the machine's loopback
+    directory: int = 0  # the data directory's inode: a restore puts another in its place
 
     @property
     def data(self) -> str:

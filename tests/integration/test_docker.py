@@ -11,6 +11,7 @@ import getpass
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import stat
@@ -671,6 +672,21 @@ def test_a_gateway_that_was_killed_finds_its_container_again(studio: Studio) -> 
         return sum("Starting development server" in line for _, line in log)
 
     wait_for(lambda: starts_in_log() == 1, what="what it had printed before")
+
+
+def test_a_container_of_a_directory_that_was_replaced_is_not_taken_over(studio: Studio) -> None:
+    """As a restore replaces it: all is the same, the secret key too, but for the folder itself."""
+    before = studio.container
+    kill_gateway(studio.jupyter)
+    aside = studio.data_dir.with_name("aside")
+    studio.data_dir.rename(aside)
+    shutil.copytree(aside, studio.data_dir, symlinks=True)
+    studio.data_dir.chmod(0o700)
+    assert studio.client.get("api/projects").status_code in {200, 503}
+    studio.client.wait_ready()
+    assert studio.container.id != before.id
+    assert good(studio.client.get("api/projects"))["results"]
+    shutil.rmtree(aside)
 
 
 def test_with_another_secret_key_it_is_not_taken_over_but_replaced(studio: Studio) -> None:

@@ -24,8 +24,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_proxy import archive
-from labelstudio_proxy import backup as backing_up
+from labelstudio_proxy import archive, database_backup
 from labelstudio_proxy import restore as restoring
 from labelstudio_proxy.archive import MANIFEST
 from labelstudio_proxy.backup import backup
@@ -202,7 +201,7 @@ def test_no_write_makes_a_copy_begin_anew(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who goes on writing would keep it from ever coming to its end."""
-    monkeypatch.setattr(backing_up, "STEP_PAGES", 1)
+    monkeypatch.setattr(database_backup, "PAGES", 1)
     seen: list[int] = []
 
     def write_meanwhile(done: int, total: int) -> None:
@@ -215,7 +214,7 @@ def test_no_write_makes_a_copy_begin_anew(
             writer.commit()
         assert len(seen) < 1000
 
-    backing_up.copy_database(source / DATABASE, tmp_path / "copy", write_meanwhile)
+    database_backup.copy_database(source / DATABASE, tmp_path / "copy", write_meanwhile)
     pages = (tmp_path / "copy").stat().st_size // 4096
     assert pages > 2
     assert seen == sorted(set(seen))

@@ -99,6 +99,7 @@ def test_each_data_directory_and_each_account_of_the_machine_has_a_container_of_
         {"network": "other"},
         {"groups": (2000,)},
         {"hidden": ("/home/ada/engine.sock",)},
+        {"directory": 4711},
         {"binds": (Bind("/home/ada/data", DATA, False), Bind("/home/ada", "/home/ada", False))},
     ],
 )
