@@ -206,10 +206,11 @@ def size(bench: Bench) -> list[Row | Table]:
     except NotPossible as error:
         return [failed("page-size", f"{what}, bytes to the browser", "kB", 1700, error)]
     found = places(bench)
+    # Before the first request, whose connections are kept.
+    relay = bench.keep(CountingRelay(Path(found.chain.label_studio.socket)))
     with profile(browser, found.ways[TILE], found.login(TILE)) as context:
         at_once = visit(context, found.ways[TILE].url + PAGE)
     packed_ahead(found.chain)
-    relay = bench.keep(CountingRelay(Path(found.chain.label_studio.socket)))
     upstream: list[tuple[int, int]] = []
 
     def both(name: str) -> tuple[Visit, Visit]:
