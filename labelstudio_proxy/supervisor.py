@@ -112,13 +112,18 @@ class Supervisor:
     def stop(self) -> None:
         """Want Label Studio stopped, whatever it is doing."""
         self._wanted = False
-        self._interrupt.set()
+        self._end_life()
 
     def restart(self) -> None:
         """Want Label Studio to be stopped, if it runs, and started."""
-        self._interrupt.set()
+        self._end_life()
         self._restarts = Restarts()
         self.start()
+
+    def _end_life(self) -> None:
+        self._interrupt.set()
+        if self._snapshot.state is State.READY:  # at once, so that whoever asked for it sees it
+            self._change(state=State.STOPPING, endpoint=None)
 
     async def close(self) -> None:
         """Stop, and come back when nothing runs any more."""

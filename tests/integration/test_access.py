@@ -6,9 +6,7 @@ In Label Studio's place a program that tells what has reached it.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 from support.gateway import ECHO, Answer, Arrived, Headers, add_account, head, read_answer, script
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.processes import command_line, pids_that_mention, wait_for
+from support.processes import command_line, pids_that_mention
 
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 UNSAFE = ["POST", "PUT", "PATCH", "DELETE"]
@@ -103,9 +101,7 @@ def gateways(jupyter: JupyterLab) -> list[int]:
 def test_without_credentials_not_even_the_gateway_starts(
     jupyter: JupyterLab, method: str, upgrade: list[tuple[str, str]]
 ) -> None:
-    for pid in gateways(jupyter):
-        os.kill(pid, signal.SIGTERM)
-    wait_for(lambda: not gateways(jupyter), what="the gateway's end")
+    assert not gateways(jupyter)  # one that had been started once would come back
     for path in ("", "api/projects", "_proxy/start", "?token=wrong"):
         for credential in ([], [("Authorization", "token wrong")], [("Cookie", "username-x=y")]):
             back = ask(jupyter, method, path, [*upgrade, *credential], b"")

@@ -34,19 +34,20 @@ def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path)
     return module_jupyter_lab(base_url="/user/alice/", config={"data_dir": str(data_directory)})
 
 
+@pytest.fixture(scope="module")
+def untouched(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
+) -> JupyterLab:
+    """One in which nobody clicks: a gateway that has been started once comes back if it is ended."""
+    return module_jupyter_lab(base_url="/user/bob/", config={"data_dir": str(new_data_dir())})
+
+
 def gateways(jupyter: JupyterLab) -> list[int]:
     return [
         pid
         for pid in pids_that_mention(jupyter.home)
         if " serve --unix-socket" in command_line(pid)
     ]
-
-
-def end_gateway(jupyter: JupyterLab) -> None:
-    """As if nobody had clicked yet. SIGTERM ends it with status 0, so it stays away."""
-    for pid in gateways(jupyter):
-        os.kill(pid, signal.SIGTERM)
-    wait_for(lambda: not gateways(jupyter), what="the gateway's end")
 
 
 def state(jupyter: JupyterLab) -> dict[str, Any]:
@@ -90,20 +91,19 @@ def test_every_state_has_its_metric() -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", [API, *(f"{API}/{command}" for command in COMMANDS)])
 def test_without_credentials_nothing_is_told_and_nothing_starts(
-    jupyter: JupyterLab, method: str, path: str
+    untouched: JupyterLab, method: str, path: str
 ) -> None:
-    end_gateway(jupyter)
     for headers in ({}, {"Authorization": "token wrong"}, {"Cookie": "username-x=y"}):
-        refused = jupyter.request(method, path, anonymous=True, headers=headers)
+        refused = untouched.request(method, path, anonymous=True, headers=headers)
         assert refused.status_code in {302, 403, 405}, refused.text
         assert "data_dir" not in refused.text
-    assert not gateways(jupyter)
+    assert not gateways(untouched)
 
 
 def test_to_look_starts_neither_gateway_nor_label_studio(
     jupyter: JupyterLab, data_directory: Path
 ) -> None:
-    end_gateway(jupyter)
+    assert not gateways(jupyter)
     found = state(jupyter)
     assert found["state"] == "stopped"
     assert found["data_dir"] == str(data_directory)
@@ -121,7 +121,6 @@ def test_started_restarted_and_stopped_with_state_log_and_metrics(
     data_directory: Path,
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
 ) -> None:
-    end_gateway(jupyter)
     started = jupyter.post(f"{API}/start")
     assert started.status_code == 202
     assert started.json()["state"] in {"preparing", "starting"}
@@ -167,8 +166,8 @@ def test_started_restarted_and_stopped_with_state_log_and_metrics(
     assert jupyter.token not in log.replace(f"token={jupyter.token}", "", 2)  # its own address
 
 
-def test_a_cookie_changes_nothing_without_jupyters_xsrf_token(jupyter: JupyterLab) -> None:
-    end_gateway(jupyter)
+def test_a_cookie_changes_nothing_without_jupyters_xsrf_token(untouched: JupyterLab) -> None:
+    jupyter = untouched
     with requests.Session() as browser:
         browser.trust_env = False
         browser.get(f"{jupyter.url}login", params={"token": jupyter.token})
