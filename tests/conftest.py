@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from support.label_studio import BareLabelStudio
 from support.registry import PROGRAM, Registry
 
 RESULTS = Path(__file__).parent.parent / "test-results"
+
+# A shell's background job ignores Ctrl-C, and so would every program that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 failed = pytest.StashKey[bool]()
 
