@@ -312,10 +312,17 @@ class Supervisor:
             loop.call_soon_threadsafe(self._report_backup, done, total)
 
         package = backend.build.package
-        said = await asyncio.to_thread(
-            upgrade.before, self._directory, _version(backend), package, progress
+        before = asyncio.create_task(
+            asyncio.to_thread(upgrade.before, self._directory, _version(backend), package, progress)
         )
-        self._note(said)
+        try:
+            self._note(await asyncio.shield(before))
+        finally:
+            # A thread goes on when nobody waits for it, and this one must not while another start,
+            # or another server, has the directory.
+            while not before.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([before])
         version = backend.versions.get("Label Studio", "")
         await asyncio.to_thread(place_template, self._directory, version)
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from support.gateway import ECHO, add_account, script
 from support.processes import pids_that_mention
 
-from labelstudio_proxy import restarts
+from labelstudio_proxy import restarts, upgrade
 from labelstudio_proxy import supervisor as module
 from labelstudio_proxy.backends import process
 from labelstudio_proxy.backends.environment import labelstudio_environment
@@ -226,3 +227,29 @@ async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_
     first.supervisor.start()
     await first.until(State.FAILED)
     assert first.supervisor.log.tail(1) == ["owner:  "]
+
+
+async def test_a_stop_waits_for_what_is_being_done_to_the_database(
+    lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CANCEL_SECONDS", 0.1)
+    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    def before(*_: object) -> str:
+        begun.set()
+        go_on.wait(20)
+        over.set()
+        return ""
+
+    monkeypatch.setattr(upgrade, "before", before)
+    add_account(data_dir, "ada@localhost")
+    life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
+    lives.append(life)
+    life.supervisor.start()
+    await asyncio.to_thread(begun.wait, 20)
+    life.supervisor.stop()
+    await asyncio.sleep(0.5)  # several cancellations
+    assert life.supervisor.snapshot.state is not State.STOPPED
+    go_on.set()
+    await asyncio.wait_for(life.until(State.STOPPED), 20)
+    assert over.is_set()
