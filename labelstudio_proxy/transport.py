@@ -27,6 +27,7 @@ from .asset_cache import asset_pointer
 from .asset_shelf import Shelf
 from .codings import chosen
 from .registry import Entry
+from .signals import keep_jupyters_end
 from .upstream import Endpoint, open_session
 
 # No limit of its own: what is too large for Label Studio, Label Studio says.
@@ -178,6 +179,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
         So the answer is worth waiting for.
         """
+        keep_jupyters_end(self.settings["serverapp"])
         deadline = time.monotonic() + READY_SECONDS
         while process.running and time.monotonic() < deadline:
             with contextlib.suppress(OSError):

@@ -28,6 +28,23 @@ CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
     '<Choice value="yes"/><Choice value="no"/></Choices></View>'
 )
+# An extension of Jupyter's that sends Jupyter a SIGTERM as a file appears in its home.
+SIGNALS_ITSELF = """
+import os, pathlib, signal, weakref
+from tornado.ioloop import PeriodicCallback
+
+class Thing: pass
+
+def _load_jupyter_server_extension(app):
+    def look():
+        if (pathlib.Path.home() / "now").exists():
+            ticks.stop()
+            thing = Thing()
+            wait = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+            del thing
+    ticks = PeriodicCallback(look, 50)
+    ticks.start()
+"""
 RESULT = [{"from_name": "choice", "to_name": "text", "type": "choices"}]
 
 
@@ -211,14 +228,35 @@ def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
     jupyter: JupyterLab, annotator: Annotator, data_dir: Path, number: signal.Signals
 ) -> None:
     assert annotator.annotate().status_code == 201
-    ours = [*jupyter.home.rglob("labelstudio-proxy-*"), *jupyter.home.rglob("*.sock")]
-    assert ours
+    kinds = ("labelstudio-proxy-*", "*.sock", "jpserver-*.json")
+    ours = [path for kind in kinds for path in jupyter.home.rglob(kind)]
+    assert len(ours) >= len(kinds)
     os.kill(jupyter.process.pid, number)
     wait_for(lambda: jupyter.process.returncode is not None, what="Jupyter's end", timeout=20)
     wait_for(lambda: not pids_that_mention(jupyter.home), what="the end of all", timeout=20)
     assert [path for path in ours if path.exists()] == []
     assert in_database(data_dir) == set(annotator.acknowledged)
     assert not [path for path in data_dir.iterdir() if path.name.endswith("-journal")]
+
+
+def test_jupyter_ends_at_a_signal_that_comes_while_an_object_is_finalized(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    data_dir: Path,
+    tmp_path: Path,
+) -> None:
+    """What a handler raises there, Python drops."""
+    (tmp_path / "signals_itself.py").write_text(SIGNALS_ITSELF)
+    jupyter = jupyter_lab(
+        config={"data_dir": str(data_dir)},
+        server_config={"ServerApp": {"jpserver_extensions": {"signals_itself": True}}},
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+    label_studio_client(jupyter).wait_ready()
+    (jupyter.home / "now").touch()
+    wait_for(lambda: jupyter.process.returncode is not None, what="Jupyter's end", timeout=20)
+    wait_for(lambda: not pids_that_mention(jupyter.home), what="the end of all", timeout=20)
+    assert "SystemExit" not in jupyter.log.read_text()
 
 
 def test_a_jupyter_that_is_killed_takes_all_along_within_five_seconds(
