@@ -98,6 +98,7 @@ class Supervisor:
                 steps=(),
                 started_at=time.time(),
                 error=None,
+                stopped_because="",
                 next_start=None,
             )
         if over:
@@ -109,10 +110,13 @@ class Supervisor:
             self._restarts = Restarts()
             self._interrupt.set()
 
-    def stop(self) -> None:
-        """Want Label Studio stopped, whatever it is doing."""
+    def stop(self, because: str = "") -> None:
+        """Want Label Studio stopped, whatever it is doing; `because`: what people are told of it."""
+        if because:
+            logger.info("Label Studio (%s): stop. %s", self._directory.path, because)
         self._wanted = False
         self._end_life()
+        self._change(stopped_because=because)
 
     def restart(self) -> None:
         """Want Label Studio to be stopped, if it runs, and started."""
