@@ -20,11 +20,14 @@ from ..access import lets_in
 from ..datadir import DataDirectory
 from ..listener import engine_listener
 from ..problem import Problem
-from ..upstream import Endpoint, healthy, open_session
+from ..upstream import Endpoint, answers, healthy, open_session
 from .base import PULL, Backend, Held, NotAgain, Owner, Report
 from .build import Build
 from .docker_container import (
     DATA,
+    GATEWAY_HEADER,
+    ORPHAN_SECONDS,
+    ORPHAN_VARIABLE,
     OURS,
     PORT,
     SETTINGS_LABEL,
@@ -51,6 +54,7 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 STOP_SECONDS = 10  # Label Studio's server ends at once; the engine sends SIGKILL then
 REMOVAL_SECONDS = 0.5
+SHOWINGS = 30  # within the time after which a container takes its gateway for gone
 PAUSED_POLLS = 3  # `docker commit` pauses a container, too, for a moment
 LOG_TAIL = 200  # lines of an adopted container
 # Of the processors, against a container's or a program's usual ones.
@@ -192,6 +196,21 @@ class DockerBackend(Backend):
 
     async def wait(self) -> str:
         assert self._container is not None, "launch() comes first"
+        showing = asyncio.create_task(self._show())
+        try:
+            return await self._until_ended(self._container)
+        finally:
+            showing.cancel()
+
+    async def _show(self) -> None:
+        """Let the container know that there is a gateway: without one, it ends after a while."""
+        seconds = float(self._private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
+        async with open_session(self._endpoint) as session:
+            while True:
+                await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: "here"})
+                await asyncio.sleep(seconds / SHOWINGS)
+
+    async def _until_ended(self, container: Container) -> str:
         engine, paused, ended, alone = self._connected(), 0, False, False
         while True:
             try:
@@ -211,7 +230,7 @@ class DockerBackend(Backend):
                 alone = True
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            state = self._container.attrs["State"]
+            state = container.attrs["State"]
             paused = paused + 1 if state.get("Paused") else 0
             if paused >= PAUSED_POLLS:
                 self._leave = True

@@ -46,7 +46,7 @@ from support.processes import clean_environment, pids_that_mention, wait_for
 from labelstudio_proxy import __version__, template
 from labelstudio_proxy.backends.base import Owner
 from labelstudio_proxy.backends.docker import DockerBackend, DockerSettings
-from labelstudio_proxy.backends.docker_container import container_environment
+from labelstudio_proxy.backends.docker_container import ORPHAN_VARIABLE, container_environment
 from labelstudio_proxy.datadir import DataDirectory
 from labelstudio_proxy.upstream import healthy, open_session
 
@@ -64,6 +64,8 @@ CPUS = 1.5
 NETWORK = "labels"
 # For an idle Label Studio.
 STOP_SECONDS = 3.0
+# After which a container without a gateway ends.
+ORPHAN_SECONDS = 15.0
 
 UPLOADED = media.png(colour=(200, 0, 0))
 LOCAL = media.png(colour=(0, 0, 200))
@@ -748,6 +750,43 @@ def test_the_next_jupyter_takes_it_over_unless_a_setting_has_changed(
     assert replaced.id != first.id
     assert replaced.name == first.name
     assert replaced.attrs["HostConfig"]["Memory"] == 1200 * 1024 * 1024
+    assert volume_of(first) not in volumes(engine)
+
+
+def test_one_whose_gateway_does_not_come_back_ends_and_nothing_is_lost(
+    engine: Engine,
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path: Path,
+) -> None:
+    data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
+    environment = {ORPHAN_VARIABLE: str(ORPHAN_SECONDS)}
+
+    def start() -> tuple[JupyterLab, LabelStudioClient]:
+        settings = on(engine, data_dir, environment=environment)
+        jupyter = jupyter_lab(root_dir=notebooks, **settings)
+        client = label_studio_client(jupyter)
+        client.wait_ready()
+        return jupyter, client
+
+    jupyter, client = start()
+    new_project(client, "To be kept")
+    first = container_of(engine, data_dir)
+    time.sleep(2 * ORPHAN_SECONDS)  # with a gateway, and nobody who works
+    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
+    crash(jupyter)
+    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
+    wait_for(
+        lambda: not container_of(engine, data_dir).attrs["State"]["Running"],
+        what="the container's end",
+        timeout=3 * ORPHAN_SECONDS,
+    )
+    assert b"no gateway has shown itself" in first.logs()
+    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    _, client = start()
+    assert good(client.get("api/projects"))["count"] == 1
+    assert container_of(engine, data_dir).id != first.id
     assert volume_of(first) not in volumes(engine)
 
 
