@@ -36,7 +36,7 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
     lock = DirectoryLock(path)
     fresh = path.with_name(f"{path.name}.restoring-{secrets.token_hex(4)}")
     try:
-        asyncio.run(lock.take(lambda: None))
+        asyncio.run(lock.take(lambda _: None))
         fresh.mkdir(mode=0o700)
         unpacked = fresh.stat()
         try:

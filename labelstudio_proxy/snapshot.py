@@ -9,6 +9,7 @@ from typing import Any
 
 from ._version import __version__
 from .backends.build import Build
+from .in_use import InUse
 from .problem import Problem
 from .upstream import Endpoint
 
@@ -77,6 +78,8 @@ class Snapshot:
             "restarts": self.restarts,
             "restart_reasons": self.restart_reasons,
             "error": self.error and self.error.as_json(),
+            # Who has the data directory, where that is the error
+            "holder": self.error.holder_as_json() if isinstance(self.error, InUse) else None,
             "next_start": self.next_start,
             "notices": list(self.notices),
         }

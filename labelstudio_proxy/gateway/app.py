@@ -105,6 +105,7 @@ class Gateway:
             ("POST", "start"): self._command("start", supervisor.start),
             ("POST", "stop"): self._command("stop", supervisor.stop),
             ("POST", "restart"): self._command("restart", supervisor.restart),
+            ("POST", "take-over"): self._command("take over", supervisor.take_over),
         }
 
     async def close(self) -> None:
@@ -138,6 +139,8 @@ class Gateway:
                 reason,
             )
             return _json({"detail": f"This request is refused. {reason}"}, 403)
+        if origin := guard.origin(request.headers):
+            self._supervisor.note_address(origin + self._place.prefix)
         if plain.startswith(OWN):
             return await self._answer_own(request, plain.removeprefix(OWN), path.partition("?")[2])
         if plain.rstrip("/") == "/logout":

@@ -93,6 +93,15 @@ def may_ask_to_start(method: str, headers: Mapping[str, str]) -> bool:
     return is_navigation(method, headers) and headers.get(MODE) is None
 
 
+def origin(headers: Mapping[str, str]) -> str:
+    """Where the browser that asks finds this server, as `https://host`; empty: it does not say."""
+    for name in ("Origin", "Referer"):
+        said = re.match(r"https?://[^/?#]+", headers.get(name, ""))
+        if said and _same_host(said[0], headers):
+            return said[0]
+    return ""
+
+
 def _has_token(headers: Mapping[str, str]) -> bool:
     # Jupyter has checked the caller. A page of another site can neither set this header nor know
     # a token; whether Jupyter took the token or the cookie beside it makes no difference.
