@@ -62,8 +62,10 @@ class DirectoryLock:
         self._descriptor: int | None = None
         self._held = False
         self._mine: Holder | None = None
-        self._over = threading.Event()
+        self._over = threading.Event()  # set while nobody attends to the hold
+        self._over.set()
         self._gone: set[str] = set()  # keys of records that nobody stands behind
+        self._lockless = False
         self._blindly = False  # whether one was cleared that no lock has told of
         self.address = ""
         """Where a browser finds this server, once that is known."""
@@ -137,6 +139,11 @@ class DirectoryLock:
             if found is not None and self._mine is not None and found[0].key != self._mine.key:
                 await asyncio.to_thread(self.release)
                 return Other(*found, alive=False)
+        if other is None and self._mine is not None and self._over.is_set():
+            self._over = threading.Event()
+            threading.Thread(
+                target=self._attend, args=(self._over,), name="data-directory", daemon=True
+            ).start()
         return other
 
     def _try(self) -> Other | None:
@@ -158,11 +165,6 @@ class DirectoryLock:
                 self._unlock()
                 return other
             self._held = True
-            if self._mine is not None:
-                self._over = threading.Event()
-                threading.Thread(
-                    target=self._attend, args=(self._over,), name="data-directory", daemon=True
-                ).start()
             return None
 
     def _lock(self) -> bool | None:
@@ -175,7 +177,9 @@ class DirectoryLock:
             return False
         except OSError as error:  # network file systems may have no such locks
             os.close(descriptor)
-            logger.warning("Label Studio (%s): no locks, but a record: %s", self._path, error)
+            if not self._lockless:
+                logger.warning("Label Studio (%s): only a record, no lock: %s", self._path, error)
+            self._lockless = True
             return None
         if not self._still_there(descriptor):
             os.close(descriptor)

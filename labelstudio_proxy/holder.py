@@ -139,6 +139,8 @@ class Records:
 
     def clear(self, key: str) -> None:
         """Take the record of `key` away, and no other that has come in between; raises OSError."""
+        if not self._is_of(key):
+            return
         aside = self._record.with_name(f"{RECORD}-{secrets.token_hex(4)}")
         try:
             self._record.rename(aside)
@@ -154,8 +156,9 @@ class Records:
 
     def leave(self, key: str) -> None:
         """Take away what the holder of `key` has written; raises OSError."""
-        self.clear(key)
-        self._request.unlink(missing_ok=True)
+        if self._is_of(key):
+            self._request.unlink(missing_ok=True)
+            self.clear(key)
 
     def ask(self, key: str, by: Holder) -> None:
         """Ask the holder of `key` to let go; raises OSError."""

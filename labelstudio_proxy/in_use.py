@@ -42,7 +42,7 @@ def in_use(path: Path, holder: Holder) -> InUse:
     return InUse(
         f"The data directory {path} is in use by {who(holder)}.",
         f"It has been since {_when(holder.since)}. Only one Label Studio at a time may use it.",
-        f"Go on there{_where(holder)}. Or press *{TAKE_OVER}*: Label Studio is stopped there, then "
+        f"Go on there{_where(holder)}. Or press {TAKE_OVER}: Label Studio is stopped there, then "
         f"started here, with all that was saved. In a terminal: {COMMAND}.",
         holder,
         TAKE_OVER,
@@ -55,7 +55,7 @@ def handed_over(path: Path, by: Holder) -> InUse:
         f"The data directory {path} was taken over by {who(by)}.",
         f"Somebody asked for it there, on {_when(time.time())}; so Label Studio was stopped here. "
         "What was saved is kept.",
-        f"Go on there{_where(by)}. Or press *{TAKE_BACK}*: Label Studio is stopped there, then "
+        f"Go on there{_where(by)}. Or press {TAKE_BACK}: Label Studio is stopped there, then "
         f"started here. In a terminal: {COMMAND}.",
         by,
         TAKE_BACK,
