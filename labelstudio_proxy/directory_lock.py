@@ -257,7 +257,7 @@ class DirectoryLock:
                         return
                     by = self._other_holder()
                     if by is None and time.monotonic() - beaten >= BEAT_SECONDS:
-                        self._records.beat()
+                        self._beat(self._mine)
                         beaten = time.monotonic()
                     if by is None and not told:
                         by = self._records.asked(self._mine.key)
@@ -271,7 +271,7 @@ class DirectoryLock:
                 self.lost(by)
 
     def _other_holder(self) -> Holder | None:
-        """Who has put a record in this one's place; sees to it that this one's is there, and right."""
+        """Who has put a record in this one's place; sees to it that this one's is there."""
         assert self._mine is not None, "only while it is held"
         found = self._records.read()
         if found is None or not found[0].key:
@@ -281,7 +281,10 @@ class DirectoryLock:
         elif found[0].key != self._mine.key:
             self._mine = None  # theirs is not to be taken away
             return found[0]
-        elif self.address != self._mine.address:
-            self._mine = replace(self._mine, address=self.address)
-            self._records.change(self._mine)
         return None
+
+    def _beat(self, mine: Holder) -> None:
+        if self.address != mine.address:
+            self._mine = replace(mine, address=self.address)
+            self._records.change(self._mine)
+        self._records.beat()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Sent by browsers to https and localhost only, see https://www.w3.org/TR/fetch-metadata/.
@@ -110,7 +109,7 @@ def _has_token(headers: Mapping[str, str]) -> bool:
 
 
 def _same_host(origin: str, headers: Mapping[str, str]) -> bool:
-    host = urlsplit(origin).netloc.lower()
+    host = origin.partition("://")[2].lower()
     # A page cannot set Host or X-Forwarded-Host; a proxy that changes Host sets the latter.
     hosts = [headers.get("Host", ""), *headers.get("X-Forwarded-Host", "").split(",")]
     return bool(host) and host in {each.strip().lower() for each in hosts}

@@ -72,6 +72,7 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     waiting = snapshot["next_start"] is not None
     elapsed = None if started is None else max(0, int(snapshot["now"] - started))
     holder = snapshot.get("holder") or {"action": "", "address": ""}
+    there = holder["address"] if holder["address"].startswith(("http:", "https:")) else ""
     facts = " · ".join(map(" ".join, snapshot["versions"].items()))
     return _render(
         prefix,
@@ -85,10 +86,9 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
         steps="".join(_step(step, snapshot["progress"]) for step in snapshot["steps"]),
         open=" open" if state == "failed" else "",
         facts=escape(facts),
-        held=(" data-held" if holder["action"] else "")
-        + (" data-reachable" if holder["address"] else ""),
+        held=(" data-held" if holder["action"] else "") + (" data-reachable" if there else ""),
         take_over=escape(holder["action"]),
-        there=escape(holder["address"]),
+        there=escape(there),
     )
 
 

@@ -197,9 +197,10 @@
     }
     const { address = "", action = "" } = snapshot.holder || {}; // of who has the data directory
     main.toggleAttribute("data-held", Boolean(action));
-    main.toggleAttribute("data-reachable", Boolean(address));
+    const reachable = /^https?:/.test(address);
+    main.toggleAttribute("data-reachable", reachable);
     put($("take-over"), action);
-    $("there").href = address; // http or https: see holder.py
+    $("there").href = reachable ? address : "";
     for (const part of ["what", "why", "remedy"]) prose($(part), error?.[part] || "");
     if (before && before.state !== "failed") {
       $("disclosure").open = true;
