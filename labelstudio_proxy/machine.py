@@ -51,8 +51,16 @@ def began(pid: int) -> str:
 
     The 22nd field of proc(5)'s stat.
     """
-    fields = _text(PROC / str(pid) / "stat").rpartition(")")[2].split()
+    fields = _status(pid)
     return fields[19] if len(fields) > 19 and fields[0] not in {"Z", "X"} else ""
+
+
+def descends(pid: int, ancestor: int) -> bool:
+    """Whether a process was started by another, or by one that that one has started."""
+    while pid > 1 and pid != ancestor:
+        fields = _status(pid)
+        pid = int(fields[1]) if len(fields) > 1 else 0
+    return pid == ancestor
 
 
 def namespace(pid: int) -> str:
@@ -61,6 +69,11 @@ def namespace(pid: int) -> str:
         return str((PROC / str(pid) / "ns/pid").readlink())
     except OSError:
         return ""
+
+
+def _status(pid: int) -> list[str]:
+    """The fields of proc(5)'s stat from the third one on; the second may have spaces."""
+    return _text(PROC / str(pid) / "stat").rpartition(")")[2].split()
 
 
 def _text(path: Path) -> str:

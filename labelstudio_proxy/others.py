@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import PROC, began, namespace
+from .machine import PROC, began, descends, namespace
 from .problem import Problem
 
 # What labelstudio-proxy gives its own: the gateway's process id, or what a container's has.
@@ -56,7 +56,10 @@ def find_others(data_dir: Path) -> list[Other]:
             )
             parent = environment.get(PARENT, "")
             in_container = environment.get(CONTAINER[0]) == CONTAINER[1]
-            looked_after = parent.isdecimal() and _is_older(int(parent), moment)
+            # A wrapper may have given it another environment than ours.
+            looked_after = descends(pid, os.getpid()) or (
+                parent.isdecimal() and _is_older(int(parent), moment)
+            )
             foreign = namespace(pid) != namespace(os.getpid())
             if looked_after or in_container or (parent and foreign) or not moment:
                 continue

@@ -341,8 +341,9 @@ class Supervisor:
         await self._lock.take(
             lambda detail: self._report("data", detail=detail), lambda: self._insist
         )
-        self._report("data", detail="")
+        self._report("data", detail="looking for other Label Studios")
         await others.clear(self._directory.path)
+        self._report("data", detail="")
 
     def _give(self, by: Holder) -> None:
         """Stop, since somebody asks for the data directory, or has it now."""

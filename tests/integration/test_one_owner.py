@@ -25,7 +25,6 @@ from support.label_studio import BareLabelStudio
 from support.processes import command_line, pids_that_mention, wait_for
 
 from labelstudio_proxy.holder import RECORD, REQUEST
-from labelstudio_proxy.others import find_others
 
 
 @dataclass
@@ -90,6 +89,16 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def find_others(data_dir: Path) -> list[int]:
+    """What a gateway would find, which is not the parent of all that tests start."""
+    program = (
+        "import sys; from pathlib import Path; from labelstudio_proxy.others import find_others;"
+        "print(*[other.pid for other in find_others(Path(sys.argv[1]))])"
+    )
+    said = subprocess.check_output([sys.executable, "-c", program, data_dir], text=True)
+    return [int(pid) for pid in said.split()]
+
+
 def label_studios(data_dir: Path) -> list[int]:
     """The processes of a local Label Studio on the directory."""
     pids = pids_that_mention(data_dir)
@@ -118,6 +127,7 @@ def test_a_second_server_takes_over_and_the_first_takes_it_back_with_every_annot
     assert "Take over" in page
     assert "Open it there" in page
     kept.append(ada.annotate(task))  # it has not noticed
+    assert find_others(data_dir) == []  # nor does it take its own for another's
 
     assert gpu.press("take-over")["state"] == "ready"
     assert gpu.annotations(task) == kept
@@ -186,6 +196,7 @@ def test_a_plain_label_studio_is_named_and_not_taken_over(
     restored = run("restore", tmp_path / "kept.zip", "--data-dir", data_dir)
     assert restored.returncode == 1
     assert f"Another Label Studio uses the data directory {data_dir}." in restored.stderr
+    assert plain.process.pid in find_others(data_dir)
     assert plain.get("api/projects").ok
     assert not (data_dir / ".labelstudio-proxy" / "holder.json").exists()
 
