@@ -15,10 +15,11 @@ from . import archive
 from .archive import JOURNALS, Progress
 from .database_backup import BACKUPS, REPLACED, copy_database
 from .datadir import DATABASE, OURS, DataDirectory
+from .holder import RECORD, REQUEST
 from .problem import Problem
 
-# Copies of other days, which are as large as the database.
-COPIES = (f"{OURS}/{BACKUPS}/", f"{OURS}/{REPLACED}")
+# Copies of other days, which are as large as the database; and who has the directory just now.
+LEFT_OUT = tuple(f"{OURS}/{name}" for name in (f"{BACKUPS}/", REPLACED, RECORD, REQUEST))
 
 
 def backup(
@@ -113,7 +114,7 @@ def _files(root: Path, links: list[str]) -> Iterator[tuple[str, Path]]:
                 continue
             if stat.S_ISREG(mode):
                 # what `DataDirectory` and `template` make for a moment
-                passing = inside.startswith((".write-test-", ".template-", *COPIES))
+                passing = inside.startswith((".write-test-", ".template-", *LEFT_OUT))
                 if inside != DATABASE and inside not in JOURNALS and not passing:
                     yield inside, path
             elif not stat.S_ISDIR(mode):

@@ -71,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, parents=[choice], help=text)
         command.set_defaults(run=_change, command=name, goal=goal)
+        if name == "start":
+            command.add_argument(
+                "--take-over",
+                dest="command",
+                action="store_const",
+                const="take-over",
+                help="where another server has the data directory, stop Label Studio there",
+            )
 
     ahead = commands.add_parser(
         "prepare",

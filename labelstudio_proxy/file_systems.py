@@ -12,6 +12,8 @@ NETWORK = {
     *("fuse.goofys", "fuse.mount-s3", "fuse.blobfuse", "fuse.blobfuse2", "fuse.juicefs"),
 }
 MEMORY = {"tmpfs", "ramfs"}
+# That only one machine has mounted, or it would be damaged.
+LOCAL = {*("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs"), *MEMORY, "overlay"}
 LAYERS = {"overlay", "aufs", "fuse.fuse-overlayfs"}
 
 
@@ -22,6 +24,15 @@ def warning_about(path: Path) -> str:
     except OSError:
         return ""
     return warning(mounts, path.resolve())
+
+
+def is_local(path: Path) -> bool:
+    """Whether a directory is known to be on a disk of this machine (Linux only)."""
+    try:
+        mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return False
+    return mount_of(mounts, path.resolve())[1] in LOCAL
 
 
 def warning(mounts: str, path: Path) -> str:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .gateway.activity import updates_last_activity
+from .activity import updates_last_activity
 
 NAME = "labelstudio"
 # Not `-m labelstudio_proxy`: that would put the folder that Jupyter was started in, a user's, before

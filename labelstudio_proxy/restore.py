@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import archive
+from . import archive, others
 from .archive import Progress, Unfit
 from .backends.docker_leftover import end_container
 from .backup import check_database
@@ -37,8 +37,7 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
     lock = DirectoryLock(path)
     fresh = path.with_name(f"{path.name}.restoring-{secrets.token_hex(4)}")
     try:
-        asyncio.run(lock.take(lambda: None))
-        container = asyncio.run(end_container(DataDirectory(path)))
+        container = asyncio.run(_have_alone(lock, path))
         fresh.mkdir(mode=0o700)
         unpacked = fresh.stat()
         try:
@@ -91,6 +90,13 @@ def _check(source: Path, path: Path) -> None:
             "It has neither a database of Label Studio's nor its secret key.",
             "Name an empty or new folder with `--data-dir`.",
         )
+
+
+async def _have_alone(lock: DirectoryLock, path: Path) -> str:
+    """Gives a sentence where there was a container, or may be one; raises Problem, and OSError."""
+    await lock.take(lambda _: None)
+    await others.clear(path)
+    return await end_container(DataDirectory(path))
 
 
 def _make(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ._version import __version__
 from .backends.build import Build
+from .in_use import InUse
 from .problem import Problem
 from .upstream import Endpoint
 
@@ -79,6 +80,8 @@ class Snapshot:
             "restart_reasons": self.restart_reasons,
             "stopped_because": self.stopped_because,
             "error": self.error and self.error.as_json(),
+            # Who has the data directory, where that is the error
+            "holder": self.error.holder_as_json() if isinstance(self.error, InUse) else None,
             "next_start": self.next_start,
             "notices": list(self.notices),
         }

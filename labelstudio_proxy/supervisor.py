@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from . import upgrade
+from . import others
 from .backends.base import PULL, Backend, Held, NotAgain, Report
+from .database_preparation import note_database, prepare_database
 from .datadir import DataDirectory
 from .directory_lock import DirectoryLock
 from .file_systems import warning_about
-from .first_start import new_owner, place_template
+from .first_start import new_owner
+from .holder import Holder
+from .in_use import handed_over
 from .logbook import LogBook
 from .problem import Problem
 from .restarts import MOST_ENDS, WITHIN_SECONDS, Restarts
@@ -28,6 +31,8 @@ POLL_SECONDS = 0.05
 EXPLAIN_LINES = 40
 # Longer than any part of a run takes to end.
 CANCEL_SECONDS = 12.0
+# Between looks for a Label Studio that somebody starts past us.
+OTHERS_SECONDS = 30.0
 
 
 class _Ended(Problem):
@@ -55,11 +60,17 @@ class Supervisor:
         start_timeout: float,
         problems: list[Problem],
         external_database: bool = False,
+        server: str = "labelstudio-proxy",
     ) -> None:
-        """`problems` with the settings: while there are any, every start fails with the first."""
+        """`problems` with the settings: while there are any, every start fails with the first.
+
+        `server`: what people know this one as, who would use the same data directory elsewhere.
+        """
         self._make_backend = make_backend
         self._directory = directory
-        self._lock = DirectoryLock(directory.path)
+        self._lock = DirectoryLock(directory.path, server)
+        self._insist = False
+        self._given: Problem | None = None  # why, where the data directory was given away
         self._owner_email = owner_email
         self._start_timeout = start_timeout
         self._problems = problems
@@ -110,6 +121,15 @@ class Supervisor:
             self._restarts = Restarts()
             self._interrupt.set()
 
+    def take_over(self) -> None:
+        """Want Label Studio to run here, and nowhere else on its data directory."""
+        self._insist = True
+        self.start()
+
+    def note_address(self, address: str) -> None:
+        """Where a browser finds this server, for people whose other server is refused."""
+        self._lock.address = address
+
     def stop(self, because: str = "") -> None:
         """Want Label Studio stopped, whatever it is doing; `because`: what people are told of it."""
         if because:
@@ -147,8 +167,10 @@ class Supervisor:
     async def _live(self) -> None:
         while self._wanted:
             self._interrupt.clear()
+            self._given = None
             backend = self._make_backend(self._report, self._add_line)
             error = await self._run_until_interrupted(backend)
+            self._insist = False
             again = False
             if error is not None and not self._interrupt.is_set():
                 again = self._is_worth_another(error)
@@ -161,7 +183,7 @@ class Supervisor:
             elif self._wanted:  # by somebody, meanwhile
                 self._count("asked")
             else:
-                shown = unstopped if self._interrupt.is_set() else error or unstopped
+                shown = self._shown(error, unstopped)
                 if shown is not None and not self._background:
                     self._fail(shown)
                     return
@@ -174,6 +196,12 @@ class Supervisor:
             next_start=None,
         )
         logger.info("Label Studio (%s) is stopped", self._directory.path)
+
+    def _shown(self, error: Problem | None, unstopped: Problem | None) -> Problem | None:
+        """What is shown at the end, where no other start is wanted."""
+        if self._given is not None:
+            return self._given
+        return unstopped if self._interrupt.is_set() else error or unstopped
 
     def _is_worth_another(self, error: Problem | None) -> bool:
         """Whether to start again what ended with `error`: what was ready, a few times, is."""
@@ -204,7 +232,7 @@ class Supervisor:
         try:
             await backend.stop()
             if not isinstance(error, Held):  # that one still has the database
-                self._lock.release()
+                await asyncio.to_thread(self._lock.release)
         except Problem as problem:
             logger.warning("Label Studio (%s): %s", self._directory.path, problem)
             return problem
@@ -275,16 +303,14 @@ class Supervisor:
             raise self._problems[0]
         await asyncio.to_thread(self._directory.prepare)
         self._note(await asyncio.to_thread(warning_about, self._directory.path))
-        await self._lock.take(
-            lambda: self._report("data", detail="waiting for another to let it go")
-        )
+        await self._have_alone()
         external = self._external_database
         owner = await asyncio.to_thread(
             new_owner, self._directory, self._owner_email, external_database=external
         )
         await backend.prepare()
         if not external:
-            await self._prepare_database(backend)
+            self._note(await prepare_database(backend, self._directory, self._report_backup))
         self._change(
             state=State.STARTING,
             versions={**self._snapshot.versions, **backend.versions},
@@ -292,43 +318,54 @@ class Supervisor:
         )
         endpoint = await backend.launch(owner, background=self._background)
         ended = asyncio.create_task(backend.wait())
+        looking = asyncio.create_task(self._look_for_others())
         try:
             await self._until_healthy(endpoint, ended)
             if not ended.done():
                 if not external:
-                    await asyncio.to_thread(upgrade.after, self._directory, _version(backend))
+                    await note_database(backend, self._directory)
                 self._ready(endpoint, now)
                 self._background = False
                 await backend.answered()
             how = await ended
         finally:
             ended.cancel()
+            looking.cancel()
         last_words = [line for _, line in self.log.since(said_before)][-EXPLAIN_LINES:]
         raise _Ended(backend.explain(how, last_words))
 
-    async def _prepare_database(self, backend: Backend) -> None:
-        """Back it up before another version touches it, or begin it with a template."""
-        if await asyncio.to_thread(upgrade.is_under_way, self._directory):
-            await backend.end_leftover()
+    async def _have_alone(self) -> None:
+        """See that nobody else uses the data directory; raises Problem."""
         loop = asyncio.get_running_loop()
 
-        def progress(done: int, total: int) -> None:
-            loop.call_soon_threadsafe(self._report_backup, done, total)
+        def lost(by: Holder) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._give, by)
 
-        package = backend.build.package
-        before = asyncio.create_task(
-            asyncio.to_thread(upgrade.before, self._directory, _version(backend), package, progress)
+        self._lock.lost = lost
+        await self._lock.take(
+            lambda detail: self._report("data", detail=detail), lambda: self._insist
         )
-        try:
-            self._note(await asyncio.shield(before))
-        finally:
-            # A thread goes on when nobody waits for it, and this one must not while another start,
-            # or another server, has the directory.
-            while not before.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([before])
-        version = backend.versions.get("Label Studio", "")
-        await asyncio.to_thread(place_template, self._directory, version)
+        self._report("data", detail="looking for other Label Studios")
+        await others.clear(self._directory.path)
+        self._report("data", detail="")
+
+    def _give(self, by: Holder) -> None:
+        """Stop, since somebody asks for the data directory, or has it now."""
+        if self._wanted:
+            self._given = handed_over(self._directory.path, by)
+            self.stop()
+
+    async def _look_for_others(self) -> None:
+        """Have people know of a Label Studio that somebody starts past us."""
+        while True:
+            await asyncio.sleep(OTHERS_SECONDS)
+            path = self._directory.path
+            found = await asyncio.to_thread(others.find_others, path)
+            problem = others.in_use(path, found)
+            notice = f"{problem.what} {problem.why} {problem.remedy}"
+            if found and notice not in self._snapshot.notices:
+                self._note(notice)
 
     def _note(self, notice: str) -> None:
         """Have people know of something while all works; an empty `notice` is none."""
@@ -434,8 +471,3 @@ async def _end(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task], timeout=CANCEL_SECONDS)
     if not task.cancelled():
         task.exception()  # else it would be complained that nobody has asked for it
-
-
-def _version(backend: Backend) -> str:
-    """The version of Label Studio, else what else tells one from another."""
-    return backend.versions.get("Label Studio") or backend.build.image

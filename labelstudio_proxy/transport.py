@@ -22,11 +22,11 @@ from tornado.iostream import StreamClosedError
 from traitlets import Bool, Unicode
 from yarl import URL
 
+from .activity import is_persons
 from .asset_answers import AssetAnswer, answer, asset_path
 from .asset_cache import asset_pointer
 from .asset_shelf import Shelf
 from .codings import chosen
-from .gateway.activity import is_persons
 from .registry import Entry
 from .signals import keep_jupyters_end
 from .upstream import Endpoint, open_session

@@ -16,6 +16,8 @@ from urllib.parse import unquote
 import aiohttp
 from aiohttp import web
 
+from ..activity import OWN, is_persons
+from ..asker import SAFE_METHODS, is_navigation
 from ..asset_answers import answer
 from ..backends.build import Build
 from ..codings import chosen
@@ -26,7 +28,6 @@ from ..snapshot import Snapshot, State
 from ..supervisor import Supervisor
 from ..upstream import open_session
 from . import guard, heap
-from .activity import OWN, is_persons
 from .assets import Assets, concerns, send
 from .diagnostics import diagnostics
 from .identity import Identity, establish, explain_refusal
@@ -111,6 +112,7 @@ class Gateway:
             ("POST", "start"): self._command("start", supervisor.start),
             ("POST", "stop"): self._command("stop", supervisor.stop),
             ("POST", "restart"): self._command("restart", supervisor.restart),
+            ("POST", "take-over"): self._command("take over", supervisor.take_over),
         }
 
     async def close(self) -> None:
@@ -145,6 +147,8 @@ class Gateway:
                 reason,
             )
             return _json({"detail": f"This request is refused. {reason}"}, 403)
+        if origin := guard.origin(request.headers):
+            self._supervisor.note_address(origin + self._place.prefix)
         if is_persons(request.method, plain, request.headers):
             with self._idle.somebody():
                 return await self._admitted(request, path, plain)
@@ -168,7 +172,7 @@ class Gateway:
             return _json({})
         if (
             WRITES_FILES.match(plain)
-            and request.method not in guard.SAFE_METHODS
+            and request.method not in SAFE_METHODS
             and not self._settings.files_writable
         ):
             detail = (
@@ -189,7 +193,7 @@ class Gateway:
         try:
             upstream = await self._connected()
             is_asset = concerns(request, path)
-            if is_asset or guard.is_navigation(request.method, request.headers):
+            if is_asset or is_navigation(request.method, request.headers):
                 snapshot = self._supervisor.snapshot
                 await self._assets.open(upstream.endpoint, _version(snapshot), snapshot.build)
             if is_asset:
@@ -230,7 +234,7 @@ class Gateway:
 
     async def _check_room(self, request: web.BaseRequest) -> None:
         """Raise Problem if a program or script asked for what a full disk has kept from being done."""
-        if guard.is_navigation(request.method, request.headers):
+        if is_navigation(request.method, request.headers):
             return
         problem = await asyncio.to_thread(self._directory.out_of_room)
         if problem is not None:
@@ -278,17 +282,17 @@ class Gateway:
         """The start page for a person, a state for a program; starts Label Studio if it may."""
         method, headers = request.method, request.headers
         if self._supervisor.snapshot.state is State.STOPPED and guard.may_start(method, headers):
-            who = "somebody" if guard.is_navigation(method, headers) else "a program"
+            who = "somebody" if is_navigation(method, headers) else "a program"
             self._log("start", f"{who} asked for a page or for data")
             self._supervisor.start()
         snapshot = self._supervisor.snapshot.as_json()
-        if not guard.is_navigation(method, headers):
+        if not is_navigation(method, headers):
             return _json(snapshot, 503, {"Retry-After": str(RETRY_SECONDS)})
         snapshot["may_start"] = guard.may_ask_to_start(method, headers)
         return self._page(render_start_page(snapshot, self._place.prefix))
 
     def _notice(self, request: web.BaseRequest, problem: Problem) -> web.StreamResponse:
-        if not guard.is_navigation(request.method, request.headers):
+        if not is_navigation(request.method, request.headers):
             return _json({"detail": problem.what, **problem.as_json()}, 503)
         restart = Action("Restart Label Studio", f"{self._place.prefix}_proxy/restart", "post")
         again = Action("Try again", self._place.prefix)

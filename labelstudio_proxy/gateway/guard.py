@@ -10,11 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Sent by browsers to https and localhost only, see https://www.w3.org/TR/fetch-metadata/.
-SITE, MODE, DEST, USER = "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-User"
+from ..asker import (
+    DEST,
+    MODE,
+    SAFE_METHODS,
+    SITE,
+    USER,
+    has_token,
+    is_navigation,
+    is_prefetch,
+    is_program,
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ def refusal(method: str, headers: Mapping[str, str], origins: Origins) -> str | 
         # `allow_origin = "*"` opens Jupyter to pages of other sites that hold its token; Jupyter
         # goes on checking what a mere cookie may change, and so does this.
         anyone = origins.allow_origin == "*" and site in {"cross-site", "same-site"}
-        if not anyone or method in SAFE_METHODS or _has_token(headers):
+        if not anyone or method in SAFE_METHODS or has_token(headers):
             return None
     if method in SAFE_METHODS:
         # What a navigation shows stays with its reader; images, frames and scripts of other
@@ -51,22 +58,12 @@ def refusal(method: str, headers: Mapping[str, str], origins: Origins) -> str | 
         return None if site in {"same-origin", "none"} else "It comes from another site."
     if origin is not None:
         return None if _same_host(origin, headers) else "Its Origin is another site."
-    if _has_token(headers):
+    if has_token(headers):
         return None
     return (
         "It changes something, but has neither an Origin header (as a browser sends it) nor "
         "Jupyter's token in an Authorization header (as a program sends it)."
     )
-
-
-def is_navigation(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a browser asks for a page to show, in a tab or a frame."""
-    if method not in {"GET", "HEAD"}:
-        return False
-    mode = headers.get(MODE)
-    if mode is not None:
-        return mode == "navigate"
-    return "text/html" in headers.get("Accept", "")
 
 
 def may_start(method: str, headers: Mapping[str, str]) -> bool:
@@ -84,16 +81,6 @@ def may_start(method: str, headers: Mapping[str, str]) -> bool:
     return is_program(headers)
 
 
-def is_prefetch(headers: Mapping[str, str]) -> bool:
-    """Whether a browser asks ahead, for what nobody has clicked yet."""
-    return "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", ""))
-
-
-def is_program(headers: Mapping[str, str]) -> bool:
-    """Whether it is no browser that asks, but a program that shows Jupyter's token."""
-    return headers.get(MODE) is None and headers.get(SITE) is None and _has_token(headers)
-
-
 def may_ask_to_start(method: str, headers: Mapping[str, str]) -> bool:
     """Whether the page that answers this navigation may start Label Studio by itself.
 
@@ -103,15 +90,17 @@ def may_ask_to_start(method: str, headers: Mapping[str, str]) -> bool:
     return is_navigation(method, headers) and headers.get(MODE) is None
 
 
-def _has_token(headers: Mapping[str, str]) -> bool:
-    # Jupyter has checked the caller. A page of another site can neither set this header nor know
-    # a token; whether Jupyter took the token or the cookie beside it makes no difference.
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
-    return scheme.lower() in {"token", "bearer"} and bool(token.strip())
+def origin(headers: Mapping[str, str]) -> str:
+    """Where the browser that asks finds this server, as `https://host`; empty: it does not say."""
+    for name in ("Origin", "Referer"):
+        said = re.match(r"https?://[^/?#]+", headers.get(name, ""))
+        if said and _same_host(said[0], headers):
+            return said[0]
+    return ""
 
 
 def _same_host(origin: str, headers: Mapping[str, str]) -> bool:
-    host = urlsplit(origin).netloc.lower()
+    host = origin.partition("://")[2].lower()
     # A page cannot set Host or X-Forwarded-Host; a proxy that changes Host sets the latter.
     hosts = [headers.get("Host", ""), *headers.get("X-Forwarded-Host", "").split(",")]
     return bool(host) and host in {each.strip().lower() for each in hosts}

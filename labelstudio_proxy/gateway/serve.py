@@ -89,6 +89,7 @@ async def serve(
         start_timeout=settings.start_timeout,
         problems=problems,
         external_database=external,
+        server=_server_name(place),
     )
     gateway = Gateway(
         settings=settings,
@@ -149,6 +150,13 @@ async def serve(
         await supervisor.close()
         await gateway.close()
         await runner.cleanup()
+
+
+def _server_name(place: Place) -> str:
+    """What people know this one as."""
+    if place.behind_jupyter:
+        return f"the Jupyter server at {place.prefix.removesuffix('labelstudio/')}"
+    return f"labelstudio-proxy serve at {place.prefix}"
 
 
 def _pointer(listen: Listen) -> Path | None:

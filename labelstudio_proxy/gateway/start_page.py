@@ -30,6 +30,12 @@ _ACTION = {
 # Without script. Not when failed or stopped: it would start Label Studio while its reader reads
 _REFRESH = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
 
+# What the template has beside what every page is given
+_PARTS = (
+    *("actions", "elapsed", "facts", "held", "open", "refresh", "sentence", "steps"),
+    *("take_over", "there"),
+)
+
 # Heading and sentence of each state; start.js gets them from here, so that they are written once
 _WORDS = {
     "stopped": ("Label Studio is not running", "Your projects and annotations are kept."),
@@ -39,6 +45,8 @@ _WORDS = {
     "ready": ("Opening Label Studio…", "Label Studio is ready."),
     "stopping": ("Stopping Label Studio…", "This takes a few seconds."),
     "failed": ("Label Studio could not be started", ""),
+    # failed, since another server has the data directory
+    "elsewhere": ("Label Studio runs elsewhere", ""),
     # failed, and to be started again by itself
     "waiting": ("Label Studio has ended", "It is started again by itself, in a minute at most."),
 }
@@ -63,6 +71,8 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     state, started = snapshot["state"], snapshot["started_at"]
     waiting = snapshot["next_start"] is not None
     elapsed = None if started is None else max(0, int(snapshot["now"] - started))
+    holder = snapshot.get("holder") or {"action": "", "address": ""}
+    there = holder["address"] if holder["address"].startswith(("http:", "https:")) else ""
     facts = " · ".join(map(" ".join, snapshot["versions"].items()))
     return _render(
         prefix,
@@ -76,6 +86,9 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
         steps="".join(_step(step, snapshot["progress"]) for step in snapshot["steps"]),
         open=" open" if state == "failed" else "",
         facts=escape(facts),
+        held=(" data-held" if holder["action"] else "") + (" data-reachable" if there else ""),
+        take_over=escape(holder["action"]),
+        there=escape(there),
     )
 
 
@@ -94,9 +107,8 @@ def render_notice_page(
 def _render(
     prefix: str, state: str, heading: str, error: Mapping[str, str], data: Any = None, **html: str
 ) -> str:
-    parts = ("actions", "elapsed", "facts", "open", "refresh", "sentence", "steps")
     page = _PAGE.substitute(
-        dict.fromkeys(parts, "") | html,
+        dict.fromkeys(_PARTS, "") | html,
         prefix=escape(prefix),
         state=escape(state),
         heading=escape(heading),
@@ -110,7 +122,9 @@ def _render(
 
 
 def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
-    return _WORDS["waiting" if snapshot["next_start"] is not None else snapshot["state"]]
+    if snapshot["next_start"] is not None:
+        return _WORDS["waiting"]
+    return _WORDS["elsewhere" if snapshot.get("holder") else snapshot["state"]]
 
 
 def _sentence(snapshot: Mapping[str, Any]) -> str:

@@ -112,7 +112,7 @@ class Gateway:
         app = web.Application(middlewares=[self._middleware])
         app.router.add_get(PREFIX + "_proxy/state", self._state)
         app.router.add_get(PREFIX + "_proxy/events", self._events)
-        app.router.add_post(PREFIX + "_proxy/{verb:start|restart}", self._restart)
+        app.router.add_post(PREFIX + "_proxy/{verb:start|restart|take-over}", self._restart)
         app.router.add_get(PREFIX + "_proxy/diagnostics", self._diagnostics)
         app.router.add_static(PREFIX + "_proxy/static/", STATIC)
         app.router.add_get("/login", self._login)
@@ -154,6 +154,7 @@ class Gateway:
 
     async def _restart(self, request: web.Request) -> web.Response:
         fresh = {"state": "starting", "steps": steps(0), "error": None, "started_at": time.time()}
+        fresh["holder"] = None
         self.snapshot |= fresh
         return web.json_response(self._now(), status=202)
 
@@ -437,6 +438,47 @@ def test_stopped_label_studio_is_started_with_a_button(
     expect(page.get_by_role("heading", name="Label Studio is not running")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
+
+
+HOLDER = {"address": "https://hub.test/user/ada/labelstudio/", "action": "Take over"}
+
+
+def test_a_directory_that_another_server_has_is_taken_over_with_a_button(
+    page: Page, gateway: Gateway, open_page: Open
+) -> None:
+    open_page()
+    gateway.set(state="failed", error=ERROR, holder=HOLDER)
+    expect(page.get_by_role("heading", name="Label Studio runs elsewhere")).to_be_visible()
+    link = page.get_by_role("link", name="Open it there")
+    expect(link).to_have_attribute("href", HOLDER["address"])
+    page.get_by_role("button", name="Take over").click()
+    expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
+    expect(page.get_by_role("button", name="Take over")).to_be_hidden()
+    assert gateway.count("POST _proxy/take-over") == 1
+    assert gateway.count("POST _proxy/start") == 0
+
+    # And when somebody takes it back, whose page cannot be found.
+    gateway.set(state="failed", error=ERROR, holder={"address": "", "action": "Take it back"})
+    expect(page.get_by_role("button", name="Take it back")).to_be_visible()
+    expect(link).to_be_hidden()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
+    gateway.set(
+        state="failed", error=ERROR, holder={"address": "javascript:alert(1)", "action": ""}
+    )
+    expect(page.get_by_role("heading", name="Label Studio runs elsewhere")).to_be_visible()
+    expect(link).to_be_hidden()
+    expect(page.get_by_role("button", name="Take")).to_be_hidden()
+
+
+def test_an_ordinary_failure_offers_no_taking_over(
+    page: Page, gateway: Gateway, open_page: Open
+) -> None:
+    gateway.set(state="failed", error=ERROR, holder=None)
+    open_page()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    expect(page.get_by_role("button", name="Take over")).to_be_hidden()
+    expect(page.get_by_role("link")).to_have_count(0)
 
 
 def test_diagnostics_go_to_the_clipboard(

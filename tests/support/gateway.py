@@ -116,7 +116,7 @@ class Gateway:
     """`labelstudio-proxy serve` on a unix socket. Answers when constructed; `stop()` it.
 
     Without `label_studio` in `settings`, the echo is run in Label Studio's place. `cache`: the
-    user's folder for caches, in the place of an empty one.
+    user's folder for caches, in the place of an empty one; `env`: more of its environment.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class Gateway:
         prefix: str = "/user/alice/labelstudio/",
         settings: Mapping[str, Any] | None = None,
         cache: Path | None = None,
+        env: Mapping[str, str] | None = None,
         **handoff: Any,
     ) -> None:
         self.data_dir = data_dir
@@ -144,7 +145,8 @@ class Gateway:
             [*command, "--unix-socket", str(self.socket), "--base-url", prefix],
             env=clean_environment(self.home)
             | {VARIABLE: given.dump()}
-            | ({"XDG_CACHE_HOME": str(cache)} if cache else {}),
+            | ({"XDG_CACHE_HOME": str(cache)} if cache else {})
+            | dict(env or {}),
             cwd=self.home,
             log=self.home / "gateway.log",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelstudio_proxy.gateway.activity import is_persons
+from labelstudio_proxy.activity import is_persons
 
 PAGE = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 NAVIGATION = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}

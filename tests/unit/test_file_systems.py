@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_proxy.file_systems import mount_of, warning, warning_about
+from labelstudio_proxy import file_systems
+from labelstudio_proxy.file_systems import is_local, mount_of, warning, warning_about
 
 # as in proc(5); spaces in paths are written as \040
 MOUNTS = """\
@@ -69,3 +70,17 @@ def test_a_real_file_system_in_memory(tmp_path: Path) -> None:
     assert "is in memory (tmpfs)" in done.stdout
     assert mount_of("", tmp_path) == (Path("/"), "")
     assert "in memory" not in warning_about(Path("/proc"))
+
+
+@pytest.mark.parametrize(
+    ("path", "local"),
+    [("/root/data", True), ("/home/ada", True), ("/home/a b/data", False), ("/media/s3", False)],
+)
+def test_which_are_on_a_disk_of_this_machine(
+    path: str, local: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mounts").write_text(MOUNTS)
+    monkeypatch.setattr(file_systems, "MOUNTS", tmp_path / "mounts")
+    assert is_local(Path(path)) is local
+    monkeypatch.setattr(file_systems, "MOUNTS", tmp_path / "none")  # macOS
+    assert not is_local(Path(path))

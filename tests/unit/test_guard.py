@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
+from labelstudio_proxy.asker import is_navigation
 from labelstudio_proxy.gateway.guard import (
     Origins,
-    is_navigation,
     may_ask_to_start,
     may_start,
+    origin,
     refusal,
 )
 
@@ -128,3 +129,22 @@ def test_without_fetch_metadata_the_page_asks_to_start() -> None:
     assert not may_ask_to_start("GET", headers(NAVIGATION))
     assert not is_navigation("POST", sent)
     assert not is_navigation("GET", headers({"Accept": "*/*"}))
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        ({"Origin": "https://hub.example"}, "https://hub.example"),
+        ({"Referer": "http://hub.example/user/ada/lab?x=1"}, "http://hub.example"),
+        ({"Origin": "null", "Referer": "https://hub.example/lab"}, "https://hub.example"),
+        ({"Origin": "https://evil.example"}, ""),
+        ({"Origin": "https://hub.example@evil.example"}, ""),
+        ({"Referer": "ftp://hub.example/"}, ""),
+        ({"Origin": "http://["}, ""),
+        ({}, ""),
+    ],
+)
+def test_where_the_browser_finds_the_server_is_known_from_its_own_requests(
+    sent: dict[str, str], found: str
+) -> None:
+    assert origin({"Host": "hub.example"} | sent) == found

@@ -202,7 +202,7 @@ def test_script_finds_the_snapshot_in_the_page() -> None:
     page = Page(render_start_page(snapshot(), PREFIX))
     data = json.loads(page.texts["data"])
     assert (data["prefix"], data["snapshot"]) == (PREFIX, snapshot())
-    assert set(data["words"]) == {*STATES, "waiting"}
+    assert set(data["words"]) == {*STATES, "waiting", "elsewhere"}
 
 
 def test_hostile_text_is_inert_wherever_it_comes_in() -> None:
@@ -275,3 +275,30 @@ def test_one_that_is_started_again_by_itself_says_so_and_goes_on_without_script(
     assert "It is started again by itself" in html
     assert "It was killed." in html
     assert 'http-equiv="refresh"' in html
+
+
+def held(**changes: str) -> dict[str, Any]:
+    error = {"what": "It is in use.", "why": "Since noon.", "remedy": "Press Take over."}
+    holder = {"address": "https://hub.example/there/", "action": "Take over"} | changes
+    return snapshot("failed", error=error, holder=holder)
+
+
+def test_a_directory_that_another_server_has_can_be_taken_over_or_gone_to() -> None:
+    page = Page(render_start_page(held(), PREFIX))
+    assert page.texts["heading"] == "Label Studio runs elsewhere"
+    assert {"data-held", "data-reachable"} < set(page.all("main")[0])
+    (button,) = (each for each in page.all("button") if each.get("id") == "take-over")
+    assert button["data-post"] == f"{PREFIX}_proxy/take-over"
+    assert page.texts["take-over"] == "Take over"
+    (link,) = (each for each in page.all("a") if each.get("id") == "there")
+    assert link["href"] == "https://hub.example/there/"
+
+
+@pytest.mark.parametrize("address", ["", "javascript:alert(1)", "//evil.example/", HOSTILE])
+def test_an_address_that_is_none_of_the_web_is_no_link(address: str) -> None:
+    page = Page(render_start_page(held(address=address, action=HOSTILE), PREFIX))
+    assert "data-reachable" not in page.all("main")[0]
+    (link,) = (each for each in page.all("a") if each.get("id") == "there")
+    assert link["href"] == ""
+    assert page.texts["take-over"] == HOSTILE
+    assert page.all("img") == []

@@ -161,8 +161,8 @@
     return minutes ? `${minutes} min ${rest.padStart(4, "0")}` : rest;
   }
 
-  function wordsOf({ state, next_start: nextStart }) {
-    return words[nextStart ? "waiting" : state];
+  function wordsOf({ state, next_start: nextStart, holder }) {
+    return words[nextStart ? "waiting" : holder ? "elsewhere" : state];
   }
 
   function sentence(shown) {
@@ -195,6 +195,12 @@
       $("diagnostics").hidden = true;
       return;
     }
+    const { address = "", action = "" } = snapshot.holder || {}; // of who has the data directory
+    main.toggleAttribute("data-held", Boolean(action));
+    const reachable = /^https?:/.test(address);
+    main.toggleAttribute("data-reachable", reachable);
+    put($("take-over"), action);
+    $("there").href = reachable ? address : "";
     for (const part of ["what", "why", "remedy"]) prose($(part), error?.[part] || "");
     if (before && before.state !== "failed") {
       $("disclosure").open = true;

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .guard import SAFE_METHODS, is_navigation, is_prefetch, is_program
+from .asker import SAFE_METHODS, is_navigation, is_prefetch, is_program
 
 OWN = "/_proxy/"
 
