@@ -132,6 +132,13 @@ class LabelStudioProxy(Configurable):
         600.0, min=1.0, help="""Seconds that Label Studio may take to answer after a start."""
     ).tag(config=True)
 
+    idle_timeout = Float(
+        0.0,
+        min=0.0,
+        help="""Seconds after which a Label Studio that nobody uses is stopped; the next click starts
+        it again. Open pages do not count as use. 0: never.""",
+    ).tag(config=True)
+
     prewarm = Bool(
         False,
         help="""Start Label Studio with Jupyter, in the background, instead of at the first

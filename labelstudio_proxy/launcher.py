@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .gateway.activity import updates_last_activity
+
 NAME = "labelstudio"
 # Not `-m labelstudio_proxy`: that would put the folder that Jupyter was started in, a user's, before
 # the modules that the gateway imports (`-P` does the same from Python 3.11 on).
@@ -48,6 +50,7 @@ def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:
         "unix_socket": True,
         "timeout": TIMEOUT,
         "new_browser_tab": new_browser_tab,
+        "update_last_activity": updates_last_activity,
         "launcher_entry": {
             "title": "Label Studio",
             "icon_path": str(Path(__file__).with_name("static") / "labelstudio.svg"),

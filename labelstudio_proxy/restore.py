@@ -15,6 +15,7 @@ from pathlib import Path
 
 from . import archive, others
 from .archive import Progress, Unfit
+from .backends.docker_leftover import end_container
 from .backup import check_database
 from .datadir import DATABASE, DataDirectory
 from .directory_lock import DirectoryLock
@@ -37,6 +38,7 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
     fresh = path.with_name(f"{path.name}.restoring-{secrets.token_hex(4)}")
     try:
         asyncio.run(_have_alone(lock, path))
+        container = asyncio.run(end_container(DataDirectory(path)))
         fresh.mkdir(mode=0o700)
         unpacked = fresh.stat()
         try:
@@ -63,6 +65,8 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
     said = [f"{source} is restored in {path}."]
     if aside is not None:
         said.append(f"What was there before is kept in {aside}; delete it when nobody needs it.")
+    if container:
+        said.append(container)
     if not database:
         said.append("The database is NOT in this backup: restore it with its own tools.")
     return said

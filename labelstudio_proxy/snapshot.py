@@ -53,6 +53,7 @@ class Snapshot:
     # how many of them somebody asked for, and how many because Label Studio had ended
     restart_reasons: dict[str, int] = field(default_factory=dict)
     error: Problem | None = None
+    stopped_because: str = ""  # a sentence, where nobody has asked for the stop
     next_start: float | None = None  # of a failed one that is started again; Unix time, seconds
     endpoint: Endpoint | None = None
     notices: tuple[str, ...] = ()  # what people should know, while all works
@@ -77,6 +78,7 @@ class Snapshot:
             "ready_after": self.ready_after,
             "restarts": self.restarts,
             "restart_reasons": self.restart_reasons,
+            "stopped_because": self.stopped_because,
             "error": self.error and self.error.as_json(),
             # Who has the data directory, where that is the error
             "holder": self.error.holder_as_json() if isinstance(self.error, InUse) else None,

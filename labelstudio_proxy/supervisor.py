@@ -108,6 +108,7 @@ class Supervisor:
                 steps=(),
                 started_at=time.time(),
                 error=None,
+                stopped_because="",
                 next_start=None,
             )
         if over:
@@ -128,10 +129,13 @@ class Supervisor:
         """Where a browser finds this server, for people whose other server is refused."""
         self._lock.address = address
 
-    def stop(self) -> None:
-        """Want Label Studio stopped, whatever it is doing."""
+    def stop(self, because: str = "") -> None:
+        """Want Label Studio stopped, whatever it is doing; `because`: what people are told of it."""
+        if because:
+            logger.info("Label Studio (%s): stop. %s", self._directory.path, because)
         self._wanted = False
         self._end_life()
+        self._change(stopped_because=because)
 
     def restart(self) -> None:
         """Want Label Studio to be stopped, if it runs, and started."""

@@ -26,6 +26,7 @@ from .asset_answers import AssetAnswer, answer, asset_path
 from .asset_cache import asset_pointer
 from .asset_shelf import Shelf
 from .codings import chosen
+from .gateway.activity import is_persons
 from .registry import Entry
 from .signals import keep_jupyters_end
 from .upstream import Endpoint, open_session
@@ -110,6 +111,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     _chunks: asyncio.Queue[bytes | None]
     _asked: asyncio.Task[aiohttp.ClientResponse] | None = None
     _asset: AssetAnswer | None = None
+    _is_persons = False
 
     async def prepare(self) -> None:
         """Authenticate, and begin the request to the gateway."""
@@ -118,6 +120,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         if self._finished or (self.request.method == "GET" and upgrade == "websocket"):
             return
         self.request.connection.set_max_body_size(MAX_BODY_BYTES)
+        request = self.request
+        self._is_persons = is_persons(request.method, request.path, request.headers)
         self._note_activity()
         await self._ensure_gateway()
         self._asset = await self._find_asset()
@@ -128,6 +132,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     async def data_received(self, chunk: bytes) -> None:
         """Hand a chunk of the body on; waits while the gateway is slower than the browser."""
+        self._note_activity()
         await self._hand_on(chunk)
 
     async def proxy(self, port: int, path: str) -> None:
@@ -161,8 +166,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     def _note_activity(self) -> None:
         """Tell Jupyter, and note for the metrics, that somebody works with Label Studio."""
-        self._record_activity()
-        if not self._target().startswith("/_proxy/"):  # that is a page which only looks on
+        if self._is_persons:
+            self._record_activity()
             self.state["last_activity"] = time.time()
 
     async def _ensure_gateway(self) -> None:
@@ -271,6 +276,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         try:
             await flush()
             async for chunk in answer.content.iter_any():
+                self._note_activity()
                 self.write(chunk)
                 await flush()
         except StreamClosedError:

@@ -14,7 +14,7 @@ from .environment import labelstudio_environment
 from .process import INSTALL, ProcessBackend, is_installed
 
 if TYPE_CHECKING:
-    from .docker import DockerSettings
+    from .docker_planning import DockerSettings
 
 
 def make_backend(
@@ -62,7 +62,7 @@ def runs_as_process(settings: LabelStudioProxy) -> bool:
 
 def docker_settings(settings: LabelStudioProxy) -> DockerSettings:
     """The settings that a container has and a process has not."""
-    from .docker import DockerSettings
+    from .docker_planning import DockerSettings
 
     return DockerSettings(
         image=settings.image,

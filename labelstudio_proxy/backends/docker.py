@@ -9,7 +9,6 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,14 @@ from ..access import lets_in
 from ..datadir import DataDirectory
 from ..listener import engine_listener
 from ..problem import Problem
-from ..upstream import Endpoint, healthy, open_session
+from ..upstream import Endpoint, answers, healthy, open_session
 from .base import PULL, Backend, Held, NotAgain, Owner, Report
 from .build import Build
 from .docker_container import (
     DATA,
+    GATEWAY_HEADER,
+    ORPHAN_SECONDS,
+    ORPHAN_VARIABLE,
     OURS,
     PORT,
     SETTINGS_LABEL,
@@ -38,19 +40,20 @@ from .docker_engine import (
     EngineFault,
     NotThere,
     connect_engine,
-    engine_sockets,
 )
 from .docker_faults import do, refused
 from .docker_files import file_in, is_in
 from .docker_image import get_image, label_studio_version
+from .docker_leftover import forget, note
 from .docker_logs import Follower
-from .docker_surroundings import Bind, Surroundings, look_around
+from .docker_planning import DockerSettings, Planner, Site, look_at
+from .docker_removal import remove
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
-STOP_SECONDS = 10  # Label Studio's server ends at once; the engine sends SIGKILL then
 REMOVAL_SECONDS = 0.5
+SHOWINGS = 30  # within the time after which a container takes its gateway for gone
 PAUSED_POLLS = 3  # `docker commit` pauses a container, too, for a moment
 LOG_TAIL = 200  # lines of an adopted container
 # Of the processors, against a container's or a program's usual ones.
@@ -61,18 +64,6 @@ KILLED = 137
 TERMINATED = 143
 # Where nobody listens: of a container that has ended again before its address was known.
 NOWHERE = Endpoint(unix_socket=Path(os.devnull))
-
-
-@dataclass(frozen=True)
-class DockerSettings:
-    """The settings that only this backend has; see config."""
-
-    image: str
-    pull_policy: str
-    memory_limit: str
-    cpu_limit: float
-    docker_network: str
-    files_writable: bool
 
 
 class DockerBackend(Backend):
@@ -100,26 +91,27 @@ class DockerBackend(Backend):
         user: str,
         without_process: str = "",
     ) -> None:
-        """`environment` and `private`: what Label Studio gets, openly and out of the engine's sight.
+        """`without_process`: how to get Label Studio as a process, for when there is no engine.
 
-        `user_name` is for the container's name and labels, `user` is whom the files shall belong
-        to, as `uid:gid`. `without_process`: how to get Label Studio as a process instead, for when
-        there is no engine.
+        For all others see `Planner`.
         """
         super().__init__(report, log)
         self._settings = settings
         self._directory = directory
         self._files_root = files_root
-        self._environment = environment
         self._private = private
-        self._user_name = user_name
-        self._user = user
+        self._planner = Planner(
+            settings,
+            directory,
+            files_root,
+            environment=environment,
+            private=private,
+            user_name=user_name,
+            user=user,
+        )
         self._without_process = without_process
         self._engine: Engine | None = None
-        self._around = Surroundings()
-        self._rootless = False
-        self._security: tuple[str, ...] = ()
-        self._user_namespace = ""
+        self._site = Site()
         self._image = ""
         self._name = ""
         self._container: Container | None = None
@@ -137,7 +129,7 @@ class DockerBackend(Backend):
         self._engine = await self._connect()
         self.versions[self._engine.name] = self._engine.version
         self.report("engine", detail=f"{self._engine.name} {self._engine.version}")
-        await self._learn(self._engine)
+        self._site = await look_at(self._engine)
         folders = [("data_dir", self._directory.path)]
         if self._files_root is not None:
             folders.append(("files_root", self._files_root))
@@ -156,25 +148,26 @@ class DockerBackend(Backend):
             self.versions["Label Studio"] = version
 
     async def end_leftover(self) -> None:
-        engine, plan = self._connected(), await asyncio.to_thread(self._plan)
+        engine, plan = self._connected(), await self._plan()
         found = await self._find(plan)
         if found is not None:
-            await self._remove(engine, found)
+            await remove(engine, found)
 
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         engine = self._connected()
         self.report("container")
-        plan = await asyncio.to_thread(self._plan)
+        plan = await self._plan()
         self._name = plan.name
         key = await asyncio.to_thread(self._secret_key)
         found = await self._find(plan)
         self._candidate = str(found.id) if found is not None else ""
         self._made = True
+        await asyncio.to_thread(note, self._directory, plan.name, plan.owner_labels())
         if found is not None and await self._adopt(engine, found, plan, key):
             self.report("container", detail=f"{plan.name} was running")
         else:
             if found is not None:
-                await self._remove(engine, found)
+                await remove(engine, found)
             await self._create(engine, plan, key, owner, background=background)
             self.report("container", detail=plan.name)
         self.report("answer")
@@ -192,6 +185,21 @@ class DockerBackend(Backend):
 
     async def wait(self) -> str:
         assert self._container is not None, "launch() comes first"
+        showing = asyncio.create_task(self._show())
+        try:
+            return await self._until_ended(self._container)
+        finally:
+            showing.cancel()
+
+    async def _show(self) -> None:
+        """Let the container know that there is a gateway: without one, it ends after a while."""
+        seconds = float(self._private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
+        async with open_session(self._endpoint) as session:
+            while True:
+                await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: "here"})
+                await asyncio.sleep(seconds / SHOWINGS)
+
+    async def _until_ended(self, container: Container) -> str:
         engine, paused, ended, alone = self._connected(), 0, False, False
         while True:
             try:
@@ -211,7 +219,7 @@ class DockerBackend(Backend):
                 alone = True
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            state = self._container.attrs["State"]
+            state = container.attrs["State"]
             paused = paused + 1 if state.get("Paused") else 0
             if paused >= PAUSED_POLLS:
                 self._leave = True
@@ -272,8 +280,9 @@ class DockerBackend(Backend):
                 await engine.check()
                 found = await self._ours(engine)
                 if found is not None:
-                    await self._remove(engine, found)
+                    await remove(engine, found)
                 await self._remove_volume(engine)
+                await asyncio.to_thread(forget, self._directory)
         except Problem as problem:
             raise Problem(
                 f"Label Studio's container {self._name} could not be stopped, and may go on.",
@@ -305,105 +314,8 @@ class DockerBackend(Backend):
                 f"Either as a process: {self._without_process} Or as a container: {fault.remedy}",
             ) from fault
 
-    async def _learn(self, engine: Engine) -> None:
-        """What this engine is like, and where Jupyter is for it."""
-        try:
-            info = await engine.ask(lambda client: client.info())
-            self._around = await look_around(engine)
-        except APIError as error:
-            raise EngineFault(
-                "The container engine does not let Label Studio's container be made.",
-                f"It said: {error.explanation or error}",
-                "If a proxy stands before its socket, have it allow what containers, images, "
-                "volumes and networks need.",
-            ) from error
-        security = {str(each).split(",")[0] for each in info.get("SecurityOptions") or []}
-        # Podman 4.3 says it in a place of its own.
-        self._rootless = "name=rootless" in security or bool(info.get("Rootless"))
-        if self._around.inside:
-            self._user_namespace = self._around.user_namespace
-        elif "name=userns" in security:
-            self._user_namespace = "host"  # else nothing on disk would be the user's
-        if "name=selinux" in security:
-            # It would keep the container from the user's files; to relabel a home is worse.
-            self._security = ("label=disable",)
-
-    def _plan(self) -> Plan:
-        # A rootless engine's root is the user, and has no more rights than the user has. In one of
-        # its containers, users are already those that the next container has.
-        as_root = self._rootless and not self._around.inside
-        user = "0:0" if as_root else self._user
-        network, publish = self._network()
-        return Plan(
-            image=self._image,
-            user_name=self._user_name,
-            user=user,
-            groups=() if self._rootless else self._groups(),
-            user_namespace=self._user_namespace,
-            binds=tuple(self._binds()),
-            hidden=tuple(self._sockets_within()),
-            environment=self._environment,
-            private=self._private,
-            memory=self._settings.memory_limit or None,
-            cpus=self._settings.cpu_limit or None,
-            network=network,
-            security=self._security,
-            publish=publish,
-            directory=self._directory.path.stat().st_ino,
-        )
-
-    def _network(self) -> tuple[str | None, bool]:
-        """The network to join, and whether to publish the port on the machine's loopback."""
-        chosen, around = self._settings.docker_network, self._around
-        if not around.inside or around.on_host:
-            return chosen or None, True
-        if chosen and chosen not in around.networks:
-            raise Problem(
-                f"Label Studio's container could not be reached in the network {chosen!r}.",
-                f"Jupyter runs in the container {around.container}, which is not in it, but in: "
-                f"{', '.join(around.networks) or 'none'}.",
-                f"`docker network connect {chosen} {around.container}`, or change `docker_network` "
-                "and restart Jupyter.",
-            )
-        if not around.networks:
-            raise Problem(
-                "Label Studio's container could not be reached.",
-                f"Jupyter runs in the container {around.container}, which is in no network that "
-                "another container could join.",
-                "Make Jupyter's container with a network, for example `--network bridge`.",
-            )
-        return chosen or around.networks[0], False
-
-    def _binds(self) -> list[Bind]:
-        binds = self._around.binds(self._directory.path, DATA, "data_dir", read_only=False)
-        if self._files_root is not None:
-            binds += self._around.binds(
-                self._files_root,
-                str(self._files_root),
-                "files_root",
-                read_only=not self._settings.files_writable,
-            )
-        return binds
-
-    def _groups(self) -> tuple[int, ...]:
-        """The user's other groups, which may own shared folders; not the one of the engine."""
-        left_out = {int(self._user.partition(":")[2])}
-        for socket in engine_sockets():
-            with contextlib.suppress(OSError):
-                left_out.add(socket.stat().st_gid)
-        return tuple(sorted(set(os.getgroups()) - left_out))
-
-    def _sockets_within(self) -> list[str]:
-        """Where in the container engines' sockets would appear, with all rights over the machine."""
-        folders = [(self._directory.path.resolve(), DATA)]
-        if self._files_root is not None:
-            folders.append((self._files_root.resolve(), str(self._files_root)))
-        return sorted(
-            str(Path(target, real.relative_to(folder)))
-            for real in {socket.resolve() for socket in engine_sockets() if socket.is_socket()}
-            for folder, target in folders
-            if real.is_relative_to(folder)
-        )
+    async def _plan(self) -> Plan:
+        return await asyncio.to_thread(self._planner.plan, self._site, self._image)
 
     def _secret_key(self) -> str:
         return self._private.get("SECRET_KEY") or self._directory.secret_key()
@@ -436,7 +348,7 @@ class DockerBackend(Backend):
                 return await engine.ask(lambda client: client.containers.get(identifier))
             return None
         # One that was interrupted may have made it nevertheless; another gateway's stays.
-        found = await self._find(await asyncio.to_thread(self._plan))
+        found = await self._find(await self._plan())
         if found is None:
             return None
         ours = found.labels.get(START_LABEL) == self._start or found.id == self._candidate
@@ -519,7 +431,7 @@ class DockerBackend(Backend):
         ):
             unseen.append((files_root, "files_root"))
         for path, setting in unseen:
-            await self._remove(engine, container)
+            await remove(engine, container)
             raise Problem(
                 f"The container engine does not see {path}, or sees another in its place.",
                 "It runs on another machine than Jupyter, or in another container.",
@@ -538,32 +450,6 @@ class DockerBackend(Backend):
             return NOWHERE
         address = network["Networks"][plan.network]["IPAddress"]
         return Endpoint(host=address, port=PORT) if address else NOWHERE
-
-    async def _remove(self, engine: Engine, container: Container) -> None:
-        def remove() -> None:
-            with contextlib.suppress(NotFound):
-                container.reload()
-                if container.status == "paused":
-                    container.unpause()
-                if container.status != "exited":
-                    container.stop(timeout=STOP_SECONDS)
-                container.remove(v=True, force=True)
-
-        try:
-            await do(engine, "could not be removed", remove)
-        except Problem:
-            if not await self._is_being_removed(engine, container):
-                raise
-
-    async def _is_being_removed(self, engine: Engine, container: Container) -> bool:
-        """Whether somebody else is at it, or was."""
-        try:
-            await engine.ask(lambda _: container.reload())
-        except NotFound:
-            return True
-        except APIError:
-            return False
-        return str(container.status) == "removing"
 
     # ---- its life
 

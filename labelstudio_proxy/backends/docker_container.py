@@ -39,6 +39,10 @@ INHERITED = ("TZ",)  # all else is about another machine
 # By their labels: with which settings a container was made, and by which start.
 SETTINGS_LABEL = "labelstudio-proxy.settings"
 START_LABEL = "labelstudio-proxy.start"
+# A container that sees no request with this header for so long ends by itself; see SETTINGS.
+GATEWAY_HEADER = "X-Labelstudio-Proxy"
+ORPHAN_VARIABLE = "LABELSTUDIO_PROXY_ORPHAN_SECONDS"
+ORPHAN_SECONDS = 30 * 60
 PROCESSES = 512  # Label Studio has some 30 threads
 LOG_BYTES = "1m"  # what the engine keeps; labelstudio-proxy has a log of its own
 

@@ -7,6 +7,7 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,12 +20,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import absolute
+from ..datadir import DataDirectory
 from ..listener import own_listener
 from ..problem import Problem
 from ..upstream import Endpoint
 from .base import Backend, Owner, Report
 from .build import Build
+from .docker_leftover import end_container
 from .standstill import LOOK_SECONDS, LOOKS, Standstill
+
+logger = logging.getLogger(__name__)
 
 SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
@@ -83,6 +88,12 @@ class ProcessBackend(Backend):
         self._migrations = 0
 
     async def prepare(self) -> None:
+        said = await end_container(
+            DataDirectory(Path(self._environment["LABEL_STUDIO_BASE_DATA_DIR"]))
+        )
+        if said:
+            logger.warning("%s", said)
+            self.log(f"labelstudio-proxy: {said}")
         self.report("find")
         self._installation = await find_installation(self._label_studio)
         self.versions["Label Studio"] = self._installation.version

@@ -26,9 +26,11 @@ from ..snapshot import Snapshot, State
 from ..supervisor import Supervisor
 from ..upstream import open_session
 from . import guard, heap
+from .activity import OWN, is_persons
 from .assets import Assets, concerns, send
 from .diagnostics import diagnostics
 from .identity import Identity, establish, explain_refusal
+from .idle import Idle
 from .local_files import SERVED, leads_out
 from .media import Media
 from .own_files import KINDS, own_file, versioned
@@ -38,7 +40,6 @@ from .start_page import Action, render_notice_page, render_start_page
 
 logger = logging.getLogger(__name__)
 
-OWN = "/_proxy/"
 # jupyter-server-proxy does not notice that a browser has gone, so no stream of ours is endless.
 STREAM_SECONDS = 30.0
 STREAM_BEAT_SECONDS = 10.0
@@ -92,7 +93,10 @@ class Gateway:
         self._external_database = external_database
         self._assets = assets
         self._media = media
-        self._watching = asyncio.create_task(self._watch())
+        self._idle = Idle(supervisor, settings.idle_timeout)
+        self._watching = [
+            asyncio.create_task(watch) for watch in (self._watch(), self._idle.watch())
+        ]
         self._rest: asyncio.TimerHandle | None = None
         self._upstream: Upstream | None = None
         self._connecting = asyncio.Lock()
@@ -102,6 +106,8 @@ class Gateway:
             ("GET", "state"): self._state,
             ("GET", "events"): self._events,
             ("GET", "diagnostics"): self._diagnostics,
+            ("GET", "activity"): self._activity,
+            ("POST", "activity"): self._activity,
             ("POST", "start"): self._command("start", supervisor.start),
             ("POST", "stop"): self._command("stop", supervisor.stop),
             ("POST", "restart"): self._command("restart", supervisor.restart),
@@ -110,7 +116,8 @@ class Gateway:
 
     async def close(self) -> None:
         """Close the connections to Label Studio."""
-        self._watching.cancel()
+        for watching in self._watching:
+            watching.cancel()
         await self._assets.close()
         await self._disconnect()
 
@@ -141,6 +148,14 @@ class Gateway:
             return _json({"detail": f"This request is refused. {reason}"}, 403)
         if origin := guard.origin(request.headers):
             self._supervisor.note_address(origin + self._place.prefix)
+        if is_persons(request.method, plain, request.headers):
+            with self._idle.somebody():
+                return await self._admitted(request, path, plain)
+        return await self._admitted(request, path, plain)
+
+    async def _admitted(
+        self, request: web.BaseRequest, path: str, plain: str
+    ) -> web.StreamResponse:
         if plain.startswith(OWN):
             return await self._answer_own(request, plain.removeprefix(OWN), path.partition("?")[2])
         if plain.rstrip("/") == "/logout":
@@ -195,6 +210,7 @@ class Gateway:
                 upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
+                scripts=("idle.js",) if self._idle.timeout else (),
                 failed=functools.partial(self._check_room, request),
             )
         except Refused:
@@ -334,6 +350,18 @@ class Gateway:
             diagnostics, self._settings, self._directory, self._supervisor, self._place.prefix
         )
         return web.Response(text=text, headers={"Cache-Control": "no-store"})
+
+    async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
+        """For idle.js. A POST is a person's, as every request is that changes something."""
+        snapshot = self._supervisor.snapshot
+        again = snapshot.next_start is not None
+        return _json(
+            {
+                "state": "waiting" if again else snapshot.state.value,
+                "timeout": self._idle.timeout,
+                "stop_in": self._idle.stop_in,
+            }
+        )
 
     def _command(
         self, name: str, command: Callable[[], None]

@@ -74,12 +74,22 @@ def may_start(method: str, headers: Mapping[str, str]) -> bool:
     A navigation that a person made does, and a program that shows Jupyter's token; an image, a
     prefetch or a frame of another site does not, and neither do the requests of open tabs.
     """
-    if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")):
+    if is_prefetch(headers):
         return False
     if headers.get(MODE) == "navigate":
         if headers.get(SITE) in {"same-origin", "none"}:
             return True
         return headers.get(USER) == "?1" and headers.get(DEST) == "document"
+    return is_program(headers)
+
+
+def is_prefetch(headers: Mapping[str, str]) -> bool:
+    """Whether a browser asks ahead, for what nobody has clicked yet."""
+    return "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", ""))
+
+
+def is_program(headers: Mapping[str, str]) -> bool:
+    """Whether it is no browser that asks, but a program that shows Jupyter's token."""
     return headers.get(MODE) is None and headers.get(SITE) is None and _has_token(headers)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from .beside import end, run_beside
 from .pages import map_css, map_page
 
-MAPPINGS = {"text/html": map_page, "text/css": map_css}
+KINDS = frozenset({"text/html", "text/css"})
 # What maps in a few milliseconds, whatever is in it; Label Studio's own pages have 40 KB.
 INLINE_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
@@ -21,6 +21,11 @@ CHUNK_BYTES = 256 * 1024
 
 class MappingFailed(Exception):
     """The process that maps has ended before its time."""
+
+
+def mapped(text: bytes, kind: str, prefix: str, scripts: Sequence[str] = ()) -> bytes:
+    """`text` of one of KINDS as it must be under `prefix`; `scripts`: more of ours for a page."""
+    return map_css(text, prefix) if kind == "text/css" else map_page(text, prefix, scripts)
 
 
 async def begin(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
@@ -34,11 +39,15 @@ async def begin(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
 
 
 async def map_beside(
-    start: bytes, rest: AsyncIterator[bytes] | None, kind: str, prefix: str
+    start: bytes,
+    rest: AsyncIterator[bytes] | None,
+    kind: str,
+    prefix: str,
+    scripts: Sequence[str] = (),
 ) -> AsyncGenerator[bytes, None]:
-    """Map `start` and what follows it as `kind`; raises MappingFailed, and what `rest` raises."""
+    """As `mapped`, of `start` and what follows it; raises MappingFailed, and what `rest` raises."""
     try:
-        process = await run_beside("mapping", kind, prefix)
+        process = await run_beside("mapping", kind, prefix, *scripts)
     except OSError as error:
         raise MappingFailed from error
     feeding = asyncio.create_task(_feed(process, start, rest))
@@ -60,7 +69,7 @@ async def map_beside(
 async def map_whole(text: bytes, kind: str, prefix: str) -> bytes:
     """`text` mapped as `kind`, here or beside; raises MappingFailed."""
     if len(text) <= INLINE_BYTES:
-        return MAPPINGS[kind](text, prefix)
+        return mapped(text, kind, prefix)
     return b"".join([chunk async for chunk in map_beside(text, None, kind, prefix)])
 
 
@@ -86,8 +95,7 @@ async def _feed(
 
 
 def main() -> None:
-    """Map standard input to standard output: `mapping KIND PREFIX`."""
-    kind, prefix = sys.argv[1:]
-    mapped = MAPPINGS[kind](sys.stdin.buffer.read(), prefix)
-    sys.stdout.buffer.write(mapped)
+    """Map standard input to standard output: `mapping KIND PREFIX [SCRIPT …]`."""
+    kind, prefix, *scripts = sys.argv[1:]
+    sys.stdout.buffer.write(mapped(sys.stdin.buffer.read(), kind, prefix, scripts))
     sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""The gateway's own files for browsers: `prefix.js` in Label Studio's pages, and the start page's."""
+"""The gateway's own files for browsers: two scripts in Label Studio's pages, and the start page's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from importlib.resources import files
 from ..asset_cache import Asset, digest
 from ..codings import BEST, IDENTITY, pack, packable
 
-KINDS = {"prefix.js": "text/javascript", "start.js": "text/javascript", "start.css": "text/css"}
+KINDS = {
+    "prefix.js": "text/javascript",
+    "idle.js": "text/javascript",
+    "start.js": "text/javascript",
+    "start.css": "text/css",
+}
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .own_files import versioned
@@ -63,8 +63,6 @@ _JS = re.compile(
         (?: [^\\/\[\n] | \\. | \[ [^\]\\\n]* (?: \\. [^\]\\\n]* )* \]? )+ /?"""
 )  # fmt: skip
 
-_SCRIPT = versioned("prefix.js").encode()
-
 
 class _Base(NamedTuple):
     """The prefix without its last slash, as each language writes it.
@@ -87,16 +85,16 @@ class _Base(NamedTuple):
         return cls(html=escaped("&#{};"), js=escaped("\\u{{{:x}}}"), css=escaped("\\{:06x}"))
 
 
-def map_page(html: bytes, prefix: str) -> bytes:
+def map_page(html: bytes, prefix: str, scripts: Sequence[str] = ()) -> bytes:
     """The page as it must be to work under `prefix`, a path that starts and ends with `/`.
 
-    Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
+    `prefix.js` is put first into it, and `scripts`, more of the gateway's own files, after that. Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
     Raises ValueError if `prefix` is no such path.
     """
     base = _Base.of(prefix)
     if html.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return html
-    return _apply(html, _page_edits(html, base))
+    return _apply(html, _page_edits(html, base, ("prefix.js", *scripts)))
 
 
 def map_css(css: bytes, prefix: str) -> bytes:
@@ -112,8 +110,8 @@ def _apply(text: bytes, edits: Iterable[Edit]) -> bytes:
     return b"".join([*parts, text[copied:]])
 
 
-def _page_edits(html: bytes, base: _Base) -> Iterator[Edit]:
-    # Where the script goes: first in <head>, or else as near to that as there is something to hold on to.
+def _page_edits(html: bytes, base: _Base, scripts: Sequence[str]) -> Iterator[Edit]:
+    # Where the scripts go: first in <head>, or else as near to that as there is something to hold on to.
     places = {b"": len(codecs.BOM_UTF8) if html.startswith(codecs.BOM_UTF8) else 0}
     at = 0
     while at >= 0 and (markup := _MARKUP.search(html, at)):
@@ -141,10 +139,10 @@ def _page_edits(html: bytes, base: _Base) -> Iterator[Edit]:
                     yield from _js_edits(html, text, base)
                 at = text[1]
 
-    tag = b'<script src="%s/_proxy/static/%s" data-prefix="%s/"></script>' % (
-        base.html,
-        _SCRIPT,
-        base.html,
+    tag = b"".join(
+        b'<script src="%s/_proxy/static/%s" data-prefix="%s/"></script>'
+        % (base.html, versioned(script).encode(), base.html)
+        for script in scripts
     )
     place = next(places[name] for name in (b"head", b"html", b"doctype", b"") if name in places)
     if base.html and not html.startswith(tag, place):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -27,7 +27,7 @@ from .headers import (
     without_token,
 )
 from .identity import Identity
-from .mapping import MAPPINGS, MappingFailed, begin, map_beside
+from .mapping import KINDS, MappingFailed, begin, map_beside, mapped
 from .packing import change_headers, coding_of, packed, weak
 from .redirects import mapped_location
 
@@ -63,12 +63,13 @@ async def forward(
     *,
     prefix: str,
     ancestors: str,
+    scripts: Sequence[str],
     failed: Callable[[], Awaitable[None]],
 ) -> web.StreamResponse:
     """Send `request` on, as a request for `path` (encoded, with its query), and its answer back.
 
     `failed` is called where Label Studio says that it has failed; it may raise Problem, which is told
-    then in the place of what Label Studio says. Raises Refused, and aiohttp.ClientError where Label Studio cannot be reached.
+    then in the place of what Label Studio says. `scripts`: more of the gateway's own for a page. Raises Refused, and aiohttp.ClientError where Label Studio cannot be reached.
     """
     path = without_token(path)
     async with _body(request) as body:
@@ -85,7 +86,7 @@ async def forward(
         ) as answer:
             if answer.status >= 500:
                 await failed()
-            return await _answer(request, path, answer, prefix, ancestors)
+            return await _answer(request, path, answer, prefix, ancestors, scripts)
 
 
 async def _answer(
@@ -94,6 +95,7 @@ async def _answer(
     answer: aiohttp.ClientResponse,
     prefix: str,
     ancestors: str,
+    scripts: Sequence[str],
 ) -> web.StreamResponse:
     plain_path = unquote(path.partition("?")[0])
     headers = response_headers(decoded(answer.raw_headers))
@@ -111,8 +113,8 @@ async def _answer(
     elif kind == "text/html":
         headers["Content-Security-Policy"] = PAGE_POLICY.format(ancestors=ancestors)
     has_body = request.method != "HEAD" and answer.status not in {204, 304}
-    mapping = None if is_data else MAPPINGS.get(kind)
-    if mapping is not None:
+    is_mapped = not is_data and kind in KINDS
+    if is_mapped:
         # Of what is not mapped yet.
         headers.popall("Content-Length", None)
     accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
@@ -121,11 +123,12 @@ async def _answer(
     coding = None if is_file else coding_of(request.headers, accepted, answer.status, headers)
     chunks = _chunks(answer)
     async with AsyncExitStack() as closing:
-        if mapping is not None and has_body:
+        if is_mapped and has_body:
             start, is_all = await begin(chunks)
             if is_all:
-                return _small_page(answer, headers, mapping(start, prefix), coding)
-            chunks = map_beside(start, chunks, kind, prefix)
+                page = mapped(start, kind, prefix, scripts)
+                return _small_page(answer, headers, page, coding)
+            chunks = map_beside(start, chunks, kind, prefix, scripts)
             await closing.enter_async_context(aclosing(chunks))
         if coding is not None:
             change_headers(headers, coding)

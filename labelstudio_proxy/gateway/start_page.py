@@ -129,7 +129,7 @@ def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
 
 def _sentence(snapshot: Mapping[str, Any]) -> str:
     """What is happening now and what is next; `sentence` in start.js says the same."""
-    said = [_words(snapshot)[1]]
+    said = [snapshot["stopped_because"], _words(snapshot)[1]]
     now = [step["title"] for step in snapshot["steps"] if step["state"] == "current"]
     then = [step["title"] for step in snapshot["steps"] if step["state"] == "next"]
     if now and snapshot["state"] in ("preparing", "pulling", "starting"):

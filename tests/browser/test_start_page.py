@@ -65,6 +65,7 @@ class Gateway:
             "restarts": 0,
             "error": None,
             "next_start": None,
+            "stopped_because": "",
         }
         self.log: list[tuple[int, str]] = []
         self.answers = "well"  # or "login", "not" (at all), "buffered" or "eventless" (no events)

@@ -40,14 +40,15 @@ from support.engine import Engine
 from support.http import Http
 from support.image_archives import LABEL_STUDIO
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.label_studio import access_token
+from support.label_studio import EXECUTABLE, access_token
 from support.processes import clean_environment, pids_that_mention, wait_for
 
 from labelstudio_proxy import __version__, template
 from labelstudio_proxy.backends.base import Owner
-from labelstudio_proxy.backends.docker import DockerBackend, DockerSettings
-from labelstudio_proxy.backends.docker_container import container_environment
-from labelstudio_proxy.datadir import DataDirectory
+from labelstudio_proxy.backends.docker import DockerBackend
+from labelstudio_proxy.backends.docker_container import ORPHAN_VARIABLE, container_environment
+from labelstudio_proxy.backends.docker_planning import DockerSettings
+from labelstudio_proxy.datadir import OURS, DataDirectory
 from labelstudio_proxy.upstream import healthy, open_session
 
 EMAIL = "ada@example.org"
@@ -64,6 +65,8 @@ CPUS = 1.5
 NETWORK = "labels"
 # For an idle Label Studio.
 STOP_SECONDS = 3.0
+# After which a container without a gateway ends.
+ORPHAN_SECONDS = 15.0
 
 UPLOADED = media.png(colour=(200, 0, 0))
 LOCAL = media.png(colour=(0, 0, 200))
@@ -518,7 +521,8 @@ async def use_as_another_user(tmp_path: Path, name: str) -> None:
         tasks = tasks_of(http, project)
         assert tasks[1]["data"]["image"] == "/data/local-files/?d=pictures/local.png"
         assert [picture_of(http, task) for task in tasks] == [UPLOADED, LOCAL]
-    paths = list(data_dir.resolve().rglob("*"))
+    # but for what the backend notes, whose process is not that user's here
+    paths = [path for path in data_dir.resolve().rglob("*") if OURS not in path.parts]
     assert any(path.suffix == ".png" for path in paths)
     assert {(path.stat().st_uid, path.stat().st_gid) for path in paths} == {USER}
 
@@ -749,6 +753,99 @@ def test_the_next_jupyter_takes_it_over_unless_a_setting_has_changed(
     assert replaced.name == first.name
     assert replaced.attrs["HostConfig"]["Memory"] == 1200 * 1024 * 1024
     assert volume_of(first) not in volumes(engine)
+
+
+def test_one_whose_gateway_does_not_come_back_ends_and_nothing_is_lost(
+    engine: Engine,
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path: Path,
+) -> None:
+    data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
+    environment = {ORPHAN_VARIABLE: str(ORPHAN_SECONDS)}
+
+    def start() -> tuple[JupyterLab, LabelStudioClient]:
+        settings = on(engine, data_dir, environment=environment)
+        jupyter = jupyter_lab(root_dir=notebooks, **settings)
+        client = label_studio_client(jupyter)
+        client.wait_ready()
+        return jupyter, client
+
+    jupyter, client = start()
+    new_project(client, "To be kept")
+    first = container_of(engine, data_dir)
+    time.sleep(2 * ORPHAN_SECONDS)  # with a gateway, and nobody who works
+    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
+    crash(jupyter)
+    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
+    wait_for(
+        lambda: not container_of(engine, data_dir).attrs["State"]["Running"],
+        what="the container's end",
+        timeout=3 * ORPHAN_SECONDS,
+    )
+    assert b"no gateway has shown itself" in first.logs()
+    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    _, client = start()
+    assert good(client.get("api/projects"))["count"] == 1
+    assert container_of(engine, data_dir).id != first.id
+    assert volume_of(first) not in volumes(engine)
+
+
+@pytest.mark.skipif(not EXECUTABLE.exists(), reason="Label Studio is not installed")
+def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
+    engine: Engine,
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    tmp_path: Path,
+) -> None:
+    data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
+
+    def start(backend: str) -> tuple[JupyterLab, LabelStudioClient]:
+        settings = on(engine, data_dir)
+        settings["config"] = {**settings["config"], "backend": backend}
+        if backend == "process":
+            settings["config"]["label_studio"] = str(EXECUTABLE)
+        jupyter = jupyter_lab(root_dir=notebooks, **settings)
+        client = label_studio_client(jupyter)
+        client.wait_ready()
+        return jupyter, client
+
+    jupyter, client = start("docker")
+    new_project(client, "To be kept")
+    left = container_of(engine, data_dir)
+    crash(jupyter)
+    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
+    jupyter, client = start("process")
+    assert containers_of(engine, data_dir) == []
+    assert volume_of(left) not in volumes(engine)
+    assert f"The container {left.name}, which a gateway before had left behind" in str(
+        client.state()
+    )
+    assert good(client.get("api/projects"))["count"] == 1
+    jupyter.stop()
+
+    # nor does a restore take the data away from under one
+    jupyter, client = start("docker")
+    left = container_of(engine, data_dir)
+    saved = tmp_path / "saved.zip"
+    environment = clean_environment(tmp_path / "home") | {"DOCKER_HOST": engine.address}
+
+    def command(*words: object) -> str:
+        program = [sys.executable, "-m", "labelstudio_proxy", *map(str, words)]
+        done = subprocess.run(
+            [*program, "--data-dir", str(data_dir)],
+            env=environment,
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+        )
+        return done.stdout
+
+    command("backup", "--output", saved)
+    crash(jupyter)
+    assert f"The container {left.name}" in command("restore", saved)
+    assert left.id not in {each.id for each in engine.client.containers.list(all=True)}
 
 
 def test_a_container_of_somebody_elses_with_its_name_is_left_alone(studio: Studio) -> None:

@@ -24,10 +24,18 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def run(engine: Engine) -> Run:
     """What a container of the image prints."""
 
-    def run(*command: str, **options: Any) -> str:
-        options = {"entrypoint": command[:1], "command": command[1:], "stderr": True} | options
-        output: bytes = engine.client.containers.run(LABEL_STUDIO, remove=True, **options)
-        return output.decode()
+    def run(*command: str, stderr: bool = True, **options: Any) -> str:
+        options = {"entrypoint": command[:1], "command": command[1:]} | options
+        # Not `run(remove=True)`: what it follows of a container that ends at once may never end.
+        container = engine.client.containers.run(LABEL_STUDIO, detach=True, **options)
+        try:
+            status = container.wait(timeout=60)["StatusCode"]
+            output: str = container.logs(stderr=stderr).decode()
+        finally:
+            container.remove(force=True)
+        if status:
+            raise docker.errors.ContainerError(container, status, command, LABEL_STUDIO, output)
+        return output
 
     return run
 

@@ -22,7 +22,7 @@ import pytest
 from docker import DockerClient
 from docker.errors import APIError
 
-from labelstudio_proxy.backends import docker, docker_container, docker_engine
+from labelstudio_proxy.backends import docker, docker_container, docker_engine, docker_planning
 from labelstudio_proxy.backends.aside import call_aside
 from labelstudio_proxy.backends.docker_container import (
     DATA,
@@ -342,7 +342,7 @@ def backend_of(data_dir: Path) -> docker.DockerBackend:
     return docker.DockerBackend(
         lambda step, **_: None,
         lambda line: None,
-        settings=docker.DockerSettings("x:1", "never", "", 0.0, "", files_writable=False),
+        settings=docker_planning.DockerSettings("x:1", "never", "", 0.0, "", files_writable=False),
         directory=DataDirectory(data_dir),
         files_root=None,
         environment={},
@@ -378,11 +378,10 @@ async def learned(
     async def found(engine: object) -> Surroundings:
         return around
 
-    monkeypatch.setattr(docker, "look_around", found)
-    monkeypatch.setattr(docker.os, "getgroups", lambda: [1000, 2000])
-    backend = backend_of(tmp_path)
-    await backend._learn(Info(*security))  # type: ignore[arg-type]
-    return backend._plan()
+    monkeypatch.setattr(docker_planning, "look_around", found)
+    monkeypatch.setattr(os, "getgroups", lambda: [1000, 2000])
+    site = await docker_planning.look_at(Info(*security))  # type: ignore[arg-type]
+    return backend_of(tmp_path)._planner.plan(site, "sha256:1")
 
 
 async def test_whom_the_container_runs_as(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def snapshot(state: str = "starting", **changes: Any) -> dict[str, Any]:
         "restarts": 0,
         "error": None,
         "next_start": None,
+        "stopped_because": "",
     } | changes
 
 

@@ -7,6 +7,9 @@ stands in must be on Python's path, and Label Studio's package folder, too.
 import gc
 import json
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import django
@@ -14,7 +17,8 @@ from django.core.signals import request_started
 
 # What a container's own environment would show to whoever may ask the engine.
 _environment = Path(__file__).with_name("environment.json")
-if _environment.exists():
+_is_container = _environment.exists()
+if _is_container:
     os.environ.update(json.loads(_environment.read_text(encoding="utf-8")))
 
 os.umask(0o077)
@@ -30,6 +34,29 @@ if gc.isenabled():
         gc.enable()
 
     request_started.connect(_collect_again)
+
+if _is_container:
+    # A container has no parent to end with. So it ends when no gateway has shown itself for long.
+    _orphan_seconds = float(os.environ.get("LABELSTUDIO_PROXY_ORPHAN_SECONDS") or 30 * 60)
+    _LOOKS = 30
+    _unseen = 0  # looks, not seconds: a container may have been paused, or its machine asleep
+
+    def _gateway_has_shown_itself(environ: object = None, **_: object) -> None:
+        global _unseen
+        if isinstance(environ, dict) and "HTTP_X_LABELSTUDIO_PROXY" in environ:
+            _unseen = 0
+
+    def _end_without_gateway() -> None:
+        global _unseen
+        while _unseen < _LOOKS:
+            time.sleep(_orphan_seconds / _LOOKS)
+            _unseen += 1
+        said = "labelstudio-proxy: Label Studio ends, for no gateway has shown itself."
+        print(said, flush=True)  # noqa: T201 - for the container's log
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    request_started.connect(_gateway_has_shown_itself)
+    threading.Thread(target=_end_without_gateway, daemon=True).start()
 
 # Label Studio's own module reads Django's settings while it is being imported: those so far.
 os.environ["DJANGO_SETTINGS_MODULE"] = "core.settings.label_studio"

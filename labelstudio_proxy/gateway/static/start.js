@@ -5,7 +5,7 @@
 (() => {
   const FAST = 1000; // ms between polls where there are no events
   const SLOW = 5000; // ms without an event, or at rest, before the state is asked for
-  const REST = 15 * 60 * 1000; // ms of polling at rest: it counts as activity, and keeps servers alive
+  const REST = 15 * 60 * 1000; // ms of polling at rest; after that, when somebody comes back
   const LOG_LINES = 1000;
   const RELOADS = { most: 2, within: 30000 }; // ms; after so many, Label Studio is left to a click
 
@@ -166,13 +166,13 @@
   }
 
   function sentence(shown) {
-    const { state, steps } = shown;
+    const { state, steps, stopped_because: because } = shown;
     const now = steps.find((step) => step.state === "current");
     const then = steps.find((step) => step.state === "next");
     const following = then ? `Next: ${then.title}.` : "Label Studio opens here after that.";
     const moving = now && ["preparing", "pulling", "starting"].includes(state);
     const said = moving ? [`Now: ${now.title}.`, following] : [];
-    return [...said, wordsOf(shown)[1]].join(" ").trim();
+    return [because, ...said, wordsOf(shown)[1]].join(" ").trim();
   }
 
   function show(before) {

@@ -1,0 +1,83 @@
+"""A container that a killed gateway has left behind, for whoever uses the data in another way.
+
+The backend that made it adopts or replaces it. A local process, or a restore, knows of it by a note
+in the data directory, which stands there as long as there is a container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from pathlib import Path
+
+from ..datadir import DataDirectory
+from ..problem import Problem
+
+logger = logging.getLogger(__name__)
+
+NOTE = "container.json"
+
+
+def note(directory: DataDirectory, name: str, labels: dict[str, str]) -> None:
+    """Note that there is, or may be, a container of this name and with these labels."""
+    # The folder's number tells a copy of the directory, which has no container, from the original.
+    told = {"name": name, "labels": labels, "directory": directory.path.stat().st_ino}
+    try:
+        directory.ours.mkdir(mode=0o700, exist_ok=True)
+        _path(directory).write_text(json.dumps(told), encoding="utf-8")
+    except OSError as error:
+        logger.warning("It cannot be noted that %s uses %s: %s", name, directory.path, error)
+
+
+def forget(directory: DataDirectory) -> None:
+    """Note that there is no container."""
+    with contextlib.suppress(OSError):
+        _path(directory).unlink(missing_ok=True)
+
+
+async def end_container(directory: DataDirectory) -> str:
+    """Stop and remove what the note tells of; gives a sentence if there was something, or may be."""
+    try:
+        told = json.loads(_path(directory).read_text(encoding="utf-8"))
+        name, labels = str(told["name"]), dict(told["labels"])
+        if told["directory"] != directory.path.stat().st_ino:
+            return ""
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+    try:
+        ended = await _end(name, labels)
+    except Problem as problem:
+        return (
+            f"The container {name}, which a gateway before has left behind, may still use the same "
+            f"data: {problem.what} `docker rm --force {name}` ends it."
+        )
+    forget(directory)
+    return f"The container {name}, which a gateway before had left behind, is ended." * ended
+
+
+async def _end(name: str, labels: dict[str, str]) -> bool:
+    """Whether there was one; raises Problem."""
+    from docker.errors import APIError, NotFound  # here: it takes long to import, and memory
+
+    from .docker_engine import connect_engine
+    from .docker_faults import refused
+    from .docker_removal import remove
+
+    engine = await connect_engine()
+    try:
+        found = await engine.ask(lambda client: client.containers.get(name))
+        if {label: found.labels.get(label) for label in labels} != labels:
+            return False
+        await remove(engine, found)
+    except NotFound:
+        return False
+    except APIError as error:
+        raise refused("could not be looked for", error) from error
+    finally:
+        engine.close()
+    return True
+
+
+def _path(directory: DataDirectory) -> Path:
+    return directory.ours / NOTE

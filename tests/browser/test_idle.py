@@ -1,0 +1,98 @@
+"""Somebody labels, is called away, and comes back: Label Studio has been stopped meanwhile."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from support.browser import Tab
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.processes import wait_for
+
+TIMEOUT = 20  # s; it is announced 5 s before
+CONFIG = (
+    '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
+    '<Choice value="cat"/><Choice value="dog"/></Choices></View>'
+)
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
+) -> JupyterLab:
+    return module_jupyter_lab(
+        base_url="/user/alice/", config={"data_dir": str(new_data_dir()), "idle_timeout": TIMEOUT}
+    )
+
+
+@pytest.fixture
+def studio(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    client = label_studio_client(jupyter)
+    client.wait_ready()
+    return client
+
+
+@pytest.fixture
+def task(studio: LabelStudioClient) -> int:
+    project = studio.post("api/projects", json={"title": "Idle", "label_config": CONFIG}).json()
+    address = f"api/projects/{project['id']}/import"
+    assert studio.post(address, json=[{"text": "miaow"}]).status_code == 201
+    tasks = studio.get("api/tasks", params={"project": project["id"]}).json()["tasks"]
+    number: int = tasks[0]["id"]
+    return number
+
+
+@pytest.fixture
+def page(
+    jupyter: JupyterLab, task: int, studio: LabelStudioClient, new_page: Callable[..., Tab]
+) -> Page:
+    """The task, open for labelling."""
+    page = new_page(jupyter).page
+    project = studio.get(f"api/tasks/{task}").json()["project"]
+    page.goto(f"{jupyter.origin}{jupyter.prefix}projects/{project}/data?task={task}")
+    expect(page.get_by_text("miaow").last).to_be_visible(timeout=30_000)
+    return page
+
+
+def warning(page: Page) -> Locator:
+    return page.get_by_text("Still there?")
+
+
+def stir(page: Page) -> None:
+    """Move the mouse a little."""
+    page.mouse.move(100 + time.monotonic() % 10, 100)
+
+
+def test_who_comes_back_goes_on_where_the_page_was_left(
+    page: Page, studio: LabelStudioClient, task: int
+) -> None:
+    page.get_by_text(re.compile("^cat")).last.click()
+    # called away, but not quite
+    expect(warning(page)).to_be_visible(timeout=2000 * TIMEOUT)
+    stir(page)
+    expect(warning(page)).not_to_be_visible()
+    page.wait_for_timeout(6000)
+    assert studio.state()["state"] == "ready"
+
+    # and then for good
+    expect(page.get_by_role("heading", name="Label Studio was stopped")).to_be_visible(
+        timeout=2000 * TIMEOUT
+    )
+    assert studio.state()["stopped_because"] == f"Nobody has used it for {TIMEOUT} seconds."
+
+    page.mouse.click(640, 10)  # anywhere
+    expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
+    expect(page.get_by_role("dialog")).not_to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="Submit").click()
+
+    def results() -> list[str]:
+        annotations = studio.get(f"api/tasks/{task}").json()["annotations"]
+        return [choice for each in annotations for choice in each["result"][0]["value"]["choices"]]
+
+    wait_for(lambda: results() == ["cat"], what="the annotation", timeout=30)

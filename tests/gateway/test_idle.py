@@ -1,0 +1,136 @@
+"""Stopping what nobody uses, with a small program in Label Studio's place."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gateway import PROGRAM, Gateway, add_account, answer, head, read_answer
+from support.processes import children, wait_for
+
+TIMEOUT = 3.0  # s
+PAGE = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors")]
+NAVIGATION = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "navigate")]
+
+
+@pytest.fixture
+def gateway(data_dir: Path) -> Iterator[Gateway]:
+    add_account(data_dir, "ada@localhost")
+    gateway = Gateway(data_dir, settings={"idle_timeout": TIMEOUT})
+    gateway.start()
+    yield gateway
+    gateway.stop()
+
+
+def activity(gateway: Gateway, method: str = "GET") -> dict[str, Any]:
+    told: dict[str, Any] = gateway.ask(method, "/_proxy/activity", PAGE).json()
+    return told
+
+
+@contextlib.contextmanager
+def again_and_again(ask: Callable[[], object], pause: float = 0.2) -> Iterator[None]:
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(pause):
+            ask()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_it_is_stopped_though_open_pages_go_on_asking(gateway: Gateway) -> None:
+    def poll() -> None:
+        gateway.ask("GET", "/api/dm/project?interaction=timer", PAGE)
+        gateway.ask("GET", "/_proxy/state", [PROGRAM])
+        activity(gateway)
+
+    with again_and_again(poll):
+        gateway.until("stopped")
+    snapshot = gateway.ask("GET", "/_proxy/state").json()
+    assert snapshot["stopped_because"] == "Nobody has used it for 3 seconds."
+    assert children(gateway.process.pid) == []
+    assert "stop. Nobody has used it for 3 seconds." in gateway.process.log.read_text()
+
+    # the next click starts it again, where it was
+    page = gateway.ask("GET", "/projects/7/data?task=3", NAVIGATION)
+    assert b"Starting Label Studio" in page.body
+    gateway.until("ready")
+    assert gateway.ask("GET", "/_proxy/state").json()["stopped_because"] == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("POST", "/_proxy/activity", PAGE),
+        ("GET", "/projects", NAVIGATION),
+        ("GET", "/api/projects", [PROGRAM]),
+        ("PATCH", "/api/annotations/1/", PAGE),
+    ],
+)
+def test_whoever_works_keeps_it_running(
+    gateway: Gateway, method: str, target: str, headers: list[tuple[str, str]]
+) -> None:
+    with again_and_again(lambda: gateway.ask(method, target, headers)):
+        time.sleep(2 * TIMEOUT)
+        assert gateway.state() == "ready"
+        assert activity(gateway)["stop_in"] > TIMEOUT / 2
+    gateway.until("stopped")
+
+
+def test_a_long_upload_is_work_all_the_time(gateway: Gateway) -> None:
+    with gateway.connection() as sock:
+        sock.sendall(head("POST", "/api/import", [PROGRAM, ("Content-Length", "2")]) + b"a")
+        time.sleep(2 * TIMEOUT)
+        assert gateway.state() == "ready"
+        assert activity(gateway)["stop_in"] == TIMEOUT
+        sock.sendall(b"b")
+        assert read_answer(sock, "POST").status == 200
+    assert 0 < activity(gateway)["stop_in"] < TIMEOUT
+    gateway.until("stopped")
+
+
+def test_a_page_learns_when_the_stop_comes(gateway: Gateway) -> None:
+    first = activity(gateway)
+    assert first["state"] == "ready"
+    assert first["timeout"] == TIMEOUT
+    wait_for(
+        lambda: activity(gateway)["stop_in"] < first["stop_in"] / 2, what="a time that runs down"
+    )
+    assert activity(gateway, "POST")["stop_in"] == TIMEOUT
+    gateway.until("stopped")
+    assert activity(gateway) == {"state": "stopped", "timeout": TIMEOUT, "stop_in": None}
+    # somebody's doing in an old page is no wish for a start
+    assert activity(gateway, "POST")["state"] == "stopped"
+
+
+@pytest.mark.parametrize("more", [0, 100_000], ids=["small", "large"])  # mapped beside the gateway
+@pytest.mark.parametrize("timeout", [0.0, 600.0])
+def test_pages_have_the_script_where_there_is_a_time_out(
+    data_dir: Path, timeout: float, more: int
+) -> None:
+    add_account(data_dir, "ada@localhost")
+    gateway = Gateway(data_dir, settings={"idle_timeout": timeout})
+    gateway.start()
+    try:
+        gateway.ask("GET", "/-/release", [PROGRAM])
+        html = [("Content-Type", "text/html")]
+        wanted = answer(headers=html, body="<html><head></head>", rest=more)
+        page = gateway.ask("GET", "/projects", [*NAVIGATION, wanted]).body.decode()
+        assert (
+            re.findall(r"_proxy/static/(\w+)\.js", page) == ["prefix", "idle"][: 1 + bool(timeout)]
+        )
+        assert activity(gateway)["stop_in"] == (pytest.approx(timeout, abs=60) if timeout else None)
+    finally:
+        gateway.stop()
