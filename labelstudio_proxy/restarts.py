@@ -1,7 +1,7 @@
 """When a Label Studio that has ended by itself is started again: a pure policy.
 
-What was ready is worth another try, at first soon, then less and less often. What ends again and
-again is left alone, so that neither the machine nor its user is kept busy for nothing.
+It is worth another try, at first soon, then less and less often. What ends again and again is
+left alone, so that neither the machine nor its user is kept busy for nothing.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import others
 from .backends.base import PULL, Backend, Held, NotAgain, Report
+from .backends.explain import Explained
 from .database_preparation import note_database, prepare_database
 from .datadir import DataDirectory
 from .directory_lock import DirectoryLock
@@ -204,9 +205,11 @@ class Supervisor:
         return unstopped if self._interrupt.is_set() else error or unstopped
 
     def _is_worth_another(self, error: Problem | None) -> bool:
-        """Whether to start again what ended with `error`: what was ready, a few times, is."""
+        """Whether to start again what ended with `error`: a few times, unless that is in vain."""
+        if not isinstance(error, _Ended) or isinstance(error.problem, NotAgain):
+            return False
         proven = self._snapshot.state is State.READY or bool(self._restarts.ends)
-        if not isinstance(error, _Ended) or not proven or isinstance(error.problem, NotAgain):
+        if not proven and (self._background or isinstance(error.problem, Explained)):
             return False
         self._restarts = self._restarts.ended(time.monotonic())
         return not self._restarts.exhausted

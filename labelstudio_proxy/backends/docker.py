@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from .build import Build
 from .docker_container import (
     DATA,
     GATEWAY_HEADER,
+    MARK_OF_COMMAND,
     ORPHAN_SECONDS,
     ORPHAN_VARIABLE,
     OURS,
@@ -48,6 +50,8 @@ from .docker_leftover import forget, note
 from .docker_logs import Follower
 from .docker_planning import DockerSettings, Planner, Site, look_at
 from .docker_removal import remove
+from .explain import Explained
+from .standstill import LOOK_SECONDS, STANDING_STILL, Standstill, explain_standstill
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +126,8 @@ class DockerBackend(Backend):
         self._made = False  # or about to be
         self._leave = False  # as it is: paused by somebody
         self._yields = False  # to the machine's other programs
+        self._standstill: Standstill | None = None
+        self._next_look = 0.0  # monotonic time, seconds
         self._follower: Follower | None = None
 
     async def prepare(self) -> None:
@@ -174,10 +180,14 @@ class DockerBackend(Backend):
         return self._endpoint
 
     async def answered(self) -> None:
+        container = self._container
+        assert container is not None, "launch() comes first"
+        # The first program of a container is the engine's own. Where its processes cannot be seen,
+        # as from another container, nothing is ever found.
+        pid = int(container.attrs["State"].get("Pid") or 0)
+        self._standstill = Standstill(pid, MARK_OF_COMMAND.encode(), itself=False)
         if self._yields:
             self._yields = False
-            container = self._container
-            assert container is not None, "launch() comes first"
             try:
                 await self._connected().ask(lambda _: container.update(cpu_shares=USUAL_SHARES))
             except (APIError, EngineFault) as error:
@@ -235,11 +245,23 @@ class DockerBackend(Backend):
                 ended = True
                 await asyncio.sleep(REMOVAL_SECONDS)
                 continue
+            if await self._stands_still():
+                return STANDING_STILL
             self._follow_again()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._follower_ended(), POLL_SECONDS)
 
+    async def _stands_still(self) -> bool:
+        now = time.monotonic()
+        if self._standstill is None or now < self._next_look:
+            return False
+        # In step, though it is asked at other times.
+        self._next_look = max(self._next_look, now - LOOK_SECONDS) + LOOK_SECONDS
+        return await asyncio.to_thread(self._standstill.look)
+
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
+        if how == STANDING_STILL:
+            return explain_standstill()
         limit = self._settings.memory_limit
         if how == "out of memory":
             return self._gone(
@@ -264,7 +286,7 @@ class DockerBackend(Backend):
                 "By somebody (`docker stop`), or as the container engine was stopped or restarted.",
             )
         if any(re.search(r"label-studio failed|failed to exec pid1", line) for line in tail):
-            return Problem(
+            return Explained(
                 f"Label Studio could not be run from the image {self._settings.image}.",
                 "The image has no `label-studio` program.",
                 "Correct the setting `image` and restart Jupyter.",

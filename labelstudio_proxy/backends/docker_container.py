@@ -27,7 +27,8 @@ OURS = "/labelstudio-proxy"  # a volume that lives as long as the container
 TEMPORARY = "temporary"  # a folder in it
 SETTINGS = Path(__file__).parent / "inside" / "labelstudio_settings.py"
 
-COMMAND = ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - in a container
+MARK_OF_COMMAND = "--internal-host"  # by which the process is known among the container's
+COMMAND = ["start", "--no-browser", MARK_OF_COMMAND, "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - in a container
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - the container's own
     "TMPDIR": f"{OURS}/{TEMPORARY}",  # on disk: uploads pass through it, and /tmp is memory

@@ -55,6 +55,10 @@ KNOWN: Faults = (
 )
 
 
+class Explained(Problem):
+    """A fault that lasts until somebody mends it: a first start that fails with it is not repeated."""
+
+
 def find_fault(faults: Faults, words: Sequence[str]) -> tuple[str, str] | None:
     """Why, and what to do, by the first of `faults` that one of the `words` shows."""
     for pattern, why, remedy in faults:
@@ -67,7 +71,7 @@ def explain_exit(how: str, tail: Sequence[str]) -> Problem:
     """The Problem for a Label Studio that ended by itself; `tail`: the last lines it printed."""
     what = f"Label Studio ended unexpectedly ({how})."
     if found := find_fault(KNOWN, tail):
-        return Problem(what, *found)
+        return Explained(what, *found)
     if how in {"signal SIGKILL", "exit status 137"}:
         return Problem(
             what,

@@ -27,7 +27,8 @@ from ..upstream import Endpoint
 from .base import Backend, Owner, Report
 from .build import Build
 from .docker_leftover import end_container
-from .standstill import LOOK_SECONDS, LOOKS, Standstill
+from .explain import Explained
+from .standstill import LOOK_SECONDS, STANDING_STILL, Standstill, explain_standstill
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
 PROBE_SECONDS = 30.0
 PORT_POLL_SECONDS = 1.0
-STANDING_STILL = "standing still"
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 on Linux, 104 on macOS
 
 INSTALL = (
@@ -137,7 +137,7 @@ class ProcessBackend(Backend):
         # Another server, or a script that starts it, may well wait in silence. And before its first
         # answer, Label Studio may wait for its database.
         if self._port is None:
-            self._standstill = Standstill(self._process.pid, SERVER)
+            self._standstill = Standstill(self._process.pid, os.fsencode(SERVER))
 
     async def wait(self) -> str:
         assert self._process is not None, "launch() comes first"
@@ -178,16 +178,11 @@ class ProcessBackend(Backend):
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
         if how == STANDING_STILL:
-            return Problem(
-                "Label Studio does not go on.",
-                f"For {LOOK_SECONDS * LOOKS:g} seconds none of it has run: somebody may have stopped "
-                "it (`kill -STOP`).",
-                "Try again.",
-            )
+            return explain_standstill()
         found = self._installation
         says_nothing = how.startswith("exit") and not any(tail)
         if found is not None and found.python is None and says_nothing:
-            return Problem(
+            return Explained(
                 f"{found.executable} ended without a word ({how}).",
                 "It may be another program than Label Studio.",
                 "Correct the setting `label_studio` and restart Jupyter: it must name the "

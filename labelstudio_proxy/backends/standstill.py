@@ -7,29 +7,43 @@ counts it: proc(5), `voluntary_ctxt_switches`. Linux only: elsewhere nothing is 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..problem import Problem
+
 # Between two looks; the machine may be short of memory, so one look without a change is nothing.
 LOOK_SECONDS = 5.0
 LOOKS = 4
+STANDING_STILL = "standing still"  # how Label Studio ended, for `Backend.wait`
 _SWITCHES = re.compile(rb"voluntary_ctxt_switches:\s+(\d+)")
 
 
-class Standstill:
-    """Looks at a program and those of its children that run the same `script`."""
+def explain_standstill() -> Problem:
+    """The Problem for a Label Studio that stands still."""
+    return Problem(
+        "Label Studio does not go on.",
+        f"For {LOOK_SECONDS * LOOKS:g} seconds none of it has run: somebody may have stopped it "
+        "(`kill -STOP`).",
+        "Try again.",
+    )
 
-    def __init__(self, pid: int, script: Path) -> None:
+
+class Standstill:
+    """Looks at a program and those of its children that have `word` in their command lines."""
+
+    def __init__(self, pid: int, word: bytes, *, itself: bool = True) -> None:
+        """`itself`: whether the program with this pid is to be looked at, too."""
         self._pid = pid
-        self._script = os.fsencode(script)
+        self._itself = itself
+        self._word = word
         self._seen: dict[int, tuple[int, int]] = {}  # by pid: switches, looks without a change
 
     def look(self) -> bool:
         """Whether one of them has stood still for LOOKS looks; reads files of /proc."""
         seen: dict[int, tuple[int, int]] = {}
-        for pid in (self._pid, *self._children()):
+        for pid in (*[self._pid] * self._itself, *self._children()):
             switches = _switches(pid)
             before, looks = self._seen.get(pid, (-1, 0))
             seen[pid] = switches, looks + 1 if switches == before else 0
@@ -47,7 +61,7 @@ class Standstill:
                     command = Path("/proc", pid, "cmdline").read_bytes()
                 except OSError:
                     continue
-                if self._script in command.split(b"\0"):
+                if self._word in command.split(b"\0"):
                     yield int(pid)
 
 

@@ -47,8 +47,9 @@ _WORDS = {
     "failed": ("Label Studio could not be started", ""),
     # failed, since another server has the data directory
     "elsewhere": ("Label Studio runs elsewhere", ""),
-    # failed, and to be started again by itself
+    # failed, and to be started again by itself: one that had been ready, and one that had not
     "waiting": ("Label Studio has ended", "It is started again by itself, in a minute at most."),
+    "trying": ("Label Studio could not be started", "It is tried again, in a minute at most."),
 }
 _STEP_WORDS = {"done": "done", "current": "in progress", "next": "to do", "failed": "failed"}
 
@@ -123,7 +124,7 @@ def _render(
 
 def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
     if snapshot["next_start"] is not None:
-        return _WORDS["waiting"]
+        return _WORDS["trying" if snapshot["ready_after"] is None else "waiting"]
     return _WORDS["elsewhere" if snapshot.get("holder") else snapshot["state"]]
 
 

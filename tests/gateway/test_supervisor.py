@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
@@ -95,6 +96,40 @@ async def test_one_that_is_killed_in_use_is_started_again(
     assert shown.next_start is None
 
 
+@pytest.mark.parametrize("last", ["exit 0", "exit 1", "sleep 0.5; exit 1", "kill -9 $$"])
+async def test_a_first_start_that_fails_is_repeated_less_and_less_often(
+    lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    monkeypatch.setattr(restarts, "FIRST_SECONDS", 0.05)
+    add_account(data_dir, "ada@localhost")
+    starts = data_dir.parent / "starts"
+    life = Life(data_dir, f"date +%s.%N >> {starts}", "echo last words", last)
+    lives.append(life)
+    life.supervisor.start()
+    waiting = set()
+    while (shown := life.supervisor.snapshot).state is not State.FAILED or shown.next_start:
+        waiting.add(shown.next_start)
+        await life.supervisor.changed(1)
+    assert len(waiting - {None}) == restarts.MOST_ENDS - 1
+    assert life.supervisor.snapshot.restart_reasons == {"ended": restarts.MOST_ENDS - 1}
+    times = [float(line) for line in starts.read_text().split()]
+    assert len(times) == restarts.MOST_ENDS
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert all(pause > 0.05 * 4**number for number, pause in enumerate(pauses))
+    assert life.processes() == []
+
+
+async def test_a_first_start_that_fails_for_a_known_reason_waits_for_somebody(
+    lives: list[Life], data_dir: Path
+) -> None:
+    add_account(data_dir, "ada@localhost")
+    life = Life(data_dir, "echo 'OSError: No space left on device'; exit 1")
+    lives.append(life)
+    life.supervisor.start()
+    await life.until(State.FAILED)
+    assert life.supervisor.snapshot.next_start is None
+
+
 @pytest.mark.parametrize("status", [0, 1])
 async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, status: int
@@ -124,11 +159,10 @@ async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
     assert starts.read_text().count("\n") == restarts.MOST_ENDS
     await asyncio.sleep(0.2)
     assert starts.read_text().count("\n") == restarts.MOST_ENDS
-    # Try again: a start that somebody asks for, and that is not repeated if it fails
+    # Try again counts from zero
     life.supervisor.start()
     await life.until(State.FAILED)
-    assert life.supervisor.snapshot.next_start is None
-    assert starts.read_text().count("\n") == restarts.MOST_ENDS + 1
+    assert life.supervisor.snapshot.next_start is not None
 
 
 async def test_while_it_waits_a_start_is_at_once_and_a_stop_ends_the_waiting(
@@ -222,11 +256,11 @@ async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_
     lives.append(first)
     first.supervisor.start()
     await first.until(State.FAILED)
-    assert first.supervisor.log.tail(1) == ["owner: ada@localhost with a password"]
+    assert first.supervisor.log.tail(2)[0] == "owner: ada@localhost with a password"
     add_account(data_dir, "somebody@else")
     first.supervisor.start()
     await first.until(State.FAILED)
-    assert first.supervisor.log.tail(1) == ["owner:  "]
+    assert first.supervisor.log.tail(2)[0] == "owner:  "
 
 
 async def test_a_stop_waits_for_what_is_being_done_to_the_database(

@@ -161,8 +161,9 @@
     return minutes ? `${minutes} min ${rest.padStart(4, "0")}` : rest;
   }
 
-  function wordsOf({ state, next_start: nextStart, holder }) {
-    return words[nextStart ? "waiting" : holder ? "elsewhere" : state];
+  function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder }) {
+    if (nextStart) return words[readyAfter === null ? "trying" : "waiting"];
+    return words[holder ? "elsewhere" : state];
   }
 
   function sentence(shown) {
