@@ -33,6 +33,7 @@ from .docker_container import (
     START_LABEL,
     Plan,
     check_paths,
+    gateway_sign,
 )
 from .docker_engine import (
     QUICK_SECONDS,
@@ -116,6 +117,7 @@ class DockerBackend(Backend):
         self._name = ""
         self._container: Container | None = None
         self._volume = ""
+        self._sign = ""
         self._endpoint = NOWHERE
         self._start = uuid.uuid4().hex  # by which a container of this start is known
         self._candidate = ""  # the id of one that was there before
@@ -159,6 +161,7 @@ class DockerBackend(Backend):
         plan = await self._plan()
         self._name = plan.name
         key = await asyncio.to_thread(self._secret_key)
+        self._sign = gateway_sign(key)
         found = await self._find(plan)
         self._candidate = str(found.id) if found is not None else ""
         self._made = True
@@ -196,7 +199,7 @@ class DockerBackend(Backend):
         seconds = float(self._private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
         async with open_session(self._endpoint) as session:
             while True:
-                await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: "here"})
+                await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: self._sign})
                 await asyncio.sleep(seconds / SHOWINGS)
 
     async def _until_ended(self, container: Container) -> str:
