@@ -283,6 +283,7 @@ class Supervisor:
             new_owner, self._directory, self._owner_email, external_database=external
         )
         await backend.prepare()
+        self._note(backend.notice)
         if not external:
             await self._prepare_database(backend)
         self._change(

@@ -45,7 +45,7 @@ from .docker_engine import (
 from .docker_faults import do, refused
 from .docker_files import file_in, is_in
 from .docker_image import get_image, label_studio_version
-from .docker_leftover import forget, note
+from .docker_leftover import end_container, forget, note
 from .docker_logs import Follower
 from .docker_planning import DockerSettings, Planner, Site, look_at
 from .docker_removal import remove
@@ -148,6 +148,7 @@ class DockerBackend(Backend):
         self.build = Build(image=self._image)
         if version := label_studio_version(image, self._settings.image):
             self.versions["Label Studio"] = version
+        self.notice = await end_container(self._directory, but_of=self._engine.address.url)
 
     async def end_leftover(self) -> None:
         engine, plan = self._connected(), await self._plan()
@@ -165,11 +166,14 @@ class DockerBackend(Backend):
         found = await self._find(plan)
         self._candidate = str(found.id) if found is not None else ""
         self._made = True
-        await asyncio.to_thread(note, self._directory, plan.name, plan.owner_labels())
+        url, labels = engine.address.url, plan.owner_labels()
+        await asyncio.to_thread(note, self._directory, url, plan.name, labels)
         if found is not None and await self._adopt(engine, found, plan, key):
             self.report("container", detail=f"{plan.name} was running")
         else:
             if found is not None:
+                unfit = "had ended" if found.status == "exited" else "does not fit any more"
+                self.log(f"labelstudio-proxy: The container {plan.name} {unfit}, and is replaced.")
                 await remove(engine, found)
             await self._create(engine, plan, key, owner, background=background)
             self.report("container", detail=plan.name)

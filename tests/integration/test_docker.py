@@ -798,11 +798,15 @@ def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
+    """Nor a container on another engine, which is the one that is found then."""
+    another = "podman_engine" if engine.name == "dockerd" else "docker_engine"
+    other: Engine = request.getfixturevalue(another)
     data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
 
     def start(backend: str) -> tuple[JupyterLab, LabelStudioClient]:
-        settings = on(engine, data_dir)
+        settings = on(other if backend == "process" else engine, data_dir)
         settings["config"] = {**settings["config"], "backend": backend}
         if backend == "process":
             settings["config"]["label_studio"] = str(EXECUTABLE)
@@ -819,9 +823,8 @@ def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
     jupyter, client = start("process")
     assert containers_of(engine, data_dir) == []
     assert volume_of(left) not in volumes(engine)
-    assert f"The container {left.name}, which a gateway before had left behind" in str(
-        client.state()
-    )
+    said = f"The container {left.name}, which a gateway before had left behind, is ended."
+    assert client.state()["notices"] == [said]
     assert good(client.get("api/projects"))["count"] == 1
     jupyter.stop()
 
