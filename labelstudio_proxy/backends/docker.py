@@ -27,6 +27,7 @@ from .docker_container import (
     GATEWAY_HEADER,
     ORPHAN_SECONDS,
     ORPHAN_VARIABLE,
+    ORPHAN_WORDS,
     OURS,
     PORT,
     SETTINGS_LABEL,
@@ -264,6 +265,12 @@ class DockerBackend(Backend):
                 "From outside, by somebody (`docker kill`) or by the system for want of memory"
                 + (f" (`memory_limit` is {limit})." if limit else "."),
                 "Try again.",
+            )
+        if how == f"exit status {TERMINATED}" and any(ORPHAN_WORDS in line for line in tail):
+            return self._gone(
+                "has ended by itself",
+                "For long, no gateway had shown itself to it: Jupyter may have been stopped or "
+                "paused, but not its container.",
             )
         if how == f"exit status {TERMINATED}":
             return self._gone(

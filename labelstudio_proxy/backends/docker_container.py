@@ -44,6 +44,7 @@ START_LABEL = "labelstudio-proxy.start"
 GATEWAY_HEADER = "X-Labelstudio-Proxy"
 ORPHAN_VARIABLE = "LABELSTUDIO_PROXY_ORPHAN_SECONDS"
 ORPHAN_SECONDS = 30 * 60
+ORPHAN_WORDS = "no gateway has shown itself"  # of the last line that it prints
 PROCESSES = 512  # Label Studio has some 30 threads
 LOG_BYTES = "1m"  # what the engine keeps; labelstudio-proxy has a log of its own
 

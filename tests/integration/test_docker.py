@@ -46,7 +46,11 @@ from support.processes import clean_environment, pids_that_mention, wait_for
 from labelstudio_proxy import __version__, template
 from labelstudio_proxy.backends.base import Owner
 from labelstudio_proxy.backends.docker import DockerBackend
-from labelstudio_proxy.backends.docker_container import ORPHAN_VARIABLE, container_environment
+from labelstudio_proxy.backends.docker_container import (
+    ORPHAN_VARIABLE,
+    ORPHAN_WORDS,
+    container_environment,
+)
 from labelstudio_proxy.backends.docker_planning import DockerSettings
 from labelstudio_proxy.datadir import OURS, DataDirectory
 from labelstudio_proxy.upstream import healthy, open_session
@@ -783,10 +787,12 @@ def test_one_whose_gateway_does_not_come_back_ends_and_nothing_is_lost(
         what="the container's end",
         timeout=3 * ORPHAN_SECONDS,
     )
-    assert b"no gateway has shown itself" in first.logs()
+    assert ORPHAN_WORDS.encode() in first.logs()
     with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     _, client = start()
+    log = [line for _, line in client.state()["log"]]
+    assert f"labelstudio-proxy: The container {first.name} had ended, and is replaced." in log
     assert good(client.get("api/projects"))["count"] == 1
     assert container_of(engine, data_dir).id != first.id
     assert volume_of(first) not in volumes(engine)
