@@ -811,8 +811,8 @@ def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
     other: Engine = request.getfixturevalue(another)
     data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
 
-    def start(backend: str) -> tuple[JupyterLab, LabelStudioClient]:
-        settings = on(other if backend == "process" else engine, data_dir)
+    def start(backend: str, where: Engine = engine) -> tuple[JupyterLab, LabelStudioClient]:
+        settings = on(where, data_dir)
         settings["config"] = {**settings["config"], "backend": backend}
         if backend == "process":
             settings["config"]["label_studio"] = str(EXECUTABLE)
@@ -826,11 +826,21 @@ def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
     left = container_of(engine, data_dir)
     crash(jupyter)
     assert container_of(engine, data_dir).attrs["State"]["Running"] is True
-    jupyter, client = start("process")
+    jupyter, client = start("process", other)
     assert containers_of(engine, data_dir) == []
     assert volume_of(left) not in volumes(engine)
     said = f"The container {left.name}, which a gateway before had left behind, is ended."
     assert client.state()["notices"] == [said]
+    assert good(client.get("api/projects"))["count"] == 1
+    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    jupyter.stop()
+
+    jupyter, client = start("docker")
+    crash(jupyter)
+    jupyter, client = start("docker", other)
+    assert containers_of(engine, data_dir) == []
+    assert container_of(other, data_dir).attrs["State"]["Running"] is True
     assert good(client.get("api/projects"))["count"] == 1
     jupyter.stop()
 
