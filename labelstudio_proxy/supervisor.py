@@ -312,6 +312,7 @@ class Supervisor:
             new_owner, self._directory, self._owner_email, external_database=external
         )
         await backend.prepare()
+        self._note(backend.notice)
         if not external:
             self._note(await prepare_database(backend, self._directory, self._report_backup))
         self._change(

@@ -64,6 +64,7 @@ class Backend(ABC):
         self.log = log
         self.versions: dict[str, str] = {}
         self.build = Build()
+        self.notice = ""  # by `prepare`: what people should know while all works
 
     @abstractmethod
     async def prepare(self) -> None:

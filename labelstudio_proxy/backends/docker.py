@@ -29,12 +29,14 @@ from .docker_container import (
     MARK_OF_COMMAND,
     ORPHAN_SECONDS,
     ORPHAN_VARIABLE,
+    ORPHAN_WORDS,
     OURS,
     PORT,
     SETTINGS_LABEL,
     START_LABEL,
     Plan,
     check_paths,
+    gateway_sign,
 )
 from .docker_engine import (
     QUICK_SECONDS,
@@ -46,7 +48,7 @@ from .docker_engine import (
 from .docker_faults import do, refused
 from .docker_files import file_in, is_in
 from .docker_image import get_image, label_studio_version
-from .docker_leftover import forget, note
+from .docker_leftover import end_container, forget, note
 from .docker_logs import Follower
 from .docker_planning import DockerSettings, Planner, Site, look_at
 from .docker_removal import remove
@@ -120,6 +122,7 @@ class DockerBackend(Backend):
         self._name = ""
         self._container: Container | None = None
         self._volume = ""
+        self._sign = ""
         self._endpoint = NOWHERE
         self._start = uuid.uuid4().hex  # by which a container of this start is known
         self._candidate = ""  # the id of one that was there before
@@ -152,6 +155,7 @@ class DockerBackend(Backend):
         self.build = Build(image=self._image)
         if version := label_studio_version(image, self._settings.image):
             self.versions["Label Studio"] = version
+        self.notice = await end_container(self._directory, but_of=self._engine.address.url)
 
     async def end_leftover(self) -> None:
         engine, plan = self._connected(), await self._plan()
@@ -165,14 +169,18 @@ class DockerBackend(Backend):
         plan = await self._plan()
         self._name = plan.name
         key = await asyncio.to_thread(self._secret_key)
+        self._sign = gateway_sign(key)
         found = await self._find(plan)
         self._candidate = str(found.id) if found is not None else ""
         self._made = True
-        await asyncio.to_thread(note, self._directory, plan.name, plan.owner_labels())
+        url, labels = engine.address.url, plan.owner_labels()
+        await asyncio.to_thread(note, self._directory, url, plan.name, labels)
         if found is not None and await self._adopt(engine, found, plan, key):
             self.report("container", detail=f"{plan.name} was running")
         else:
             if found is not None:
+                unfit = "had ended" if found.status == "exited" else "does not fit any more"
+                self.log(f"labelstudio-proxy: The container {plan.name} {unfit}, and is replaced.")
                 await remove(engine, found)
             await self._create(engine, plan, key, owner, background=background)
             self.report("container", detail=plan.name)
@@ -206,7 +214,7 @@ class DockerBackend(Backend):
         seconds = float(self._private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
         async with open_session(self._endpoint) as session:
             while True:
-                await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: "here"})
+                await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: self._sign})
                 await asyncio.sleep(seconds / SHOWINGS)
 
     async def _until_ended(self, container: Container) -> str:
@@ -279,6 +287,12 @@ class DockerBackend(Backend):
                 "From outside, by somebody (`docker kill`) or by the system for want of memory"
                 + (f" (`memory_limit` is {limit})." if limit else "."),
                 "Try again.",
+            )
+        if how == f"exit status {TERMINATED}" and any(ORPHAN_WORDS in line for line in tail):
+            return self._gone(
+                "has ended by itself",
+                "For long, no gateway had shown itself to it: Jupyter may have been stopped or "
+                "paused, but not its container.",
             )
         if how == f"exit status {TERMINATED}":
             return self._gone(

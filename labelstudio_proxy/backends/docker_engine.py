@@ -154,6 +154,15 @@ async def connect_engine() -> Engine:
     raise first or _absent(places)
 
 
+async def connect_engine_at(url: str) -> Engine:
+    """The engine at the address of one that was used before; raises EngineFault."""
+    places: list[Address] = []
+    with contextlib.suppress(DockerException, OSError, Problem):
+        places = await asyncio.to_thread(_addresses, os.environ)  # with what TLS needs
+    before = Address(url, "a gateway before has used it")
+    return await _connect(next((each for each in places if each.url == url), before))
+
+
 def engine_sockets() -> list[Path]:
     """Where engines listen that this user may use; some may not exist."""
     with contextlib.suppress(DockerException, OSError, Problem):

@@ -1,7 +1,7 @@
 """A container that a killed gateway has left behind, for whoever uses the data in another way.
 
-The backend that made it adopts or replaces it. A local process, or a restore, knows of it by a note
-in the data directory, which stands there as long as there is a container.
+The backend that made it adopts or replaces it. A local process, a container of another engine's, or
+a restore knows of it by a note in the data directory, which stands there as long as there is one.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ logger = logging.getLogger(__name__)
 NOTE = "container.json"
 
 
-def note(directory: DataDirectory, name: str, labels: dict[str, str]) -> None:
-    """Note that there is, or may be, a container of this name and with these labels."""
+def note(directory: DataDirectory, engine: str, name: str, labels: dict[str, str]) -> None:
+    """Note that there is, or may be, such a container of the engine at this address."""
     # The folder's number tells a copy of the directory, which has no container, from the original.
-    told = {"name": name, "labels": labels, "directory": directory.path.stat().st_ino}
+    number = directory.path.stat().st_ino
+    told = {"engine": engine, "name": name, "labels": labels, "directory": number}
     try:
         directory.ours.mkdir(mode=0o700, exist_ok=True)
         _path(directory).write_text(json.dumps(told), encoding="utf-8")
@@ -36,17 +37,20 @@ def forget(directory: DataDirectory) -> None:
         _path(directory).unlink(missing_ok=True)
 
 
-async def end_container(directory: DataDirectory) -> str:
-    """Stop and remove what the note tells of; gives a sentence if there was something, or may be."""
+async def end_container(directory: DataDirectory, *, but_of: str = "") -> str:
+    """Stop and remove what the note tells of; gives a sentence if there was something, or may be.
+
+    `but_of`: the address of an engine whose container is to stay.
+    """
     try:
         told = json.loads(_path(directory).read_text(encoding="utf-8"))
-        name, labels = str(told["name"]), dict(told["labels"])
-        if told["directory"] != directory.path.stat().st_ino:
+        url, name, labels = str(told["engine"]), str(told["name"]), dict(told["labels"])
+        if told["directory"] != directory.path.stat().st_ino or url == but_of:
             return ""
     except (OSError, ValueError, TypeError, KeyError):
         return ""
     try:
-        ended = await _end(name, labels)
+        ended = await _end(url, name, labels)
     except Problem as problem:
         return (
             f"The container {name}, which a gateway before has left behind, may still use the same "
@@ -56,15 +60,15 @@ async def end_container(directory: DataDirectory) -> str:
     return f"The container {name}, which a gateway before had left behind, is ended." * ended
 
 
-async def _end(name: str, labels: dict[str, str]) -> bool:
+async def _end(url: str, name: str, labels: dict[str, str]) -> bool:
     """Whether there was one; raises Problem."""
     from docker.errors import APIError, NotFound  # here: it takes long to import, and memory
 
-    from .docker_engine import connect_engine
+    from .docker_engine import connect_engine_at
     from .docker_faults import refused
     from .docker_removal import remove
 
-    engine = await connect_engine()
+    engine = await connect_engine_at(url)
     try:
         found = await engine.ask(lambda client: client.containers.get(name))
         if {label: found.labels.get(label) for label in labels} != labels:

@@ -7,7 +7,6 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import json
-import logging
 import os
 import re
 import shutil
@@ -29,8 +28,6 @@ from .build import Build
 from .docker_leftover import end_container
 from .explain import Explained
 from .standstill import LOOK_SECONDS, STANDING_STILL, Standstill, explain_standstill
-
-logger = logging.getLogger(__name__)
 
 SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
@@ -88,17 +85,13 @@ class ProcessBackend(Backend):
         self._migrations = 0
 
     async def prepare(self) -> None:
-        said = await end_container(
-            DataDirectory(Path(self._environment["LABEL_STUDIO_BASE_DATA_DIR"]))
-        )
-        if said:
-            logger.warning("%s", said)
-            self.log(f"labelstudio-proxy: {said}")
         self.report("find")
         self._installation = await find_installation(self._label_studio)
         self.versions["Label Studio"] = self._installation.version
         self.build = self._installation.build
         self.report("find", detail=f"Label Studio {self._installation.version}")
+        directory = DataDirectory(Path(self._environment["LABEL_STUDIO_BASE_DATA_DIR"]))
+        self.notice = await end_container(directory)
 
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         assert self._installation is not None, "prepare() comes first"

@@ -46,7 +46,11 @@ from support.processes import clean_environment, pids_that_mention, wait_for
 from labelstudio_proxy import __version__, template
 from labelstudio_proxy.backends.base import Owner
 from labelstudio_proxy.backends.docker import DockerBackend
-from labelstudio_proxy.backends.docker_container import ORPHAN_VARIABLE, container_environment
+from labelstudio_proxy.backends.docker_container import (
+    ORPHAN_VARIABLE,
+    ORPHAN_WORDS,
+    container_environment,
+)
 from labelstudio_proxy.backends.docker_planning import DockerSettings
 from labelstudio_proxy.datadir import OURS, DataDirectory
 from labelstudio_proxy.upstream import healthy, open_session
@@ -783,10 +787,12 @@ def test_one_whose_gateway_does_not_come_back_ends_and_nothing_is_lost(
         what="the container's end",
         timeout=3 * ORPHAN_SECONDS,
     )
-    assert b"no gateway has shown itself" in first.logs()
+    assert ORPHAN_WORDS.encode() in first.logs()
     with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     _, client = start()
+    log = [line for _, line in client.state()["log"]]
+    assert f"labelstudio-proxy: The container {first.name} had ended, and is replaced." in log
     assert good(client.get("api/projects"))["count"] == 1
     assert container_of(engine, data_dir).id != first.id
     assert volume_of(first) not in volumes(engine)
@@ -798,11 +804,15 @@ def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
+    """Nor a container on another engine, which is the one that is found then."""
+    another = "podman_engine" if engine.name == "dockerd" else "docker_engine"
+    other: Engine = request.getfixturevalue(another)
     data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
 
-    def start(backend: str) -> tuple[JupyterLab, LabelStudioClient]:
-        settings = on(engine, data_dir)
+    def start(backend: str, where: Engine = engine) -> tuple[JupyterLab, LabelStudioClient]:
+        settings = on(where, data_dir)
         settings["config"] = {**settings["config"], "backend": backend}
         if backend == "process":
             settings["config"]["label_studio"] = str(EXECUTABLE)
@@ -816,12 +826,21 @@ def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
     left = container_of(engine, data_dir)
     crash(jupyter)
     assert container_of(engine, data_dir).attrs["State"]["Running"] is True
-    jupyter, client = start("process")
+    jupyter, client = start("process", other)
     assert containers_of(engine, data_dir) == []
     assert volume_of(left) not in volumes(engine)
-    assert f"The container {left.name}, which a gateway before had left behind" in str(
-        client.state()
-    )
+    said = f"The container {left.name}, which a gateway before had left behind, is ended."
+    assert client.state()["notices"] == [said]
+    assert good(client.get("api/projects"))["count"] == 1
+    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    jupyter.stop()
+
+    jupyter, client = start("docker")
+    crash(jupyter)
+    jupyter, client = start("docker", other)
+    assert containers_of(engine, data_dir) == []
+    assert container_of(other, data_dir).attrs["State"]["Running"] is True
     assert good(client.get("api/projects"))["count"] == 1
     jupyter.stop()
 

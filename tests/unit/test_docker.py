@@ -372,6 +372,15 @@ async def test_of_a_container_that_has_ended_nobody_else_is_asked(
             await session.get(url_of(endpoint, "/health"))
 
 
+def test_an_end_for_want_of_a_gateway_is_nobodys_doing(tmp_path: Path) -> None:
+    """As where Jupyter was paused for long, and its container was not."""
+    backend, how = backend_of(tmp_path), f"exit status {docker.TERMINATED}"
+    line = f"labelstudio-proxy: Label Studio ends, for {docker_container.ORPHAN_WORDS}."
+    assert "has ended by itself" in backend.explain(how, ["", line]).what
+    assert "was stopped" in backend.explain(how, [""]).what
+    assert docker_container.ORPHAN_WORDS in docker_container.SETTINGS.read_text()
+
+
 async def learned(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: Surroundings, *security: str
 ) -> Plan:
