@@ -32,6 +32,9 @@ def keep_jupyters_end(serverapp: ServerApp) -> None:
 
 def _end(serverapp: ServerApp, theirs: Any, number: int, frame: object) -> None:
     signal.signal(number, theirs)  # whoever does not want to wait has only to ask again
-    with contextlib.suppress(SystemExit):
-        theirs(number, frame)
-    serverapp.stop(from_signal=True)
+    try:
+        # A process that is ending at this very moment cannot be told any more.
+        with contextlib.suppress(SystemExit, ProcessLookupError):
+            theirs(number, frame)
+    finally:
+        serverapp.stop(from_signal=True)

@@ -135,7 +135,7 @@ class Supervisor:
         """Want Label Studio stopped, whatever it is doing; `because`: what people are told of it."""
         if because:
             logger.info("Label Studio (%s): stop. %s", self._directory.path, because)
-        self._wanted = False
+        self._wanted = self._insist = False
         self._end_life()
         self._change(stopped_because=because)
 
@@ -296,6 +296,7 @@ class Supervisor:
             started_at=now,
             ready_after=None,
             error=None,
+            stopped_because="",
             next_start=None,
             notices=(),
         )

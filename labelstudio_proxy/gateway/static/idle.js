@@ -51,8 +51,8 @@
     timeout = answer.timeout ?? timeout;
     const { state, stop_in: stopIn } = answer;
     if (state !== "ready") return away(state);
-    if (stopIn === null) return clearTimeout(timer); // it is never stopped any more
     if (card.open) card.close();
+    if (stopIn === null) return clearTimeout(timer); // it is never stopped any more
     const soon = share(SOON);
     ends = stopIn <= soon ? Date.now() + 1000 * stopIn : 0;
     tick();
