@@ -39,10 +39,9 @@ def make_backend(
     # Here, not above: its SDK takes long to import, and memory.
     from .docker import DockerBackend
     from .docker_container import container_environment
+    from .docker_planning import Planner
 
-    return DockerBackend(
-        report,
-        log,
+    planner = Planner(
         settings=docker_settings(settings),
         directory=DataDirectory(settings.data_directory()),
         files_root=files_root,
@@ -50,8 +49,9 @@ def make_backend(
         private=settings.environment,
         user_name=user_name(),
         user=f"{os.getuid()}:{os.getgid()}",
-        without_process=INSTALL if settings.backend == "auto" else "",
     )
+    without_process = INSTALL if settings.backend == "auto" else ""
+    return DockerBackend(report, log, planner, without_process)
 
 
 def runs_as_process(settings: LabelStudioProxy) -> bool:

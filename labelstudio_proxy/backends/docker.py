@@ -5,55 +5,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import re
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from ..access import lets_in
-from ..datadir import DataDirectory
-from ..listener import engine_listener
 from ..problem import Problem
 from ..upstream import Endpoint, answers, healthy, open_session
-from .base import PULL, Backend, Held, NotAgain, Owner, Report
+from .base import PULL, Backend, Held, Owner, Report
 from .build import Build
 from .docker_container import (
-    DATA,
     GATEWAY_HEADER,
     MARK_OF_COMMAND,
     ORPHAN_SECONDS,
     ORPHAN_VARIABLE,
-    ORPHAN_WORDS,
     OURS,
-    PORT,
     SETTINGS_LABEL,
     START_LABEL,
     Plan,
-    check_paths,
     gateway_sign,
 )
-from .docker_engine import (
-    QUICK_SECONDS,
-    Engine,
-    EngineFault,
-    NotThere,
-    connect_engine,
-)
+from .docker_endings import ending, explain_end, gone
+from .docker_engine import QUICK_SECONDS, Engine, connect_engine
+from .docker_engine_faults import EngineFault, NotThere
 from .docker_faults import do, refused
-from .docker_files import file_in, is_in
 from .docker_image import get_image, label_studio_version
 from .docker_leftover import end_container, forget, note
 from .docker_logs import Follower
+from .docker_making import BACKGROUND_SHARES, NOWHERE, USUAL_SHARES, endpoint_of, make_container
 from .docker_planning import DockerSettings, Planner, Site, look_at
 from .docker_removal import remove
-from .explain import Explained
-from .standstill import LOOK_SECONDS, STANDING_STILL, Standstill, explain_standstill
+from .standstill import LOOK_SECONDS, STANDING_STILL, Standstill
 
 logger = logging.getLogger(__name__)
 
@@ -62,14 +48,6 @@ REMOVAL_SECONDS = 0.5
 SHOWINGS = 30  # within the time after which a container takes its gateway for gone
 PAUSED_POLLS = 3  # `docker commit` pauses a container, too, for a moment
 LOG_TAIL = 200  # lines of an adopted container
-# Of the processors, against a container's or a program's usual ones.
-USUAL_SHARES = 1024
-BACKGROUND_SHARES = 102
-# The exit status after SIGKILL, and after SIGTERM.
-KILLED = 137
-TERMINATED = 143
-# Where nobody listens: of a container that has ended again before its address was known.
-NOWHERE = Endpoint(unix_socket=Path(os.devnull))
 
 
 class DockerBackend(Backend):
@@ -87,34 +65,14 @@ class DockerBackend(Backend):
         self,
         report: Report,
         log: Callable[[str], None],
-        *,
-        settings: DockerSettings,
-        directory: DataDirectory,
-        files_root: Path | None,
-        environment: Mapping[str, str],
-        private: Mapping[str, str],
-        user_name: str,
-        user: str,
+        planner: Planner,
         without_process: str = "",
     ) -> None:
-        """`without_process`: how to get Label Studio as a process, for when there is no engine.
-
-        For all others see `Planner`.
-        """
+        """`without_process`: how to get Label Studio as a process, for when there is no engine."""
         super().__init__(report, log)
-        self._settings = settings
-        self._directory = directory
-        self._files_root = files_root
-        self._private = private
-        self._planner = Planner(
-            settings,
-            directory,
-            files_root,
-            environment=environment,
-            private=private,
-            user_name=user_name,
-            user=user,
-        )
+        self._planner = planner
+        self._settings = planner.settings
+        self._directory = planner.directory
         self._without_process = without_process
         self._engine: Engine | None = None
         self._site = Site()
@@ -139,17 +97,8 @@ class DockerBackend(Backend):
         self.versions[self._engine.name] = self._engine.version
         self.report("engine", detail=f"{self._engine.name} {self._engine.version}")
         self._site = await look_at(self._engine)
-        folders = [("data_dir", self._directory.path)]
-        if self._files_root is not None:
-            folders.append(("files_root", self._files_root))
-            if not await asyncio.to_thread(self._files_root.is_dir):
-                raise Problem(
-                    f"The folder {self._files_root} does not exist.",
-                    "It is what Label Studio is to read as local files.",
-                    "Make it, or set `files_root` to another folder and restart Jupyter.",
-                )
         unquoted = self._engine.name == "Podman"
-        await asyncio.to_thread(check_paths, folders, unquoted=unquoted)
+        await asyncio.to_thread(self._planner.check_folders, unquoted=unquoted)
         image = await pull(self._engine, self._settings, self.report)
         self._image = str(image.id)
         self.build = Build(image=self._image)
@@ -182,7 +131,17 @@ class DockerBackend(Backend):
                 unfit = "had ended" if found.status == "exited" else "does not fit any more"
                 self.log(f"labelstudio-proxy: The container {plan.name} {unfit}, and is replaced.")
                 await remove(engine, found)
-            await self._create(engine, plan, key, owner, background=background)
+            made = await make_container(
+                engine,
+                plan,
+                key,
+                owner,
+                start=self._start,
+                data_dir=self._directory.path,
+                files_root=self._planner.files_root,
+                background=background,
+            )
+            self._take(made, endpoint_of(engine, made, plan), tail="all")
             self.report("container", detail=plan.name)
         self.report("answer")
         return self._endpoint
@@ -211,7 +170,7 @@ class DockerBackend(Backend):
 
     async def _show(self) -> None:
         """Let the container know that there is a gateway: without one, it ends after a while."""
-        seconds = float(self._private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
+        seconds = float(self._planner.private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
         async with open_session(self._endpoint) as session:
             while True:
                 await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: self._sign})
@@ -224,8 +183,10 @@ class DockerBackend(Backend):
                 await engine.ask(self._reload, seconds=QUICK_SECONDS)
                 alone = False
             except NotFound:
-                raise self._gone(
-                    "was removed", "Somebody, or another program, removed it: `docker rm`."
+                raise gone(
+                    self._name,
+                    "was removed",
+                    "Somebody, or another program, removed it: `docker rm`.",
                 ) from None
             except (EngineFault, APIError) as error:
                 fault = error if isinstance(error, EngineFault) else refused("is lost", error)
@@ -248,7 +209,7 @@ class DockerBackend(Backend):
                 )
             if state.get("Status") not in {"created", "running", "paused", "restarting"}:
                 if ended:
-                    return self._ending(state)
+                    return ending(state)
                 # Whoever removes a container kills it first.
                 ended = True
                 await asyncio.sleep(REMOVAL_SECONDS)
@@ -268,44 +229,8 @@ class DockerBackend(Backend):
         return await asyncio.to_thread(self._standstill.look)
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
-        if how == STANDING_STILL:
-            return explain_standstill()
-        limit = self._settings.memory_limit
-        if how == "out of memory":
-            return self._gone(
-                "was ended for want of memory",
-                f"It needed more than its `memory_limit` of {limit}."
-                if limit
-                else "The machine ran out of memory.",
-                "Raise `memory_limit` and restart Jupyter (Label Studio needs at least 500 MB)."
-                if limit
-                else "Close kernels that are not needed, then try again.",
-            )
-        if how == f"exit status {KILLED}":
-            return self._gone(
-                "was killed",
-                "From outside, by somebody (`docker kill`) or by the system for want of memory"
-                + (f" (`memory_limit` is {limit})." if limit else "."),
-                "Try again.",
-            )
-        if how == f"exit status {TERMINATED}" and any(ORPHAN_WORDS in line for line in tail):
-            return self._gone(
-                "has ended by itself",
-                "For long, no gateway had shown itself to it: Jupyter may have been stopped or "
-                "paused, but not its container.",
-            )
-        if how == f"exit status {TERMINATED}":
-            return self._gone(
-                "was stopped",
-                "By somebody (`docker stop`), or as the container engine was stopped or restarted.",
-            )
-        if any(re.search(r"label-studio failed|failed to exec pid1", line) for line in tail):
-            return Explained(
-                f"Label Studio could not be run from the image {self._settings.image}.",
-                "The image has no `label-studio` program.",
-                "Correct the setting `image` and restart Jupyter.",
-            )
-        return super().explain(how, tail)
+        problem = explain_end(self._name, self._settings, how, tail)
+        return problem or super().explain(how, tail)
 
     async def stop(self) -> None:
         engine = self._engine
@@ -354,7 +279,7 @@ class DockerBackend(Backend):
         return await asyncio.to_thread(self._planner.plan, self._site, self._image)
 
     def _secret_key(self) -> str:
-        return self._private.get("SECRET_KEY") or self._directory.secret_key()
+        return self._planner.private.get("SECRET_KEY") or self._directory.secret_key()
 
     # ---- the container
 
@@ -405,7 +330,7 @@ class DockerBackend(Backend):
             await do(engine, "could not be found", found.reload)
         if found.status != "running":
             return False
-        endpoint = self._endpoint_of(found, plan)
+        endpoint = endpoint_of(engine, found, plan)
         # Where the accounts are in a database of its own, nothing is known of the owner here.
         account = await asyncio.to_thread(self._directory.first_account)
         async with open_session(endpoint) as session:
@@ -415,30 +340,6 @@ class DockerBackend(Backend):
                 return False
         self._take(found, endpoint, tail=LOG_TAIL)
         return True
-
-    async def _create(
-        self, engine: Engine, plan: Plan, key: str, owner: Owner | None, *, background: bool
-    ) -> None:
-        account = (
-            {"LABEL_STUDIO_USERNAME": owner.email, "LABEL_STUDIO_PASSWORD": owner.password}
-            if owner is not None
-            else {}
-        )
-        files, options = plan.files(account), plan.options(key)
-        options["labels"] = {**options["labels"], START_LABEL: self._start}
-        # Podman 4.3 could not give them back.
-        if background and engine.name == "Docker":
-            options["cpu_shares"] = BACKGROUND_SHARES
-        container = await do(
-            engine,
-            "could not be made",
-            lambda: engine.client.containers.create(**options),
-        )
-        await do(engine, "could not be prepared", lambda: container.put_archive(OURS, files))
-        await self._check_visible(engine, container, plan)
-        await do(engine, "could not be started", container.start)
-        await do(engine, "could not be found", container.reload)
-        self._take(container, self._endpoint_of(container, plan), tail="all")
 
     def _take(self, container: Container, endpoint: Endpoint, tail: int | str) -> None:
         self._container, self._endpoint = container, endpoint
@@ -453,39 +354,6 @@ class DockerBackend(Backend):
         follower = self._follower
         if follower is not None and follower.ended.is_set():
             self._follower = Follower(self._container, self.log, since=follower.ended_at)
-
-    async def _check_visible(self, engine: Engine, container: Container, plan: Plan) -> None:
-        """Whether the engine sees the very folders that Jupyter sees, and not others of that name."""
-        failure = "could not be looked into"
-        key_file = self._directory.path / ".env"
-        key = await asyncio.to_thread(key_file.read_bytes)
-        seen = await do(engine, failure, lambda: file_in(container, f"{DATA}/{key_file.name}"))
-        unseen = [] if seen == key else [(key_file, "data_dir")]
-        files_root = self._files_root
-        if files_root is not None and not await do(
-            engine, failure, lambda: is_in(container, str(files_root))
-        ):
-            unseen.append((files_root, "files_root"))
-        for path, setting in unseen:
-            await remove(engine, container)
-            raise Problem(
-                f"The container engine does not see {path}, or sees another in its place.",
-                "It runs on another machine than Jupyter, or in another container.",
-                f"Set `{setting}` to a folder that both share, and restart Jupyter.",
-            )
-
-    def _endpoint_of(self, container: Container, plan: Plan) -> Endpoint:
-        network = container.attrs["NetworkSettings"]
-        if plan.publish:
-            published = (network.get("Ports") or {}).get(f"{PORT}/tcp") or []
-            if published:
-                return Endpoint(
-                    port=int(published[0]["HostPort"]),
-                    listener=engine_listener(self._connected().address.socket),
-                )
-            return NOWHERE
-        address = network["Networks"][plan.network]["IPAddress"]
-        return Endpoint(host=address, port=PORT) if address else NOWHERE
 
     # ---- its life
 
@@ -505,14 +373,6 @@ class DockerBackend(Backend):
         assert self._follower is not None
         await self._follower.ended.wait()
         await asyncio.sleep(POLL_SECONDS / 10)  # the engine notes the end a little later
-
-    def _ending(self, state: Mapping[str, Any]) -> str:
-        if state.get("OOMKilled"):
-            return "out of memory"
-        return f"exit status {state.get('ExitCode')}"
-
-    def _gone(self, what: str, why: str, remedy: str = "Try again.") -> Problem:
-        return NotAgain(f"Label Studio's container {self._name} {what}.", why, remedy)
 
 
 async def pull(engine: Engine, settings: DockerSettings, report: Report) -> Any:

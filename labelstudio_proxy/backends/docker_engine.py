@@ -1,4 +1,4 @@
-"""A container engine: found, asked in time, and its faults told apart.
+"""A container engine: found, and asked in time.
 
 Whatever speaks Docker's API will do: Docker, rootless Docker, Podman. Its SDK blocks, so every call
 is made in a thread.
@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import grp
 import hashlib
 import json
 import os
-import pwd
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +25,18 @@ from docker.utils import kwargs_from_env
 
 from ..problem import Problem
 from .aside import call_aside
+from .docker_engine_faults import (
+    Address,
+    EngineFault,
+    NotThere,
+    absent,
+    denied,
+    exists,
+    hung,
+    no_context,
+    not_running,
+    service,
+)
 
 T = TypeVar("T")
 
@@ -35,35 +44,10 @@ T = TypeVar("T")
 # machine (to make a container, to stop one).
 QUICK_SECONDS = 3.0
 PATIENT_SECONDS = 120.0
-# By which programs know that they are in a container of Docker's or Podman's.
-MARKS_OF_CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 GRACE_SECONDS = 0.5  # for an answer that drips in; the SDK's own time-out is from byte to byte
 CONNECT_SECONDS = 1.0
 ENDING_SECONDS = 0.5
 LAST_SECONDS = 10.0
-
-
-class EngineFault(Problem):
-    """The engine cannot be reached, does not answer, or answers nonsense."""
-
-
-class NotThere(EngineFault):
-    """There is no engine at this place for this user; there may be one at another."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where an engine may be, and who says so."""
-
-    url: str
-    origin: str
-    options: Mapping[str, Any] = field(default_factory=dict)  # DockerClient's, for TLS
-
-    @property
-    def socket(self) -> Path | None:
-        """The unix socket, where it is one."""
-        kind, _, path = self.url.partition("://")
-        return Path(path) if kind in {"unix", "http+unix"} else None
 
 
 class Engine:
@@ -106,7 +90,7 @@ class Engine:
         except APIError:
             raise
         except (requests.exceptions.Timeout, asyncio.TimeoutError) as error:
-            raise _hung(self.address) from error
+            raise hung(self.address) from error
         except (requests.exceptions.RequestException, DockerException, OSError) as error:
             raise await _fault(self.address, error) from error
         except asyncio.CancelledError:
@@ -115,7 +99,7 @@ class Engine:
 
     def command(self, verb: str) -> str:
         """What a person types to `start` or `restart` the engine."""
-        return _service(self.address, verb)
+        return service(self.address, verb)
 
     async def check(self) -> None:
         """Raise EngineFault at once if the engine does not answer."""
@@ -145,13 +129,13 @@ async def connect_engine() -> Engine:
         ) from error
     for address in places:
         several = len(places) > 1 and address.socket is not None
-        if several and not await asyncio.to_thread(_exists, address.socket):
+        if several and not await asyncio.to_thread(exists, address.socket):
             continue
         try:
             return await _connect(address)
         except NotThere as fault:
             first = first or fault
-    raise first or _absent(places)
+    raise first or absent(places)
 
 
 async def connect_engine_at(url: str) -> Engine:
@@ -218,9 +202,9 @@ def _address_of(context: str, folder: Path) -> Address:
         endpoint = meta["Endpoints"]["docker"]
         url, verify = str(endpoint["Host"]), not endpoint.get("SkipTLSVerify")
     except FileNotFoundError as error:
-        raise _no_context(context, "There is no such context") from error
+        raise no_context(context, "There is no such context") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _no_context(context, f"Its file is damaged: {error}") from error
+        raise no_context(context, f"Its file is damaged: {error}") from error
     files = folder / "contexts/tls" / identifier / "docker"
     if not files.is_dir():
         return Address(url, origin)
@@ -254,7 +238,7 @@ async def _connect(address: Address) -> Engine:
             *await asyncio.wait_for(asyncio.to_thread(connect), QUICK_SECONDS + GRACE_SECONDS),
         )
     except asyncio.TimeoutError as error:
-        raise _hung(address) from error
+        raise hung(address) from error
     except (requests.exceptions.RequestException, DockerException, OSError) as error:
         raise await _fault(address, error) from error
 
@@ -287,14 +271,14 @@ def _check_local(address: Address) -> None:
 async def _fault(address: Address, error: Exception) -> EngineFault:
     """What stands behind an error of the SDK's, which tells little."""
     if _mentions_timeout(error):
-        return _hung(address)
+        return hung(address)
     if "ConnectionReset" in repr(error):  # it is just ending, and may accept connections still
         await asyncio.sleep(ENDING_SECONDS)
     fault = await _socket_fault(address, address.socket) if address.socket else None
     if fault is not None:
         return fault
     if address.socket is None and "refused" in str(error):
-        return _not_running(address)
+        return not_running(address)
     return EngineFault(
         "What answers in the container engine's place gives no usable answer.",
         f"It is at {address.url} ({address.origin}). The error: {error}.",
@@ -310,21 +294,14 @@ async def _socket_fault(address: Address, path: Path) -> EngineFault | None:
         )
         writer.close()
     except (FileNotFoundError, NotADirectoryError):
-        return _absent([address])
+        return absent([address])
     except PermissionError:
-        return await asyncio.to_thread(_denied, path)
+        return await asyncio.to_thread(denied, path)
     except asyncio.TimeoutError:  # its queue of connections is full
-        return _hung(address)
+        return hung(address)
     except OSError:
-        return _not_running(address)
+        return not_running(address)
     return None
-
-
-def _exists(path: Path | None) -> bool:
-    try:
-        return path is not None and path.exists()
-    except OSError:  # in a folder of another user
-        return False
 
 
 def _mentions_timeout(error: BaseException | None) -> bool:
@@ -333,92 +310,3 @@ def _mentions_timeout(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-# ---- what to do about it
-
-
-def _service(address: Address, verb: str) -> str:
-    """The command that starts (or restarts) the service behind the address."""
-    path = str(address.socket or "")
-    unit = "podman.socket" if "podman" in path else "docker"
-    user = path.startswith("/run/user/")
-    return f"`systemctl --user {verb} {unit}`" if user else f"`sudo systemctl {verb} {unit}`"
-
-
-def _absent(places: list[Address]) -> EngineFault:
-    if len(places) == 1:
-        (address,) = places
-        return NotThere(
-            "No container engine is running.",
-            f"Its socket {address.socket} does not exist; {address.origin}.",
-            f"Start the engine, for example with {_service(address, 'start')}, or correct "
-            "DOCKER_HOST and restart Jupyter.",
-        )
-    sockets = ", ".join(str(address.socket) for address in places)
-    return NotThere(
-        "No container engine was found.",
-        f"There is no socket of one ({sockets}), and DOCKER_HOST is not set.",
-        "Install Docker or Podman (on Debian and Ubuntu `sudo apt-get install docker.io`); if one "
-        f"is installed, start it with {_service(places[0], 'start')}.",
-    )
-
-
-def _not_running(address: Address) -> EngineFault:
-    return EngineFault(
-        "The container engine is not running.",
-        f"Nobody answers at {address.url}; {address.origin}.",
-        f"Start it, for example with {_service(address, 'start')}, then try again.",
-    )
-
-
-def _hung(address: Address) -> EngineFault:
-    return EngineFault(
-        "The container engine does not answer.",
-        f"It is at {address.url}, but gave no answer in time.",
-        f"Wait a little and try again. If it stays, restart it: {_service(address, 'restart')}.",
-    )
-
-
-def _denied(path: Path) -> EngineFault:
-    uid = os.getuid()
-    try:
-        user = pwd.getpwuid(uid).pw_name
-    except KeyError:  # an arbitrary one, in a container
-        user = f"the user with the number {uid}"
-    number: int | None = None
-    group = "docker"
-    with contextlib.suppress(OSError):  # its folder is closed, too
-        number = path.stat().st_gid
-        group = str(number)
-        with contextlib.suppress(KeyError):
-            group = grp.getgrgid(number).gr_name
-    if number == 0:
-        why, remedy = (
-            f"The socket {path} is closed to {user}: it is root's alone.",
-            (
-                "Use a rootless engine, or have an administrator give the socket to a group "
-                "(Docker's is `docker`)."
-            ),
-        )
-    else:
-        why = f"The socket {path} is closed to {user}, who is not in the group {group}."
-        remedy = (
-            f"`sudo usermod -aG {group} {user}`, then log in again and restart Jupyter. Members of "
-            "that group can do anything on this machine: a rootless engine is the safer way."
-        )
-    if any(map(_exists, MARKS_OF_CONTAINERS)):
-        remedy = (
-            "Jupyter runs in a container: have it made with "
-            f"`--group-add {'<the group of the socket>' if number is None else number}`."
-        )
-    return NotThere("This user may not use the container engine.", why, remedy)
-
-
-def _no_context(name: str, reason: str) -> EngineFault:
-    return EngineFault(
-        f"The Docker context {name!r} cannot be used.",
-        f"{reason}.",
-        "`docker context ls` shows those there are; choose one with `docker context use`, or set "
-        "DOCKER_HOST and restart Jupyter.",
-    )

@@ -12,8 +12,9 @@ from docker.errors import APIError
 
 from ..datadir import DataDirectory
 from ..problem import Problem
-from .docker_container import DATA, Plan
-from .docker_engine import Engine, EngineFault, engine_sockets
+from .docker_container import DATA, Plan, check_paths
+from .docker_engine import Engine, engine_sockets
+from .docker_engine_faults import EngineFault
 from .docker_surroundings import Bind, Surroundings, look_around
 
 
@@ -65,32 +66,30 @@ async def look_at(engine: Engine) -> Site:
     )
 
 
+@dataclass(frozen=True)
 class Planner:
     """Makes the plan of one data directory's container."""
 
-    def __init__(
-        self,
-        settings: DockerSettings,
-        directory: DataDirectory,
-        files_root: Path | None,
-        *,
-        environment: Mapping[str, str],
-        private: Mapping[str, str],
-        user_name: str,
-        user: str,
-    ) -> None:
-        """`environment` and `private`: what Label Studio gets, openly and out of the engine's sight.
+    settings: DockerSettings
+    directory: DataDirectory
+    files_root: Path | None
+    environment: Mapping[str, str]  # what Label Studio gets, openly
+    private: Mapping[str, str]  # and out of the engine's sight
+    user_name: str  # for the container's name and labels
+    user: str  # whom the files shall belong to, as `uid:gid`
 
-        `user_name` is for the container's name and labels, `user` is whom the files shall belong
-        to, as `uid:gid`.
-        """
-        self._settings = settings
-        self._directory = directory
-        self._files_root = files_root
-        self._environment = environment
-        self._private = private
-        self._user_name = user_name
-        self._user = user
+    def check_folders(self, *, unquoted: bool) -> None:
+        """Raises Problem for folders that a container cannot have; `unquoted`: see `check_paths`."""
+        folders = [("data_dir", self.directory.path)]
+        if self.files_root is not None:
+            folders.append(("files_root", self.files_root))
+            if not self.files_root.is_dir():
+                raise Problem(
+                    f"The folder {self.files_root} does not exist.",
+                    "It is what Label Studio is to read as local files.",
+                    "Make it, or set `files_root` to another folder and restart Jupyter.",
+                )
+        check_paths(folders, unquoted=unquoted)
 
     def plan(self, site: Site, image: str) -> Plan:
         """For an image, by its id. Looks at the disk; raises Problem."""
@@ -98,29 +97,29 @@ class Planner:
         # its containers, users are already those that the next container has.
         around = site.around
         as_root = site.rootless and not around.inside
-        user = "0:0" if as_root else self._user
+        user = "0:0" if as_root else self.user
         network, publish = self._network(around)
         return Plan(
             image=image,
-            user_name=self._user_name,
+            user_name=self.user_name,
             user=user,
             groups=() if site.rootless else self._groups(),
             user_namespace=site.user_namespace,
             binds=tuple(self._binds(around)),
             hidden=tuple(self._sockets_within()),
-            environment=self._environment,
-            private=self._private,
-            memory=self._settings.memory_limit or None,
-            cpus=self._settings.cpu_limit or None,
+            environment=self.environment,
+            private=self.private,
+            memory=self.settings.memory_limit or None,
+            cpus=self.settings.cpu_limit or None,
             network=network,
             security=site.security,
             publish=publish,
-            directory=self._directory.path.stat().st_ino,
+            directory=self.directory.path.stat().st_ino,
         )
 
     def _network(self, around: Surroundings) -> tuple[str | None, bool]:
         """The network to join, and whether to publish the port on the machine's loopback."""
-        chosen = self._settings.docker_network
+        chosen = self.settings.docker_network
         if not around.inside or around.on_host:
             return chosen or None, True
         if chosen and chosen not in around.networks:
@@ -141,19 +140,19 @@ class Planner:
         return chosen or around.networks[0], False
 
     def _binds(self, around: Surroundings) -> list[Bind]:
-        binds = around.binds(self._directory.path, DATA, "data_dir", read_only=False)
-        if self._files_root is not None:
+        binds = around.binds(self.directory.path, DATA, "data_dir", read_only=False)
+        if self.files_root is not None:
             binds += around.binds(
-                self._files_root,
-                str(self._files_root),
+                self.files_root,
+                str(self.files_root),
                 "files_root",
-                read_only=not self._settings.files_writable,
+                read_only=not self.settings.files_writable,
             )
         return binds
 
     def _groups(self) -> tuple[int, ...]:
         """The user's other groups, which may own shared folders; not the one of the engine."""
-        left_out = {int(self._user.partition(":")[2])}
+        left_out = {int(self.user.partition(":")[2])}
         for socket in engine_sockets():
             with contextlib.suppress(OSError):
                 left_out.add(socket.stat().st_gid)
@@ -161,9 +160,9 @@ class Planner:
 
     def _sockets_within(self) -> list[str]:
         """Where in the container engines' sockets would appear, with all rights over the machine."""
-        folders = [(self._directory.path.resolve(), DATA)]
-        if self._files_root is not None:
-            folders.append((self._files_root.resolve(), str(self._files_root)))
+        folders = [(self.directory.path.resolve(), DATA)]
+        if self.files_root is not None:
+            folders.append((self.files_root.resolve(), str(self.files_root)))
         return sorted(
             str(Path(target, real.relative_to(folder)))
             for real in {socket.resolve() for socket in engine_sockets() if socket.is_socket()}

@@ -51,7 +51,7 @@ from labelstudio_proxy.backends.docker_container import (
     ORPHAN_WORDS,
     container_environment,
 )
-from labelstudio_proxy.backends.docker_planning import DockerSettings
+from labelstudio_proxy.backends.docker_planning import DockerSettings, Planner
 from labelstudio_proxy.datadir import OURS, DataDirectory
 from labelstudio_proxy.upstream import healthy, open_session
 
@@ -547,13 +547,15 @@ async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[H
     backend = DockerBackend(
         lambda step, **_: None,
         lines.append,
-        settings=DockerSettings(LABEL_STUDIO, "never", "", 0.0, "", files_writable=False),
-        directory=directory,
-        files_root=notebooks,
-        environment=container_environment({}, notebooks, {}),
-        private={},
-        user_name="ada",
-        user=":".join(map(str, USER)),
+        Planner(
+            settings=DockerSettings(LABEL_STUDIO, "never", "", 0.0, "", files_writable=False),
+            directory=directory,
+            files_root=notebooks,
+            environment=container_environment({}, notebooks, {}),
+            private={},
+            user_name="ada",
+            user=":".join(map(str, USER)),
+        ),
     )
     try:
         await backend.prepare()

@@ -440,9 +440,10 @@ DENIED = """
 # all that is needed later: the interpreter may be in root's home
 import asyncio, concurrent.futures.thread, json, os, sys
 from pathlib import Path
-from labelstudio_proxy.backends import docker_engine
-from labelstudio_proxy.backends.docker_engine import EngineFault, connect_engine
-docker_engine.MARKS_OF_CONTAINERS = tuple(map(Path, sys.argv[1:]))
+from labelstudio_proxy.backends import docker_engine_faults
+from labelstudio_proxy.backends.docker_engine import connect_engine
+from labelstudio_proxy.backends.docker_engine_faults import EngineFault
+docker_engine_faults.MARKS_OF_CONTAINERS = tuple(map(Path, sys.argv[1:]))
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)

@@ -22,7 +22,13 @@ import pytest
 from docker import DockerClient
 from docker.errors import APIError
 
-from labelstudio_proxy.backends import docker, docker_container, docker_engine, docker_planning
+from labelstudio_proxy.backends import (
+    docker,
+    docker_container,
+    docker_endings,
+    docker_engine,
+    docker_planning,
+)
 from labelstudio_proxy.backends.aside import call_aside
 from labelstudio_proxy.backends.docker_container import (
     DATA,
@@ -30,13 +36,10 @@ from labelstudio_proxy.backends.docker_container import (
     check_paths,
     container_environment,
 )
-from labelstudio_proxy.backends.docker_engine import (
-    PATIENT_SECONDS,
-    QUICK_SECONDS,
-    Address,
-    Engine,
-)
+from labelstudio_proxy.backends.docker_engine import PATIENT_SECONDS, QUICK_SECONDS, Engine
+from labelstudio_proxy.backends.docker_engine_faults import Address, EngineFault
 from labelstudio_proxy.backends.docker_faults import refused
+from labelstudio_proxy.backends.docker_making import endpoint_of
 from labelstudio_proxy.backends.docker_surroundings import (
     Bind,
     ContainerMount,
@@ -342,13 +345,17 @@ def backend_of(data_dir: Path) -> docker.DockerBackend:
     return docker.DockerBackend(
         lambda step, **_: None,
         lambda line: None,
-        settings=docker_planning.DockerSettings("x:1", "never", "", 0.0, "", files_writable=False),
-        directory=DataDirectory(data_dir),
-        files_root=None,
-        environment={},
-        private={},
-        user_name="ada",
-        user="1000:1000",
+        docker_planning.Planner(
+            settings=docker_planning.DockerSettings(
+                "x:1", "never", "", 0.0, "", files_writable=False
+            ),
+            directory=DataDirectory(data_dir),
+            files_root=None,
+            environment={},
+            private={},
+            user_name="ada",
+            user="1000:1000",
+        ),
     )
 
 
@@ -361,12 +368,13 @@ def backend_of(data_dir: Path) -> docker.DockerBackend:
     ],
 )
 async def test_of_a_container_that_has_ended_nobody_else_is_asked(
-    tmp_path: Path, publish: bool, network: dict[str, Any]
+    publish: bool, network: dict[str, Any]
 ) -> None:
     """Least of all what listens on Label Studio's usual port of this machine."""
     ended: Any = types.SimpleNamespace(attrs={"NetworkSettings": network})
     made = plan(publish=publish, network=None if publish else "hub")
-    endpoint = backend_of(tmp_path)._endpoint_of(ended, made)
+    engine: Any = None
+    endpoint = endpoint_of(engine, ended, made)
     async with open_session(endpoint) as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(url_of(endpoint, "/health"))
@@ -374,7 +382,7 @@ async def test_of_a_container_that_has_ended_nobody_else_is_asked(
 
 def test_an_end_for_want_of_a_gateway_is_nobodys_doing(tmp_path: Path) -> None:
     """As where Jupyter was paused for long, and its container was not."""
-    backend, how = backend_of(tmp_path), f"exit status {docker.TERMINATED}"
+    backend, how = backend_of(tmp_path), f"exit status {docker_endings.TERMINATED}"
     line = f"labelstudio-proxy: Label Studio ends, for {docker_container.ORPHAN_WORDS}."
     assert "has ended by itself" in backend.explain(how, ["", line]).what
     assert "was stopped" in backend.explain(how, [""]).what
@@ -529,7 +537,7 @@ async def test_an_engine_that_hangs_is_not_passed_over_for_another(
         for listener, place in zip(listeners, places[1:], strict=True):
             listener.bind(str(place))
             listener.listen()
-        with pytest.raises(docker_engine.EngineFault) as fault:
+        with pytest.raises(EngineFault) as fault:
             await docker_engine.connect_engine()
         assert str(places[1]) in fault.value.why
         listeners[1].settimeout(0)
@@ -555,6 +563,6 @@ async def test_certificates_that_are_not_there_are_told(
     for name, value in {"DOCKER_CONFIG": str(tmp_path), **environment}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
-    with pytest.raises(docker_engine.EngineFault) as fault:
+    with pytest.raises(EngineFault) as fault:
         await docker_engine.connect_engine()
     assert fault.value.remedy

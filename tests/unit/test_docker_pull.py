@@ -15,7 +15,8 @@ from support.gateway import script
 
 from labelstudio_proxy.backends.docker_credentials import find_credentials
 from labelstudio_proxy.backends.docker_download import can_download
-from labelstudio_proxy.backends.docker_engine import Address, Engine
+from labelstudio_proxy.backends.docker_engine import Engine
+from labelstudio_proxy.backends.docker_engine_faults import Address
 from labelstudio_proxy.backends.docker_progress import PullProgress, size
 from labelstudio_proxy.backends.docker_pull_faults import REFUSED, explain_pull
 from labelstudio_proxy.backends.docker_registry import registry_of
