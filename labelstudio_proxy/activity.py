@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .asker import SAFE_METHODS, is_navigation, is_prefetch, is_program
+from .asker import SAFE_METHODS, SITE, is_navigation, is_prefetch, is_program
 
 OWN = "/_proxy/"
 
@@ -21,7 +21,8 @@ def is_persons(method: str, path: str, headers: Mapping[str, str]) -> bool:
     a page fetch does not, nor who asks after the state. `path`: with the prefix or without.
     """
     if method not in SAFE_METHODS:
-        return True
+        # What another site sends is refused, or at least not its reader's doing.
+        return headers.get(SITE, "none") in {"same-origin", "none"}
     if is_prefetch(headers) or OWN in path:
         return False
     return is_navigation(method, headers) or is_program(headers)

@@ -248,7 +248,8 @@ class DirectoryLock:
     def _attend(self, over: threading.Event) -> None:
         """Give marks of life, and see whether somebody asks for the directory."""
         beaten = time.monotonic()
-        told = warned = False
+        told = ""  # the key of whoever has asked last
+        warned = False
         while not over.wait(LOOK_SECONDS):
             by: Holder | None = None
             try:
@@ -259,14 +260,14 @@ class DirectoryLock:
                     if by is None and time.monotonic() - beaten >= BEAT_SECONDS:
                         self._beat(self._mine)
                         beaten = time.monotonic()
-                    if by is None and not told:
+                    if by is None:
                         by = self._records.asked(self._mine.key)
             except OSError as error:  # a file server that is away for a moment, a full disk
                 if not warned:
                     logger.warning("Label Studio (%s): its record: %s", self._path, error)
                 warned = True
-            if by is not None and not told:
-                told = True
+            if by is not None and by.key != told:
+                told = by.key
                 logger.warning("Label Studio (%s): %s asks for it", self._path, who(by))
                 self.lost(by)
 

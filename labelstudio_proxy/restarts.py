@@ -22,9 +22,13 @@ class Restarts:
 
     ends: tuple[float, ...] = ()
 
-    def ended(self, now: float) -> Restarts:
-        """With one more end; those that lie far back are forgotten."""
-        return Restarts((*(end for end in self.ends if now - end < WITHIN_SECONDS), now))
+    def ended(self, now: float, *, was_ready: bool = True) -> Restarts:
+        """With one more end; those far back are forgotten, but for starts that came to nothing.
+
+        Those may take so long each that there are never many within so long.
+        """
+        kept = (end for end in self.ends if now - end < WITHIN_SECONDS or not was_ready)
+        return Restarts((*kept, now))
 
     @property
     def exhausted(self) -> bool:

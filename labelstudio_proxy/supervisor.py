@@ -208,10 +208,11 @@ class Supervisor:
         """Whether to start again what ended with `error`: a few times, unless that is in vain."""
         if not isinstance(error, _Ended) or isinstance(error.problem, NotAgain):
             return False
-        proven = self._snapshot.state is State.READY or bool(self._restarts.ends)
+        was_ready = self._snapshot.state is State.READY
+        proven = was_ready or bool(self._restarts.ends)
         if not proven and (self._background or isinstance(error.problem, Explained)):
             return False
-        self._restarts = self._restarts.ended(time.monotonic())
+        self._restarts = self._restarts.ended(time.monotonic(), was_ready=was_ready)
         return not self._restarts.exhausted
 
     def _told(self, error: Problem) -> Problem:

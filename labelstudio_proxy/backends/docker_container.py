@@ -37,7 +37,10 @@ ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": SETTINGS.stem,
 }
 INHERITED = ("TZ",)  # all else is about another machine
-# By their labels: with which settings a container was made, and by which start.
+# By which a container is known to be ours; with which settings it was made, and by which start.
+USER_LABEL = "labelstudio-proxy.user"
+UID_LABEL = "labelstudio-proxy.uid"
+DATA_LABEL = "labelstudio-proxy.data-dir"
 SETTINGS_LABEL = "labelstudio-proxy.settings"
 START_LABEL = "labelstudio-proxy.start"
 # A container that sees no request with its `gateway_sign` in this header for so long ends by itself;
@@ -104,9 +107,9 @@ class Plan:
     def owner_labels(self) -> dict[str, str]:
         """By which a container is known to be ours."""
         return {
-            "labelstudio-proxy.user": self.user_name,
-            "labelstudio-proxy.uid": self.user,
-            "labelstudio-proxy.data-dir": self.data,
+            USER_LABEL: self.user_name,
+            UID_LABEL: self.user,
+            DATA_LABEL: self.data,
         }
 
     def digest(self, key: str) -> str:

@@ -34,6 +34,7 @@ from .docker_engine_faults import (
     exists,
     hung,
     no_context,
+    not_known,
     not_running,
     service,
 )
@@ -139,11 +140,17 @@ async def connect_engine() -> Engine:
 
 
 async def connect_engine_at(url: str) -> Engine:
-    """The engine at the address of one that was used before; raises EngineFault."""
+    """The engine at the address of one that was used before; raises EngineFault.
+
+    Elsewhere than on this machine, only where the user's own settings lead: the address stood in a
+    file that others may have written.
+    """
     places: list[Address] = []
     with contextlib.suppress(DockerException, OSError, Problem):
         places = await asyncio.to_thread(_addresses, os.environ)  # with what TLS needs
     before = Address(url, "a gateway before has used it")
+    if before.socket is None and url not in {each.url for each in places}:
+        raise not_known(before)
     return await _connect(next((each for each in places if each.url == url), before))
 
 

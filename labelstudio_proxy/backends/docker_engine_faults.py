@@ -76,6 +76,15 @@ def not_running(address: Address) -> EngineFault:
     )
 
 
+def not_known(address: Address) -> EngineFault:
+    """Nothing that the user has set leads there any more."""
+    return EngineFault(
+        "The container engine is not among those that are set.",
+        f"It was at {address.url} when a gateway used it.",
+        "Set DOCKER_HOST, or choose the Docker context, as it was then, and try again.",
+    )
+
+
 def hung(address: Address) -> EngineFault:
     """Somebody listens, and says nothing."""
     return EngineFault(

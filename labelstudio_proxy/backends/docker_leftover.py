@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import secrets
 from pathlib import Path
 
 from ..datadir import DataDirectory
@@ -21,12 +22,14 @@ NOTE = "container.json"
 
 def note(directory: DataDirectory, engine: str, name: str, labels: dict[str, str]) -> None:
     """Note that there is, or may be, such a container of the engine at this address."""
-    # The folder's number tells a copy of the directory, which has no container, from the original.
-    number = directory.path.stat().st_ino
-    told = {"engine": engine, "name": name, "labels": labels, "directory": number}
+    told: dict[str, object] = {"engine": engine, "name": name, "labels": labels}
+    fresh = _path(directory).with_suffix(f".{secrets.token_hex(4)}")
     try:
+        # The folder's number tells a copy of the directory, which has no container, from it.
+        told["directory"] = directory.path.stat().st_ino
         directory.ours.mkdir(mode=0o700, exist_ok=True)
-        _path(directory).write_text(json.dumps(told), encoding="utf-8")
+        fresh.write_text(json.dumps(told), encoding="utf-8")
+        fresh.replace(_path(directory))
     except OSError as error:
         logger.warning("It cannot be noted that %s uses %s: %s", name, directory.path, error)
 
@@ -64,6 +67,7 @@ async def _end(url: str, name: str, labels: dict[str, str]) -> bool:
     """Whether there was one; raises Problem."""
     from docker.errors import APIError, NotFound  # here: it takes long to import, and memory
 
+    from .docker_container import DATA_LABEL, UID_LABEL, USER_LABEL
     from .docker_engine import connect_engine_at
     from .docker_faults import refused
     from .docker_removal import remove
@@ -71,7 +75,9 @@ async def _end(url: str, name: str, labels: dict[str, str]) -> bool:
     engine = await connect_engine_at(url)
     try:
         found = await engine.ask(lambda client: client.containers.get(name))
-        if {label: found.labels.get(label) for label in labels} != labels:
+        # Of a container of ours alone, whatever stands in the note.
+        ours = labels.keys() == {USER_LABEL, UID_LABEL, DATA_LABEL}
+        if not ours or {label: found.labels.get(label) for label in labels} != labels:
             return False
         await remove(engine, found)
     except NotFound:

@@ -152,6 +152,9 @@ class Gateway:
         if is_persons(request.method, plain, request.headers):
             with self._idle.somebody():
                 return await self._admitted(request, path, plain)
+        if plain.startswith("/api/"):  # such as a page's long export; what it polls is short
+            with self._idle.under_way():
+                return await self._admitted(request, path, plain)
         return await self._admitted(request, path, plain)
 
     async def _admitted(
@@ -281,7 +284,10 @@ class Gateway:
     def _not_ready(self, request: web.BaseRequest) -> web.StreamResponse:
         """The start page for a person, a state for a program; starts Label Studio if it may."""
         method, headers = request.method, request.headers
-        if self._supervisor.snapshot.state is State.STOPPED and guard.may_start(method, headers):
+        state, because = self._supervisor.snapshot.state, self._supervisor.snapshot.stopped_because
+        # Nobody has asked for a stop that has a reason of its own: who comes meanwhile wants it.
+        stopped = state is State.STOPPED or (state is State.STOPPING and because)
+        if stopped and guard.may_start(method, headers):
             who = "somebody" if is_navigation(method, headers) else "a program"
             self._log("start", f"{who} asked for a page or for data")
             self._supervisor.start()

@@ -29,13 +29,21 @@ class Idle:
         self._under_way = 0
 
     @contextlib.contextmanager
-    def somebody(self) -> Iterator[None]:
-        """Somebody's request, from its beginning to its end: a long upload is work all the time."""
+    def under_way(self) -> Iterator[None]:
+        """What must not be cut off by the stop, whoever has asked for it."""
         self._under_way += 1
         try:
             yield
         finally:
             self._under_way -= 1
+
+    @contextlib.contextmanager
+    def somebody(self) -> Iterator[None]:
+        """Somebody's request, from its beginning to its end: a long upload is work all the time."""
+        try:
+            with self.under_way():
+                yield
+        finally:
             self._last = time.monotonic()
 
     @property
@@ -43,8 +51,9 @@ class Idle:
         """Seconds until Label Studio is stopped, if nobody comes; None: there is no such time."""
         if not self.timeout or self._supervisor.snapshot.state is not State.READY:
             return None
-        idle = 0.0 if self._under_way else time.monotonic() - self._last
-        return max(0.0, self.timeout - idle)
+        if self._under_way:
+            return self.timeout
+        return max(0.0, self.timeout - (time.monotonic() - self._last))
 
     async def watch(self) -> None:
         """Stop Label Studio whenever it is time; to be cancelled."""

@@ -88,13 +88,15 @@ class _Base(NamedTuple):
 def map_page(html: bytes, prefix: str, scripts: Sequence[str] = ()) -> bytes:
     """The page as it must be to work under `prefix`, a path that starts and ends with `/`.
 
-    `prefix.js` is put first into it, and `scripts`, more of the gateway's own files, after that. Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
+    `prefix.js` is put first into it, unless the prefix is `/`, and then `scripts`, more of the gateway's
+    own files. Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
     Raises ValueError if `prefix` is no such path.
     """
     base = _Base.of(prefix)
     if html.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return html
-    return _apply(html, _page_edits(html, base, ("prefix.js", *scripts)))
+    always = ("prefix.js",) if base.html else ()
+    return _apply(html, _page_edits(html, base, (*always, *scripts)))
 
 
 def map_css(css: bytes, prefix: str) -> bytes:
@@ -145,7 +147,7 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str]) -> Iterator[Ed
         for script in scripts
     )
     place = next(places[name] for name in (b"head", b"html", b"doctype", b"") if name in places)
-    if base.html and not html.startswith(tag, place):
+    if tag and not html.startswith(tag, place):
         yield place, place, tag
 
 

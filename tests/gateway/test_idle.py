@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.gateway import PROGRAM, Gateway, add_account, answer, head, read_answer
+from support.gateway import (
+    ECHO,
+    PROGRAM,
+    Gateway,
+    add_account,
+    answer,
+    head,
+    read_answer,
+    script,
+)
 from support.processes import children, wait_for
 
 TIMEOUT = 3.0  # s
@@ -83,7 +94,7 @@ def test_whoever_works_keeps_it_running(
     gateway: Gateway, method: str, target: str, headers: list[tuple[str, str]]
 ) -> None:
     with again_and_again(lambda: gateway.ask(method, target, headers)):
-        time.sleep(2 * TIMEOUT)
+        time.sleep(2 * TIMEOUT)  # twice what it would take without them
         assert gateway.state() == "ready"
         assert activity(gateway)["stop_in"] > TIMEOUT / 2
     gateway.until("stopped")
@@ -92,13 +103,44 @@ def test_whoever_works_keeps_it_running(
 def test_a_long_upload_is_work_all_the_time(gateway: Gateway) -> None:
     with gateway.connection() as sock:
         sock.sendall(head("POST", "/api/import", [PROGRAM, ("Content-Length", "2")]) + b"a")
-        time.sleep(2 * TIMEOUT)
+        time.sleep(2 * TIMEOUT)  # as long as the upload takes
         assert gateway.state() == "ready"
         assert activity(gateway)["stop_in"] == TIMEOUT
         sock.sendall(b"b")
         assert read_answer(sock, "POST").status == 200
     assert 0 < activity(gateway)["stop_in"] < TIMEOUT
     gateway.until("stopped")
+
+
+def test_what_a_page_waits_for_is_not_cut_off(gateway: Gateway) -> None:
+    """An export, say, which the page's script fetches."""
+    wanted = answer(body="a", rest=1)
+    with gateway.connection() as sock:
+        sock.sendall(head("GET", "/api/projects/1/export", [*PAGE, wanted]))
+        time.sleep(2 * TIMEOUT)  # as long as the export takes
+        assert gateway.state() == "ready"
+        gateway.ask("GET", "/-/release", PAGE)
+        assert read_answer(sock, "GET").status == 200
+    gateway.until("stopped")
+
+
+def test_who_comes_while_it_is_stopped_for_that_has_it_started_again(data_dir: Path) -> None:
+    add_account(data_dir, "ada@localhost")
+    slow = script(
+        data_dir.parent / "label-studio",
+        "trap 'sleep 3; kill $!; exit 0' TERM",
+        f'{shlex.quote(sys.executable)} {shlex.quote(str(ECHO))} "$@" &',
+        "wait",
+    )
+    gateway = Gateway(data_dir, settings={"idle_timeout": 1.0, "label_studio": str(slow)})
+    try:
+        gateway.start()
+        gateway.until("stopping")
+        gateway.ask("GET", "/projects", NAVIGATION)
+        gateway.until("ready")
+        assert gateway.ask("GET", "/_proxy/state").json()["restart_reasons"] == {"asked": 1}
+    finally:
+        gateway.stop()
 
 
 def test_a_page_learns_when_the_stop_comes(gateway: Gateway) -> None:

@@ -25,6 +25,7 @@ PROGRAM = {"Authorization": "token 123"}
         ("GET", "/api/projects", PAGE | PROGRAM, False),
         ("GET", "/data/upload/1/a.mp4", PAGE | {"Sec-Fetch-Mode": "no-cors"}, False),
         ("POST", "/api/tasks/1/annotations/", PAGE, True),
+        ("POST", "/api/tasks/1/annotations/", PAGE | {"Sec-Fetch-Site": "cross-site"}, False),
         ("PATCH", "/api/annotations/1/", PAGE, True),
         ("DELETE", "/api/annotations/1/", {}, True),
         ("GET", "/_proxy/state", PROGRAM, False),

@@ -345,6 +345,19 @@ async def test_the_holder_on_another_machine_is_asked_and_lets_go(
     assert noted(tmp_path) == "here"
 
 
+async def test_who_has_let_a_request_pass_hears_the_next_one(
+    lock: Callable[..., DirectoryLock],
+) -> None:
+    there, here = lock("there"), lock("here")
+    asked: list[Holder] = []
+    there.lost = asked.append
+    await take(there)
+    for _ in range(2):
+        with pytest.raises(InUse):
+            await take(here, insist=True)
+    assert len({by.key for by in asked}) == len(asked) == 2
+
+
 async def test_one_that_does_not_let_go_is_told_of(
     lock: Callable[..., DirectoryLock],
 ) -> None:

@@ -298,6 +298,15 @@ def unescaped_css(text: str) -> str:
     return re.sub(r"\\([0-9a-f]{6})", lambda match: chr(int(match[1], 16)), text)
 
 
+@pytest.mark.parametrize("prefix", [PREFIX, "/"])
+def test_more_scripts_come_after_ours_under_any_prefix(prefix: str) -> None:
+    once = map_page(b"<html><head><title>a</title>", prefix, ["idle.js"])
+    names = re.findall(rb"_proxy/static/(\w+)\.js", once)
+    assert names == ([b"prefix"] if prefix != "/" else []) + [b"idle"]
+    assert b'data-prefix="%s"' % prefix.encode() in once
+    assert map_page(once, prefix, ["idle.js"]) == once
+
+
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_prefix_cannot_leave_its_place(prefix: str) -> None:
     page = (

@@ -21,6 +21,14 @@ def test_the_fifth_end_within_ten_minutes_is_the_last() -> None:
     assert restarts.exhausted
 
 
+def test_starts_that_come_to_nothing_are_given_up_however_long_they_take() -> None:
+    restarts = Restarts()
+    for number in range(MOST_ENDS):
+        assert not restarts.exhausted
+        restarts = restarts.ended(number * WITHIN_SECONDS, was_ready=False)
+    assert restarts.exhausted
+
+
 def test_ends_that_lie_far_back_do_not_count() -> None:
     restarts = Restarts()
     for number in range(20):

@@ -168,9 +168,19 @@
     ask();
   }
 
+  const listening = { capture: true, passive: true };
+  const listen = (target) => INPUT.forEach((type) => target.addEventListener(type, noticed, listening));
+
+  // What is done in a frame, such as a text that is labelled, does not reach this window. The same twice is once.
+  function enter({ target }) {
+    const inner = target.localName === "iframe" && target.contentDocument; // null: of another origin
+    if (inner) listen(inner);
+  }
+
   function begin() {
     document.documentElement.append(root);
-    for (const type of INPUT) addEventListener(type, noticed, { capture: true, passive: true });
+    listen(window);
+    addEventListener("pointerover", enter, listening);
     // Back from another tab, or from sleep
     const back = () => document.hidden || ask();
     for (const type of ["focus", "online", "visibilitychange"]) addEventListener(type, back);
