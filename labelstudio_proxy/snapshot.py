@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from ._version import __version__
+from .backends.base import PULL
 from .backends.build import Build
 from .in_use import InUse
 from .problem import Problem
@@ -63,6 +64,59 @@ class Snapshot:
     def underway(self) -> bool:
         """Whether a start is going on."""
         return self.state in {State.PREPARING, State.PULLING, State.STARTING}
+
+    def at_step(
+        self, step: str, *, detail: str | None, done: int | None, total: int | None
+    ) -> Snapshot:
+        """With this step under way, and every one before it done; see `backends.base.Report`."""
+        now = time.time()
+        ids = [each.id for each in self.steps]
+        if step not in ids:
+            return self
+        position = ids.index(step)
+        steps = [
+            as_ended(each, "done", now) if index < position else each
+            for index, each in enumerate(self.steps)
+        ]
+        current = steps[position]
+        steps[position] = replace(
+            current,
+            state="current",
+            began=current.began or now,
+            detail=current.detail if detail is None else detail,
+        )
+        progress = (done, total) if done is not None and total else None
+        state = self.state
+        if state in {State.PREPARING, State.PULLING}:
+            state = State.PULLING if step == PULL else State.PREPARING
+        return replace(self, state=state, steps=tuple(steps), progress=progress)
+
+    def ready(self, endpoint: Endpoint) -> Snapshot:
+        """With Label Studio answering at `endpoint`."""
+        now = time.time()
+        return replace(
+            self,
+            state=State.READY,
+            steps=tuple(as_ended(step, "done", now) for step in self.steps),
+            progress=None,
+            ready_after=now - (self.started_at or now),
+            endpoint=endpoint,
+        )
+
+    def failed(self, error: Problem, next_start: float | None = None) -> Snapshot:
+        """With an `error`; `next_start`: when it is started again by itself."""
+        now = time.time()
+        return replace(
+            self,
+            state=State.FAILED,
+            steps=tuple(
+                as_ended(step, "failed", now) if step.state == "current" else step
+                for step in self.steps
+            ),
+            progress=None,
+            error=error,
+            next_start=next_start,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """For the start page and for programs; where Label Studio listens is left out."""

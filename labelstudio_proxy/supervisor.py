@@ -11,29 +11,25 @@ from dataclasses import replace
 from typing import Any
 
 from . import others
-from .backends.base import PULL, Backend, Held, NotAgain, Report
+from .backends.base import Backend, Held, NotAgain, Report
 from .backends.explain import Explained
 from .database_preparation import note_database, prepare_database
 from .datadir import DataDirectory
 from .directory_lock import DirectoryLock
 from .file_systems import warning_about
+from .first_answer import first_answer
 from .first_start import new_owner
 from .holder import Holder
 from .in_use import handed_over
 from .logbook import LogBook
 from .problem import Problem
 from .restarts import MOST_ENDS, WITHIN_SECONDS, Restarts
-from .snapshot import Snapshot, State, Step, as_ended
-from .upstream import Endpoint, healthy, open_session
+from .snapshot import Snapshot, State, Step
+from .tasks import end
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.05
 EXPLAIN_LINES = 40
-# Longer than any part of a run takes to end.
-CANCEL_SECONDS = 12.0
-# Between looks for a Label Studio that somebody starts past us.
-OTHERS_SECONDS = 30.0
 
 
 class _Ended(Problem):
@@ -186,7 +182,7 @@ class Supervisor:
             else:
                 shown = self._shown(error, unstopped)
                 if shown is not None and not self._background:
-                    self._fail(shown)
+                    self._show(self._snapshot.failed(shown))
                     return
         self._change(
             state=State.STOPPED,
@@ -249,7 +245,7 @@ class Supervisor:
         """Show the error until it is time for the next start, or somebody wants something."""
         pause = self._restarts.pause
         self._add_line(f"labelstudio-proxy: {error.what} It is started again in {pause:g} s.")
-        self._fail(error, next_start=time.time() + pause)
+        self._show(self._snapshot.failed(error, next_start=time.time() + pause))
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._interrupt.wait(), pause)
         if self._wanted:
@@ -282,7 +278,7 @@ class Supervisor:
             )
         finally:
             interrupt.cancel()
-            await _end(run)
+            await end(run)
         return None
 
     async def _run(self, backend: Backend) -> None:
@@ -324,13 +320,15 @@ class Supervisor:
         )
         endpoint = await backend.launch(owner, background=self._background)
         ended = asyncio.create_task(backend.wait())
-        looking = asyncio.create_task(self._look_for_others())
+        looking = asyncio.create_task(others.watch(self._directory.path, self._note))
         try:
-            await self._until_healthy(endpoint, ended)
+            await first_answer(endpoint, ended, self._start_timeout)
             if not ended.done():
                 if not external:
                     await note_database(backend, self._directory)
-                self._ready(endpoint, now)
+                self._show(self._snapshot.ready(endpoint))
+                after = self._snapshot.ready_after
+                logger.info("Label Studio (%s) is ready after %.1f s", self._directory.path, after)
                 self._background = False
                 await backend.answered()
             how = await ended
@@ -362,17 +360,6 @@ class Supervisor:
             self._given = handed_over(self._directory.path, by)
             self.stop()
 
-    async def _look_for_others(self) -> None:
-        """Have people know of a Label Studio that somebody starts past us."""
-        while True:
-            await asyncio.sleep(OTHERS_SECONDS)
-            path = self._directory.path
-            found = await asyncio.to_thread(others.find_others, path)
-            problem = others.in_use(path, found)
-            notice = f"{problem.what} {problem.why} {problem.remedy}"
-            if found and notice not in self._snapshot.notices:
-                self._note(notice)
-
     def _note(self, notice: str) -> None:
         """Have people know of something while all works; an empty `notice` is none."""
         if notice:
@@ -386,43 +373,6 @@ class Supervisor:
             if step.state == "current":
                 self._report(step.id, detail=f"backing up the database first: {percent} %")
 
-    async def _until_healthy(self, endpoint: Endpoint, ended: asyncio.Task[str]) -> None:
-        deadline = time.monotonic() + self._start_timeout
-        async with open_session(endpoint) as session:
-            while not ended.done() and not await healthy(session, endpoint):
-                if time.monotonic() > deadline:
-                    raise Problem(
-                        f"Label Studio did not answer within {self._start_timeout:g} seconds.",
-                        "The machine may be slow or busy, or Label Studio waits for something, "
-                        "such as a database that cannot be reached.",
-                        "Try again; if it takes that long on this machine, raise `start_timeout`.",
-                    )
-                await asyncio.wait([ended], timeout=POLL_SECONDS)
-
-    def _ready(self, endpoint: Endpoint, started: float) -> None:
-        now = time.time()
-        self._change(
-            state=State.READY,
-            steps=tuple(as_ended(step, "done", now) for step in self._snapshot.steps),
-            progress=None,
-            ready_after=now - started,
-            endpoint=endpoint,
-        )
-        logger.info("Label Studio (%s) is ready after %.1f s", self._directory.path, now - started)
-
-    def _fail(self, error: Problem, next_start: float | None = None) -> None:
-        now = time.time()
-        self._change(
-            state=State.FAILED,
-            steps=tuple(
-                as_ended(step, "failed", now) if step.state == "current" else step
-                for step in self._snapshot.steps
-            ),
-            progress=None,
-            error=error,
-            next_start=next_start,
-        )
-
     def _report(
         self,
         step: str,
@@ -431,49 +381,20 @@ class Supervisor:
         done: int | None = None,
         total: int | None = None,
     ) -> None:
-        """The `Report` that backends are given: every step before this one is done."""
-        now = time.time()
-        ids = [each.id for each in self._snapshot.steps]
-        if step not in ids:
-            return
-        position = ids.index(step)
-        steps = [
-            as_ended(each, "done", now) if index < position else each
-            for index, each in enumerate(self._snapshot.steps)
-        ]
-        current = steps[position]
-        steps[position] = replace(
-            current,
-            state="current",
-            began=current.began or now,
-            detail=current.detail if detail is None else detail,
-        )
-        progress = (done, total) if done is not None and total else None
-        state = self._snapshot.state
-        if state in {State.PREPARING, State.PULLING}:
-            state = State.PULLING if step == PULL else State.PREPARING
-        self._change(state=state, steps=tuple(steps), progress=progress)
+        """The `Report` that backends are given."""
+        self._show(self._snapshot.at_step(step, detail=detail, done=done, total=total))
 
     def _add_line(self, line: str) -> None:
         self.log.add(line)
         self._announce()
 
     def _change(self, **changes: Any) -> None:
-        self._snapshot = replace(self._snapshot, **changes)
+        self._show(replace(self._snapshot, **changes))
+
+    def _show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._announce()
 
     def _announce(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it has ended.
-
-    Once may not do: some libraries forget it if what they wait for comes at that very moment.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_SECONDS)
-    if not task.cancelled():
-        task.exception()  # else it would be complained that nobody has asked for it

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
@@ -18,9 +16,7 @@ from aiohttp import web
 
 from ..activity import OWN, is_persons
 from ..asker import SAFE_METHODS, is_navigation
-from ..asset_answers import answer
 from ..backends.build import Build
-from ..codings import chosen
 from ..config import LabelStudioProxy
 from ..datadir import DataDirectory
 from ..problem import Problem
@@ -28,23 +24,18 @@ from ..snapshot import Snapshot, State
 from ..supervisor import Supervisor
 from ..upstream import open_session
 from . import guard, heap
-from .assets import Assets, concerns, send
-from .diagnostics import diagnostics
+from .answers import json_answer, redirect
+from .assets import Assets, concerns
 from .identity import Identity, establish, explain_refusal
 from .idle import Idle
 from .local_files import SERVED, leads_out
 from .media import Media
-from .own_files import KINDS, own_file, versioned
+from .own_routes import OwnRoutes
 from .proxy import LOGIN, Refused, Upstream, forward
-from .redirects import relative
 from .start_page import Action, render_notice_page, render_start_page
 
 logger = logging.getLogger(__name__)
 
-# jupyter-server-proxy does not notice that a browser has gone, so no stream of ours is endless.
-STREAM_SECONDS = 30.0
-STREAM_BEAT_SECONDS = 10.0
-LOG_LINES = 200
 RETRY_SECONDS = 2
 WATCH_SECONDS = 60.0
 REST_SECONDS = 2.0
@@ -95,25 +86,13 @@ class Gateway:
         self._assets = assets
         self._media = media
         self._idle = Idle(supervisor, settings.idle_timeout)
+        self._own = OwnRoutes(settings, directory, supervisor, self._idle, place.prefix)
         self._watching = [
             asyncio.create_task(watch) for watch in (self._watch(), self._idle.watch())
         ]
         self._rest: asyncio.TimerHandle | None = None
         self._upstream: Upstream | None = None
         self._connecting = asyncio.Lock()
-        self._own: dict[
-            tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-        ] = {
-            ("GET", "state"): self._state,
-            ("GET", "events"): self._events,
-            ("GET", "diagnostics"): self._diagnostics,
-            ("GET", "activity"): self._activity,
-            ("POST", "activity"): self._activity,
-            ("POST", "start"): self._command("start", supervisor.start),
-            ("POST", "stop"): self._command("stop", supervisor.stop),
-            ("POST", "restart"): self._command("restart", supervisor.restart),
-            ("POST", "take-over"): self._command("take over", supervisor.take_over),
-        }
 
     async def close(self) -> None:
         """Close the connections to Label Studio."""
@@ -146,33 +125,36 @@ class Gateway:
                 request.method,
                 reason,
             )
-            return _json({"detail": f"This request is refused. {reason}"}, 403)
+            return json_answer({"detail": f"This request is refused. {reason}"}, 403)
         if origin := guard.origin(request.headers):
             self._supervisor.note_address(origin + self._place.prefix)
+        with self._use(request, plain):
+            return await self._admitted(request, path, plain)
+
+    def _use(self, request: web.BaseRequest, plain: str) -> contextlib.AbstractContextManager[None]:
+        """What the idle stop is to know of a request while it lasts."""
         if is_persons(request.method, plain, request.headers):
-            with self._idle.somebody():
-                return await self._admitted(request, path, plain)
+            return self._idle.somebody()
         if plain.startswith("/api/"):  # such as a page's long export; what it polls is short
-            with self._idle.under_way():
-                return await self._admitted(request, path, plain)
-        return await self._admitted(request, path, plain)
+            return self._idle.under_way()
+        return contextlib.nullcontext()
 
     async def _admitted(
         self, request: web.BaseRequest, path: str, plain: str
     ) -> web.StreamResponse:
         if plain.startswith(OWN):
-            return await self._answer_own(request, plain.removeprefix(OWN), path.partition("?")[2])
+            return await self._own.answer(request, plain.removeprefix(OWN), path.partition("?")[2])
         if plain.rstrip("/") == "/logout":
-            return _redirect(path, "../" if self._place.behind_jupyter else "")
+            return redirect(path, "../" if self._place.behind_jupyter else "")
         if LOGIN.fullmatch(plain):
-            return _redirect(path, "")
+            return redirect(path, "")
         if API_BROWSERS.fullmatch(plain):
-            return _redirect(path, API_SCHEMA)
+            return redirect(path, API_SCHEMA)
         if self._supervisor.snapshot.state is not State.READY:
             return self._not_ready(request)
         if plain.rstrip("/") == "/heidi-tips":
             # Label Studio would ask the internet, and wait for it.
-            return _json({})
+            return json_answer({})
         if (
             WRITES_FILES.match(plain)
             and request.method not in SAFE_METHODS
@@ -182,7 +164,7 @@ class Gateway:
                 "Label Studio may not write into the notebook's files. "
                 "Whoever runs this Jupyter can allow it with LabelStudioProxy.files_writable."
             )
-            return _json({"detail": detail}, 403)
+            return json_answer({"detail": detail}, 403)
         if (
             SERVED.search(plain)
             and self._files_root is not None
@@ -192,7 +174,7 @@ class Gateway:
                 "This file is a link to one outside of the notebook's files. Whoever runs this "
                 "Jupyter can set LabelStudioProxy.files_root to a folder that has both."
             )
-            return _json({"detail": detail}, 403)
+            return json_answer({"detail": detail}, 403)
         try:
             upstream = await self._connected()
             is_asset = concerns(request, path)
@@ -233,7 +215,7 @@ class Gateway:
             logger.warning("Label Studio does not answer: %s", type(error).__name__)
             if isinstance(error, aiohttp.ClientConnectionError | asyncio.TimeoutError):
                 return self._not_ready(request)
-            return _json({"detail": "Label Studio's answer could not be read."}, 502)
+            return json_answer({"detail": "Label Studio's answer could not be read."}, 502)
 
     async def _check_room(self, request: web.BaseRequest) -> None:
         """Raise Problem if a program or script asked for what a full disk has kept from being done."""
@@ -289,17 +271,18 @@ class Gateway:
         stopped = state is State.STOPPED or (state is State.STOPPING and because)
         if stopped and guard.may_start(method, headers):
             who = "somebody" if is_navigation(method, headers) else "a program"
-            self._log("start", f"{who} asked for a page or for data")
+            cause = f"{who} asked for a page or for data"
+            logger.info("Label Studio (%s): start, %s", self._directory.path, cause)
             self._supervisor.start()
         snapshot = self._supervisor.snapshot.as_json()
         if not is_navigation(method, headers):
-            return _json(snapshot, 503, {"Retry-After": str(RETRY_SECONDS)})
+            return json_answer(snapshot, 503, {"Retry-After": str(RETRY_SECONDS)})
         snapshot["may_start"] = guard.may_ask_to_start(method, headers)
         return self._page(render_start_page(snapshot, self._place.prefix))
 
     def _notice(self, request: web.BaseRequest, problem: Problem) -> web.StreamResponse:
         if not is_navigation(request.method, request.headers):
-            return _json({"detail": problem.what, **problem.as_json()}, 503)
+            return json_answer({"detail": problem.what, **problem.as_json()}, 503)
         restart = Action("Restart Label Studio", f"{self._place.prefix}_proxy/restart", "post")
         again = Action("Try again", self._place.prefix)
         page = render_notice_page(
@@ -325,121 +308,6 @@ class Gateway:
             },
         )
 
-    async def _answer_own(
-        self, request: web.BaseRequest, name: str, query: str
-    ) -> web.StreamResponse:
-        method = "GET" if request.method == "HEAD" else request.method
-        if name.startswith("static/") and method == "GET":
-            return await self._static(request, name.removeprefix("static/"), query)
-        own = self._own.get((method, name))
-        if own is None:
-            return _json({"detail": f"labelstudio-proxy has no {request.method} {OWN}{name}."}, 404)
-        return await own(request)
-
-    async def _static(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
-        if name not in KINDS:
-            return _json({"detail": "There is no such file."}, 404)
-        accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
-        file = await asyncio.to_thread(own_file, name, chosen(accepted))
-        # Another version's address is not to be kept with this one's file.
-        current = f"{name}?{query}" == versioned(name)
-        target = versioned(name) if current else name
-        return await send(request, answer(request.method, target, request.headers, file))
-
-    async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
-        log = self._supervisor.log
-        return _json(
-            {**self._supervisor.snapshot.as_json(), "log": log.since(log.last - LOG_LINES)}
-        )
-
-    async def _diagnostics(self, request: web.BaseRequest) -> web.StreamResponse:
-        text = await asyncio.to_thread(
-            diagnostics, self._settings, self._directory, self._supervisor, self._place.prefix
-        )
-        return web.Response(text=text, headers={"Cache-Control": "no-store"})
-
-    async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
-        """For idle.js. A POST is a person's, as every request is that changes something."""
-        snapshot = self._supervisor.snapshot
-        again = snapshot.next_start is not None
-        return _json(
-            {
-                "state": "waiting" if again else snapshot.state.value,
-                "timeout": self._idle.timeout,
-                "stop_in": self._idle.stop_in,
-            }
-        )
-
-    def _command(
-        self, name: str, command: Callable[[], None]
-    ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
-        async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            self._log(name, "asked by a button, a command or Jupyter's API")
-            command()
-            return _json(self._supervisor.snapshot.as_json(), 202)
-
-        return answer
-
-    def _log(self, what: str, cause: str) -> None:
-        logger.info("Label Studio (%s): %s, %s", self._directory.path, what, cause)
-
-    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Server-sent events: `state` at each change, `log` with new lines; see start.js."""
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "text/event-stream",
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",  # nginx
-            }
-        )
-        await response.prepare(request)
-        supervisor, log = self._supervisor, self._supervisor.log
-        begin = max(0, log.last - LOG_LINES)
-        last = request.headers.get("Last-Event-ID", "")
-        line = int(last) if last.isdecimal() else begin
-        if line > log.last:  # the browser's number is from a gateway before this one
-            line = begin
-        await response.write(b"retry: 1000\n\n")
-        loop = asyncio.get_running_loop()
-        end = loop.time() + STREAM_SECONDS
-        shown: Snapshot | None = None
-        while True:
-            news = b""
-            if lines := log.since(line):
-                line = lines[-1][0]
-                news += _event("log", lines, line)
-            if supervisor.snapshot is not shown:
-                shown = supervisor.snapshot
-                news += _event("state", shown.as_json())
-            await response.write(news or b": still here\n\n")
-            if shown.state in {State.READY, State.FAILED} and shown.next_start is None:
-                break
-            if loop.time() >= end:
-                break
-            if supervisor.snapshot is shown and log.last == line:
-                await supervisor.changed(STREAM_BEAT_SECONDS)
-        await response.write_eof()
-        return response
-
 
 def _version(snapshot: Snapshot) -> str:
     return snapshot.versions.get("Label Studio", "")
-
-
-def _event(name: str, data: Any, number: int | None = None) -> bytes:
-    identifier = "" if number is None else f"id: {number}\n"
-    return f"event: {name}\n{identifier}data: {json.dumps(data)}\n\n".encode()
-
-
-def _json(data: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response(
-        data, status=status, headers={"Cache-Control": "no-store", **(headers or {})}
-    )
-
-
-def _redirect(path: str, target: str) -> web.Response:
-    """To `target`, which is relative to the prefix, from `path`."""
-    return web.Response(
-        status=302,
-        headers={"Location": relative(path, "/") + target, "Cache-Control": "no-store"},
-    )

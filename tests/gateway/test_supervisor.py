@@ -17,8 +17,7 @@ import pytest
 from support.gateway import ECHO, add_account, script
 from support.processes import pids_that_mention
 
-from labelstudio_proxy import restarts, upgrade
-from labelstudio_proxy import supervisor as module
+from labelstudio_proxy import restarts, tasks, upgrade
 from labelstudio_proxy.backends import process
 from labelstudio_proxy.backends.environment import labelstudio_environment
 from labelstudio_proxy.backends.process import ProcessBackend
@@ -200,7 +199,7 @@ async def test_one_that_ignores_sigterm_is_ended_all_the_same(
 async def test_a_stop_that_a_library_forgets_is_asked_for_again(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0.2)
     wait = ProcessBackend.wait
 
     async def forgetful(self: ProcessBackend) -> str:
@@ -266,7 +265,7 @@ async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_
 async def test_a_stop_waits_for_what_is_being_done_to_the_database(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CANCEL_SECONDS", 0.1)
+    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0.1)
     begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
 
     def before(*_: object) -> str:
