@@ -189,6 +189,16 @@ def label_studio_client() -> Iterator[Callable[[JupyterLab], LabelStudioClient]]
         yield connect
 
 
+@pytest.fixture(scope="module")
+def studio(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> LabelStudioClient:
+    """A program's way to a Label Studio that is ready, in the `jupyter` that the module has made."""
+    client = label_studio_client(jupyter)
+    client.wait_ready()
+    return client
+
+
 # ---- container engines
 
 

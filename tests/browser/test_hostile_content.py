@@ -45,15 +45,6 @@ def jupyter(
 
 
 @pytest.fixture(scope="module")
-def studio(
-    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
-) -> LabelStudioClient:
-    client = label_studio_client(jupyter)
-    client.wait_ready()
-    return client
-
-
-@pytest.fixture(scope="module")
 def project(studio: LabelStudioClient, root: Path) -> int:
     config = '<View><Text name="t" value="$text"/></View>'
     made = [

@@ -14,6 +14,12 @@ from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import wait_for
 
 TIMEOUT = 20  # s; it is announced 5 s before
+FRAME = """() => {
+    const frame = document.createElement("iframe");
+    frame.srcdoc = "<p>A text</p>";
+    frame.style = "position: fixed; inset: 0 auto auto 0; width: 80px; height: 80px; z-index: 9999";
+    document.body.append(frame);
+}"""
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
     '<Choice value="cat"/><Choice value="dog"/></Choices></View>'
@@ -27,15 +33,6 @@ def jupyter(
     return module_jupyter_lab(
         base_url="/user/alice/", config={"data_dir": str(new_data_dir()), "idle_timeout": TIMEOUT}
     )
-
-
-@pytest.fixture
-def studio(
-    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
-) -> LabelStudioClient:
-    client = label_studio_client(jupyter)
-    client.wait_ready()
-    return client
 
 
 @pytest.fixture
@@ -79,6 +76,13 @@ def test_who_comes_back_goes_on_where_the_page_was_left(
     expect(warning(page)).not_to_be_visible()
     page.wait_for_timeout(6000)
     assert studio.state()["state"] == "ready"
+
+    # What is done in a frame, such as a text that is labelled, is somebody's doing, too.
+    page.evaluate(FRAME)
+    expect(warning(page)).to_be_visible(timeout=2000 * TIMEOUT)
+    for step in range(5):
+        page.mouse.move(40 + step, 40)
+    expect(warning(page)).not_to_be_visible()
 
     # and then for good
     expect(page.get_by_role("heading", name="Label Studio was stopped")).to_be_visible(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from support.gateway import (
     read_answer,
     script,
 )
-from support.processes import children, wait_for
+from support.processes import again_and_again, children, wait_for
 
 TIMEOUT = 3.0  # s
 PAGE = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors")]
@@ -42,23 +40,6 @@ def gateway(data_dir: Path) -> Iterator[Gateway]:
 def activity(gateway: Gateway, method: str = "GET") -> dict[str, Any]:
     told: dict[str, Any] = gateway.ask(method, "/_proxy/activity", PAGE).json()
     return told
-
-
-@contextlib.contextmanager
-def again_and_again(ask: Callable[[], object], pause: float = 0.2) -> Iterator[None]:
-    done = threading.Event()
-
-    def work() -> None:
-        while not done.wait(pause):
-            ask()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def test_it_is_stopped_though_open_pages_go_on_asking(gateway: Gateway) -> None:

@@ -32,15 +32,6 @@ def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path)
     return module_jupyter_lab(base_url=BASE_URL, config={"data_dir": str(data_directory)})
 
 
-@pytest.fixture(scope="module")
-def studio(
-    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
-) -> LabelStudioClient:
-    client = label_studio_client(jupyter)
-    client.wait_ready()
-    return client
-
-
 def get(
     studio: LabelStudioClient, path: str, coding: str = "br", **headers: str
 ) -> requests.Response:

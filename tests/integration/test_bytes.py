@@ -68,15 +68,6 @@ def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path)
 
 
 @pytest.fixture(scope="module")
-def studio(
-    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
-) -> LabelStudioClient:
-    client = label_studio_client(jupyter)
-    client.wait_ready()
-    return client
-
-
-@pytest.fixture(scope="module")
 def directly(
     studio: LabelStudioClient, jupyter: JupyterLab, data_directory: Path
 ) -> LabelStudioSocket:

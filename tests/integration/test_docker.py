@@ -733,129 +733,115 @@ def test_one_that_does_not_let_the_owner_in_is_not_taken_over_but_replaced(
     assert good(studio.client.get("api/current-user/whoami"))["email"] == EMAIL
 
 
-def test_the_next_jupyter_takes_it_over_unless_a_setting_has_changed(
+@pytest.fixture
+def begin(
     engine: Engine,
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
-) -> None:
+) -> Callable[..., Studio]:
+    """Start one Jupyter after the other on a data directory of the test's own, with its settings."""
     data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
 
-    def start(limit: str) -> tuple[JupyterLab, LabelStudioClient, Container]:
-        jupyter = jupyter_lab(root_dir=notebooks, **on(engine, data_dir, memory_limit=limit))
+    def begin(where: Engine = engine, **settings: Any) -> Studio:
+        jupyter = jupyter_lab(root_dir=notebooks, **on(where, data_dir, **settings))
         client = label_studio_client(jupyter)
         client.wait_ready()
-        return jupyter, client, container_of(engine, data_dir)
+        return Studio(where, jupyter, client, data_dir, notebooks)
 
-    jupyter, client, first = start("1500m")
-    new_project(client, "To be kept")
-    crash(jupyter)
-    jupyter, _, taken_over = start("1500m")
-    crash(jupyter)
-    _, client, replaced = start("1200m")
-    assert good(client.get("api/projects"))["count"] == 1
+    return begin
+
+
+def is_running(studio: Studio) -> bool:
+    running: bool = studio.container.attrs["State"]["Running"]
+    return running
+
+
+def assert_whole(data_dir: Path) -> None:
+    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_the_next_jupyter_takes_it_over_unless_a_setting_has_changed(
+    begin: Callable[..., Studio],
+) -> None:
+    studio = begin(memory_limit="1500m")
+    new_project(studio.client, "To be kept")
+    first = studio.container
+    crash(studio.jupyter)
+    studio = begin(memory_limit="1500m")
+    taken_over = studio.container
+    crash(studio.jupyter)
+    studio = begin(memory_limit="1200m")
+    replaced = studio.container
+    assert good(studio.client.get("api/projects"))["count"] == 1
     assert taken_over.id == first.id
     assert replaced.id != first.id
     assert replaced.name == first.name
     assert replaced.attrs["HostConfig"]["Memory"] == 1200 * 1024 * 1024
-    assert volume_of(first) not in volumes(engine)
+    assert volume_of(first) not in volumes(studio.engine)
 
 
 def test_one_whose_gateway_does_not_come_back_ends_and_nothing_is_lost(
-    engine: Engine,
-    jupyter_lab: Callable[..., JupyterLab],
-    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
-    tmp_path: Path,
+    begin: Callable[..., Studio],
 ) -> None:
-    data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
-    environment = {ORPHAN_VARIABLE: str(ORPHAN_SECONDS)}
-
-    def start() -> tuple[JupyterLab, LabelStudioClient]:
-        settings = on(engine, data_dir, environment=environment)
-        jupyter = jupyter_lab(root_dir=notebooks, **settings)
-        client = label_studio_client(jupyter)
-        client.wait_ready()
-        return jupyter, client
-
-    jupyter, client = start()
-    new_project(client, "To be kept")
-    first = container_of(engine, data_dir)
-    time.sleep(2 * ORPHAN_SECONDS)  # with a gateway, and nobody who works
-    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
-    crash(jupyter)
-    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
-    wait_for(
-        lambda: not container_of(engine, data_dir).attrs["State"]["Running"],
-        what="the container's end",
-        timeout=3 * ORPHAN_SECONDS,
-    )
+    settings = {"environment": {ORPHAN_VARIABLE: str(ORPHAN_SECONDS)}}
+    studio = begin(**settings)
+    new_project(studio.client, "To be kept")
+    first = studio.container
+    time.sleep(2 * ORPHAN_SECONDS)  # with a gateway and nobody who works: it is to go on
+    assert is_running(studio)
+    crash(studio.jupyter)
+    assert is_running(studio)
+    wait_for(lambda: not is_running(studio), what="the container's end", timeout=3 * ORPHAN_SECONDS)
     assert ORPHAN_WORDS.encode() in first.logs()
-    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    _, client = start()
-    log = [line for _, line in client.state()["log"]]
+    assert_whole(studio.data_dir)
+    studio = begin(**settings)
+    log = [line for _, line in studio.client.state()["log"]]
     assert f"labelstudio-proxy: The container {first.name} had ended, and is replaced." in log
-    assert good(client.get("api/projects"))["count"] == 1
-    assert container_of(engine, data_dir).id != first.id
-    assert volume_of(first) not in volumes(engine)
+    assert good(studio.client.get("api/projects"))["count"] == 1
+    assert studio.container.id != first.id
+    assert volume_of(first) not in volumes(studio.engine)
 
 
 @pytest.mark.skipif(not EXECUTABLE.exists(), reason="Label Studio is not installed")
-def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
-    engine: Engine,
-    jupyter_lab: Callable[..., JupyterLab],
-    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
+def test_nothing_else_starts_beside_a_container_that_was_left_behind(
+    begin: Callable[..., Studio], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Nor a container on another engine, which is the one that is found then."""
+    """No local process, no container on another engine, and a restore not either."""
+    studio = begin()
+    engine = studio.engine
     another = "podman_engine" if engine.name == "dockerd" else "docker_engine"
     other: Engine = request.getfixturevalue(another)
-    data_dir, notebooks = tmp_path / "data", notebook_folder(tmp_path / "notebooks")
-
-    def start(backend: str, where: Engine = engine) -> tuple[JupyterLab, LabelStudioClient]:
-        settings = on(where, data_dir)
-        settings["config"] = {**settings["config"], "backend": backend}
-        if backend == "process":
-            settings["config"]["label_studio"] = str(EXECUTABLE)
-        jupyter = jupyter_lab(root_dir=notebooks, **settings)
-        client = label_studio_client(jupyter)
-        client.wait_ready()
-        return jupyter, client
-
-    jupyter, client = start("docker")
-    new_project(client, "To be kept")
-    left = container_of(engine, data_dir)
-    crash(jupyter)
-    assert container_of(engine, data_dir).attrs["State"]["Running"] is True
-    jupyter, client = start("process", other)
-    assert containers_of(engine, data_dir) == []
+    new_project(studio.client, "To be kept")
+    left = studio.container
+    crash(studio.jupyter)
+    assert is_running(studio)
+    studio = begin(other, backend="process", label_studio=str(EXECUTABLE))
+    assert containers_of(engine, studio.data_dir) == []
     assert volume_of(left) not in volumes(engine)
     said = f"The container {left.name}, which a gateway before had left behind, is ended."
-    assert client.state()["notices"] == [said]
-    assert good(client.get("api/projects"))["count"] == 1
-    with contextlib.closing(sqlite3.connect(data_dir / "label_studio.sqlite3")) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    jupyter.stop()
+    assert studio.client.state()["notices"] == [said]
+    assert good(studio.client.get("api/projects"))["count"] == 1
+    assert_whole(studio.data_dir)
+    studio.jupyter.stop()
 
-    jupyter, client = start("docker")
-    crash(jupyter)
-    jupyter, client = start("docker", other)
-    assert containers_of(engine, data_dir) == []
-    assert container_of(other, data_dir).attrs["State"]["Running"] is True
-    assert good(client.get("api/projects"))["count"] == 1
-    jupyter.stop()
+    crash(begin().jupyter)
+    studio = begin(other)
+    assert containers_of(engine, studio.data_dir) == []
+    assert is_running(studio)
+    assert good(studio.client.get("api/projects"))["count"] == 1
+    studio.jupyter.stop()
 
-    # nor does a restore take the data away from under one
-    jupyter, client = start("docker")
-    left = container_of(engine, data_dir)
+    studio = begin()
+    left = studio.container
     saved = tmp_path / "saved.zip"
     environment = clean_environment(tmp_path / "home") | {"DOCKER_HOST": engine.address}
 
     def command(*words: object) -> str:
         program = [sys.executable, "-m", "labelstudio_proxy", *map(str, words)]
         done = subprocess.run(
-            [*program, "--data-dir", str(data_dir)],
+            [*program, "--data-dir", str(studio.data_dir)],
             env=environment,
             check=True,
             text=True,
@@ -864,7 +850,7 @@ def test_a_process_does_not_start_beside_a_container_that_was_left_behind(
         return done.stdout
 
     command("backup", "--output", saved)
-    crash(jupyter)
+    crash(studio.jupyter)
     assert f"The container {left.name}" in command("restore", saved)
     assert left.id not in {each.id for each in engine.client.containers.list(all=True)}
 

@@ -48,15 +48,6 @@ def fill(notebooks: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def studio(
-    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
-) -> LabelStudioClient:
-    client = label_studio_client(jupyter)
-    client.wait_ready()
-    return client
-
-
-@pytest.fixture(scope="module")
 def directly(
     studio: LabelStudioClient, jupyter: JupyterLab, data_dir_of: Path
 ) -> LabelStudioSocket:

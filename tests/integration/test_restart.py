@@ -8,9 +8,8 @@ import os
 import random
 import signal
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pytest
 import requests
 from support.desk import Desk, text_of
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.processes import children, command_line, pids_that_mention, wait_for
+from support.processes import again_and_again, children, command_line, pids_that_mention, wait_for
 
 BACK_SECONDS = 15
 NOTICE_SECONDS = 30
@@ -63,25 +62,14 @@ class Annotator:
             self.acknowledged.append(answer.json()["id"])
         return answer
 
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self) -> contextlib.AbstractContextManager[None]:
         """Annotate all the while, whatever becomes of it."""
-        done = threading.Event()
 
         def work() -> None:
-            while not done.is_set():
-                with contextlib.suppress(requests.RequestException):
-                    if self.annotate().ok:
-                        continue
-                time.sleep(0.1)
+            with contextlib.suppress(requests.RequestException):
+                self.annotate()
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+        return again_and_again(work, pause=0.01)
 
 
 class SlowBody:

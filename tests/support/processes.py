@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -30,6 +31,24 @@ def wait_for(
             reason = what if isinstance(what, str) else what()
             raise AssertionError(f"still waiting after {timeout:g} s: {reason}")
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def again_and_again(work: Callable[[], object], pause: float = 0.2) -> Iterator[None]:
+    """Have something done all the while, by a thread, with a pause (s) in between."""
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.wait(pause):
+            work()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def free_port() -> int:
