@@ -397,7 +397,8 @@ async def learned(
 
     monkeypatch.setattr(docker_planning, "look_around", found)
     monkeypatch.setattr(os, "getgroups", lambda: [1000, 2000])
-    site = await docker_planning.look_at(Info(*security))  # type: ignore[arg-type]
+    engine: Any = Info(*security)
+    site = await docker_planning.look_at(engine)
     return backend_of(tmp_path)._planner.plan(site, "sha256:1")
 
 

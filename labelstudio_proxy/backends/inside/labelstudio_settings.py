@@ -78,7 +78,7 @@ if _is_container:
     def _end_without_gateway() -> None:
         global _unseen
         while _unseen < _LOOKS:
-            time.sleep(_orphan_seconds / _LOOKS)
+            time.sleep(_orphan_seconds / _LOOKS)  # a thread of its own, which holds nobody up
             # Before it serves, nobody can show themselves, and a migration is not to be cut off.
             if "core.wsgi" in sys.modules:
                 _unseen += 1
