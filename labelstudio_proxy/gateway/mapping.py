@@ -23,9 +23,11 @@ class MappingFailed(Exception):
     """The process that maps has ended before its time."""
 
 
-def mapped(text: bytes, kind: str, prefix: str, scripts: Sequence[str] = ()) -> bytes:
-    """`text` of one of KINDS as it must be under `prefix`; `scripts`: more of ours for a page."""
-    return map_css(text, prefix) if kind == "text/css" else map_page(text, prefix, scripts)
+def mapped(
+    text: bytes, kind: str, prefix: str, scripts: Sequence[str] = (), nonce: str = ""
+) -> bytes:
+    """`text` of one of KINDS as it must be under `prefix`; for the rest see `map_page`."""
+    return map_css(text, prefix) if kind == "text/css" else map_page(text, prefix, scripts, nonce)
 
 
 async def begin(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
@@ -44,12 +46,15 @@ async def map_beside(
     kind: str,
     prefix: str,
     scripts: Sequence[str] = (),
+    nonce: str = "",
 ) -> AsyncGenerator[bytes, None]:
     """As `mapped`, of `start` and what follows it; raises MappingFailed, and what `rest` raises."""
     try:
         process = await run_beside("mapping", kind, prefix, *scripts)
     except OSError as error:
         raise MappingFailed from error
+    # Not as an argument, which all users of the machine could read.
+    start = f"{nonce}\n".encode() + start
     feeding = asyncio.create_task(_feed(process, start, rest))
     try:
         assert process.stdout is not None, "it is a pipe"
@@ -95,7 +100,8 @@ async def _feed(
 
 
 def main() -> None:
-    """Map standard input to standard output: `mapping KIND PREFIX [SCRIPT …]`."""
+    """Map standard input, after a line with the nonce: `mapping KIND PREFIX [SCRIPT …]`."""
     kind, prefix, *scripts = sys.argv[1:]
-    sys.stdout.buffer.write(mapped(sys.stdin.buffer.read(), kind, prefix, scripts))
+    nonce = sys.stdin.buffer.readline().decode().strip()
+    sys.stdout.buffer.write(mapped(sys.stdin.buffer.read(), kind, prefix, scripts, nonce))
     sys.stdout.buffer.flush()

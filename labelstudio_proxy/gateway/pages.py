@@ -85,18 +85,18 @@ class _Base(NamedTuple):
         return cls(html=escaped("&#{};"), js=escaped("\\u{{{:x}}}"), css=escaped("\\{:06x}"))
 
 
-def map_page(html: bytes, prefix: str, scripts: Sequence[str] = ()) -> bytes:
+def map_page(html: bytes, prefix: str, scripts: Sequence[str] = (), nonce: str = "") -> bytes:
     """The page as it must be to work under `prefix`, a path that starts and ends with `/`.
 
     `prefix.js` is put first into it, unless the prefix is `/`, and then `scripts`, more of the gateway's
-    own files. Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
+    own files. All scripts get the `nonce`, if there is one. Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
     Raises ValueError if `prefix` is no such path.
     """
     base = _Base.of(prefix)
     if html.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return html
     always = ("prefix.js",) if base.html else ()
-    return _apply(html, _page_edits(html, base, (*always, *scripts)))
+    return _apply(html, _page_edits(html, base, (*always, *scripts), nonce))
 
 
 def map_css(css: bytes, prefix: str) -> bytes:
@@ -112,7 +112,8 @@ def _apply(text: bytes, edits: Iterable[Edit]) -> bytes:
     return b"".join([*parts, text[copied:]])
 
 
-def _page_edits(html: bytes, base: _Base, scripts: Sequence[str]) -> Iterator[Edit]:
+def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: str) -> Iterator[Edit]:
+    mark = b' nonce="%s"' % nonce.encode() if nonce else b""
     # Where the scripts go: first in <head>, or else as near to that as there is something to hold on to.
     places = {b"": len(codecs.BOM_UTF8) if html.startswith(codecs.BOM_UTF8) else 0}
     at = 0
@@ -131,6 +132,9 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str]) -> Iterator[Ed
                 continue
             if name in (b"head", b"html"):
                 places.setdefault(name, at)
+            if name == b"script" and nonce:  # in the place of Label Studio's own: two are none
+                span = attributes.get(b"nonce")
+                yield (*span, nonce.encode()) if span else (markup.end(), markup.end(), mark)
             yield from _attribute_edits(html, name, attributes, base)
             if name in _RAW_END:
                 closing = _RAW_END[name].search(html, at)
@@ -142,8 +146,8 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str]) -> Iterator[Ed
                 at = text[1]
 
     tag = b"".join(
-        b'<script src="%s/_proxy/static/%s" data-prefix="%s/"></script>'
-        % (base.html, versioned(script).encode(), base.html)
+        b'<script%s src="%s/_proxy/static/%s" data-prefix="%s/"></script>'
+        % (mark, base.html, versioned(script).encode(), base.html)
         for script in scripts
     )
     place = next(places[name] for name in (b"head", b"html", b"doctype", b"") if name in places)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -19,9 +20,9 @@ from ..codings import FAST, IDENTITY, pack, packable
 from ..upstream import HOST, Endpoint, url_of
 from .headers import (
     DATA_POLICY,
-    PAGE_POLICY,
     content_type,
     decoded,
+    page_policy,
     request_headers,
     response_headers,
     without_token,
@@ -108,10 +109,11 @@ async def _answer(
         if not is_data and LOGIN.fullmatch(urlsplit(headers["Location"]).path):
             raise Refused
         headers["Location"] = location
+    nonce = secrets.token_urlsafe(16)
     if is_data:
         headers["Content-Security-Policy"] = DATA_POLICY.format(ancestors=ancestors)
-    elif kind == "text/html":
-        headers["Content-Security-Policy"] = PAGE_POLICY.format(ancestors=ancestors)
+    elif kind == "text/html" and answer.status != 304:  # of the page that the browser has
+        headers["Content-Security-Policy"] = page_policy(ancestors, nonce)
     has_body = request.method != "HEAD" and answer.status not in {204, 304}
     is_mapped = not is_data and kind in KINDS
     if is_mapped:
@@ -126,9 +128,9 @@ async def _answer(
         if is_mapped and has_body:
             start, is_all = await begin(chunks)
             if is_all:
-                page = mapped(start, kind, prefix, scripts)
+                page = mapped(start, kind, prefix, scripts, nonce)
                 return _small_page(answer, headers, page, coding)
-            chunks = map_beside(start, chunks, kind, prefix, scripts)
+            chunks = map_beside(start, chunks, kind, prefix, scripts, nonce)
             await closing.enter_async_context(aclosing(chunks))
         if coding is not None:
             change_headers(headers, coding)

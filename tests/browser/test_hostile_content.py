@@ -20,7 +20,22 @@ SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20" onload="PROGRAM">'
     "<script>PROGRAM</script></svg>"
 ).replace("PROGRAM", PROGRAM)
-FILES = {"evil.html": HTML, "evil.svg": SVG, "evil.xml": SVG, "evil.htm": HTML}
+FILES = {"evil.html": HTML, "evil.svg": SVG, "evil.xml": SVG, "evil.htm": HTML, "evil.js": PROGRAM}
+# What Label Studio shows in its editor as it is, less what it takes out, which is not all of this.
+FRAME = '<iframe src="https://www.youtube.com/embed/x" srcdoc="{}"></iframe>'
+HYPERTEXTS = {
+    "script": f"<script>{PROGRAM}</script>",
+    "handler": f'<img src=x onerror="{PROGRAM}">',
+    "svg": SVG,
+    "script in a frame": FRAME.format(f"<script>{PROGRAM}</script>"),
+    "handler in a frame": FRAME.format(f"<img src=x onerror=&quot;{PROGRAM}&quot;>"),
+    "file in a frame": FRAME.format(
+        "<script src='/labelstudio/data/local-files/?d=local/evil.js'></script>"
+    ),
+    "data in a frame": FRAME.format(
+        f"<script src=&quot;data:text/javascript,{PROGRAM}&quot;></script>"
+    ),
+}
 NAMES = [
     f"<script>{PROGRAM}</script>",
     f'"><img src=x onerror="{PROGRAM}">',
@@ -115,6 +130,35 @@ def test_names_run_nothing_on_any_page(
         page.goto(f"{jupyter.url}labelstudio/{path}")
         expect(page.locator("body")).to_contain_text(re.compile("<script>|Settings"))
         assert_nothing_ran(tab, page)
+    assert page.evaluate("localStorage.getItem('pwned')") is None
+
+
+@pytest.mark.parametrize("inline", ["true", "false"])
+@pytest.mark.parametrize("kind", HYPERTEXTS)
+def test_a_document_to_be_labelled_runs_nothing(
+    jupyter: JupyterLab,
+    new_page: Callable[..., Tab],
+    studio: LabelStudioClient,
+    project: int,
+    kind: str,
+    inline: str,
+) -> None:
+    config = (
+        f'<View><HyperText name="t" value="$html" inline="{inline}"/>'
+        '<HyperTextLabels name="l" toName="t"><Label value="A"/></HyperTextLabels></View>'
+    )
+    made = studio.post("api/projects/", json={"title": kind, "label_config": config}).json()
+    html = f"<div><p>To be labelled</p>{HYPERTEXTS[kind]}</div>"
+    sent = studio.post(f"api/projects/{made['id']}/import", json=[{"html": html}])
+    assert sent.status_code == 201, sent.text
+    (task,) = studio.get(f"api/projects/{made['id']}/tasks/").json()
+    tab = new_page(jupyter)
+    page = tab.page
+    page.goto(f"{jupyter.url}labelstudio/projects/{made['id']}/data?task={task['id']}")
+    editor = page.locator(".lsf-richtext")
+    where = editor if inline == "true" else editor.frame_locator("iframe").locator("body")
+    expect(where).to_contain_text("To be labelled")
+    assert_nothing_ran(tab, page)
     assert page.evaluate("localStorage.getItem('pwned')") is None
 
 

@@ -162,7 +162,9 @@
 
   /** Maps a srcdoc, and puts this script first in it, for what the scripts in the frame will ask for. */
   function mapDocument(html) {
-    const tag = `<script src="${encode(script.src)}" data-prefix="${encode(base)}/"></script>`;
+    // The page's policy, which holds in the frame as well, lets no script run without its nonce.
+    const nonce = script.nonce && ` nonce="${encode(script.nonce)}"`;
+    const tag = `<script${nonce} src="${encode(script.src)}" data-prefix="${encode(base)}/"></script>`;
     const places = {};
     const mapped = mapHtml(html, "", places);
     const place = places.head ?? places.html ?? places.doctype ?? 0;
