@@ -20,3 +20,12 @@ class Problem(Exception):
     def as_json(self) -> dict[str, str]:
         """The three parts, for the start page and for programs."""
         return {"what": self.what, "why": self.why, "remedy": self.remedy}
+
+
+def unexpected(what: str, error: Exception) -> Problem:
+    """For an `error` that can only be a fault of labelstudio-proxy."""
+    return Problem(
+        what,
+        f"An error that labelstudio-proxy did not expect: {type(error).__name__}: {error}",
+        "Use Copy diagnostics and report it; the log of Jupyter has the details.",
+    )

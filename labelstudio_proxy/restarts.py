@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .problem import Problem
+
 FIRST_SECONDS = 1.0
 GROWTH = 4.0  # so 1, 4, 16, 60 s
 LONGEST_SECONDS = 60.0
@@ -40,3 +42,14 @@ class Restarts:
         """Seconds to wait before the next start."""
         exponent = max(0, len(self.ends) - 1)
         return float(min(FIRST_SECONDS * GROWTH**exponent, LONGEST_SECONDS))
+
+    def told(self, problem: Problem) -> Problem:
+        """What people are told of the last end, for which `problem` is the reason."""
+        if not self.exhausted:
+            return problem
+        return Problem(
+            problem.what,
+            f"{problem.why} It has ended {MOST_ENDS} times within {WITHIN_SECONDS / 60:g} minutes, "
+            "and is not started again by itself any more.",
+            problem.remedy,
+        )

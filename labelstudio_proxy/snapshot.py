@@ -115,6 +115,7 @@ class Snapshot:
             ),
             progress=None,
             error=error,
+            endpoint=None,
             next_start=next_start,
         )
 

@@ -22,8 +22,8 @@ from .first_start import new_owner
 from .holder import Holder
 from .in_use import handed_over
 from .logbook import LogBook
-from .problem import Problem
-from .restarts import MOST_ENDS, WITHIN_SECONDS, Restarts
+from .problem import Problem, unexpected
+from .restarts import Restarts
 from .snapshot import Snapshot, State, Step
 from .tasks import end
 
@@ -79,7 +79,7 @@ class Supervisor:
         self._interrupt = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._background = False
-        self._closed = False
+        self._closed = self._alone = False
         self._restarts = Restarts()
 
     @property
@@ -97,8 +97,8 @@ class Supervisor:
             return
         self._wanted = True
         self._background = self._background and background
-        waiting = self._snapshot.next_start is not None
         over = self._life is None or self._life.done()
+        waiting = not over and self._snapshot.state is State.FAILED
         if over or waiting:
             # At once, so that whoever asked for the start sees it.
             self._change(
@@ -146,9 +146,12 @@ class Supervisor:
         if self._snapshot.state is State.READY:  # at once, so that whoever asked for it sees it
             self._change(state=State.STOPPING, endpoint=None)
 
-    async def close(self) -> None:
-        """Stop, and come back when nothing runs any more."""
-        self._closed = True
+    async def close(self, *, alone: bool = False) -> None:
+        """Stop, and come back when nothing runs any more.
+
+        `alone`: Jupyter was killed. Then it is at once, and what can go on without it is left so.
+        """
+        self._closed, self._alone = True, alone
         self.stop()
         if self._life is not None:
             await asyncio.wait([self._life])
@@ -172,15 +175,21 @@ class Supervisor:
             if error is not None and not self._interrupt.is_set():
                 again = self._is_worth_another(error)
                 self._wanted = again
-                error = self._told(error)
-            self._change(state=State.STOPPING, endpoint=None)
-            unstopped = await self._stop_backend(backend, error)
+                logger.warning("Label Studio (%s): %s", self._directory.path, error)
+                if isinstance(error, _Ended):
+                    error = self._restarts.told(error.problem)
+            meant = isinstance(error, Held) and not self._interrupt.is_set()
+            kept = error if meant else await self._stop_backend(backend)
+            if kept is not None and not self._background:
+                kept = await self._keep(backend, error, kept)
+            if kept is not None:
+                await self._leave(backend)
             if again and error is not None and not self._interrupt.is_set():
                 await self._pause(error)
             elif self._wanted:  # by somebody, meanwhile
                 self._count("asked")
             else:
-                shown = self._shown(error, unstopped)
+                shown = self._shown(error, kept)
                 if shown is not None and not self._background:
                     self._show(self._snapshot.failed(shown))
                     return
@@ -194,11 +203,11 @@ class Supervisor:
         )
         logger.info("Label Studio (%s) is stopped", self._directory.path)
 
-    def _shown(self, error: Problem | None, unstopped: Problem | None) -> Problem | None:
+    def _shown(self, error: Problem | None, kept: Problem | None) -> Problem | None:
         """What is shown at the end, where no other start is wanted."""
-        if self._given is not None:
+        if self._given is not None and kept is None:
             return self._given
-        return unstopped if self._interrupt.is_set() else error or unstopped
+        return kept if self._interrupt.is_set() else error or kept
 
     def _is_worth_another(self, error: Problem | None) -> bool:
         """Whether to start again what ended with `error`: a few times, unless that is in vain."""
@@ -211,35 +220,46 @@ class Supervisor:
         self._restarts = self._restarts.ended(time.monotonic(), was_ready=was_ready)
         return not self._restarts.exhausted
 
-    def _told(self, error: Problem) -> Problem:
-        """What is shown of the end of a run."""
-        logger.warning("Label Studio (%s): %s", self._directory.path, error)
-        if not isinstance(error, _Ended):
-            return error
-        problem = error.problem
-        if not self._restarts.exhausted:
-            return problem
-        minutes = f"{WITHIN_SECONDS / 60:g} minutes"
-        return Problem(
-            problem.what,
-            f"{problem.why} It has ended {MOST_ENDS} times within {minutes}, and is not started "
-            "again by itself any more.",
-            problem.remedy,
-        )
-
-    async def _stop_backend(self, backend: Backend, error: Problem | None) -> Problem | None:
-        """Stop what has ended with `error`; why it could not be, if so."""
+    async def _stop_backend(self, backend: Backend) -> Problem | None:
+        """Stop it, and let others have the data; why it could not be, if so."""
+        self._change(state=State.STOPPING, endpoint=None)
+        if self._alone:
+            await self._leave(backend)
+            return None
         try:
             await backend.stop()
-            if not isinstance(error, Held):  # that one still has the database
-                await asyncio.to_thread(self._lock.release)
         except Problem as problem:
             logger.warning("Label Studio (%s): %s", self._directory.path, problem)
             return problem
-        except Exception:
-            # Nothing more can be done for this one; whoever waits must not wait for ever.
+        except Exception as error:
             logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
+            return unexpected("Label Studio could not be stopped.", error)
+        await asyncio.to_thread(self._lock.release)
         return None
+
+    async def _leave(self, backend: Backend) -> None:
+        try:
+            goes_on = await backend.leave()
+        except Exception:
+            logger.exception("Label Studio (%s) could not be left", self._directory.path)
+            return
+        if not goes_on:
+            await asyncio.to_thread(self._lock.release)
+
+    async def _keep(self, backend: Backend, error: Problem | None, kept: Problem) -> Problem | None:
+        """Show why Label Studio goes on having the data, until something else is wanted.
+
+        Gives None once it has been stopped.
+        """
+        still: Problem | None = kept
+        while still is not None and not (self._wanted or self._closed):
+            self._given = None
+            self._show(self._snapshot.failed(self._shown(error, still) or still))
+            self._interrupt.clear()
+            await self._interrupt.wait()
+            if not self._wanted:
+                still = await self._stop_backend(backend)
+        return still
 
     async def _pause(self, error: Problem) -> None:
         """Show the error until it is time for the next start, or somebody wants something."""
@@ -271,11 +291,7 @@ class Supervisor:
             return problem
         except Exception as error:
             logger.exception("Label Studio (%s) could not be run", self._directory.path)
-            return Problem(
-                "Label Studio could not be run.",
-                f"An error that labelstudio-proxy did not expect: {type(error).__name__}: {error}",
-                "Use Copy diagnostics and report it; the log of Jupyter has the details.",
-            )
+            return unexpected("Label Studio could not be run.", error)
         finally:
             interrupt.cancel()
             await end(run)
@@ -356,7 +372,7 @@ class Supervisor:
 
     def _give(self, by: Holder) -> None:
         """Stop, since somebody asks for the data directory, or has it now."""
-        if self._wanted:
+        if self._wanted or self._snapshot.state is State.FAILED:
             self._given = handed_over(self._directory.path, by)
             self.stop()
 

@@ -35,7 +35,7 @@ class NotAgain(Problem):
 
 
 class Held(NotAgain):
-    """Somebody keeps Label Studio from working, and it goes on having the data."""
+    """Somebody keeps Label Studio from working: it is left so, and goes on having the data."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Backend(ABC):
 
     The supervisor calls `prepare`, `launch`, then `wait` and `stop`, in this order and never two of
     them at once, save that `stop` may come at any time, and more than once. An instance runs Label
-    Studio once: a restart makes a new one.
+    Studio once: a restart makes a new one. What could not be stopped may be stopped again, or left.
     """
 
     name: ClassVar[str]
@@ -95,3 +95,10 @@ class Backend(ABC):
     @abstractmethod
     async def stop(self) -> None:
         """End Label Studio gracefully, then by force; back when nothing of it runs any more."""
+
+    @abstractmethod
+    async def leave(self) -> bool:
+        """Let go of Label Studio without delay, since nobody is left here whom it could serve.
+
+        Gives whether it goes on, for the next start to find.
+        """

@@ -85,7 +85,6 @@ class DockerBackend(Backend):
         self._start = uuid.uuid4().hex  # by which a container of this start is known
         self._candidate = ""  # the id of one that was there before
         self._made = False  # or about to be
-        self._leave = False  # as it is: paused by somebody
         self._yields = False  # to the machine's other programs
         self._standstill: Standstill | None = None
         self._next_look = 0.0  # monotonic time, seconds
@@ -201,7 +200,6 @@ class DockerBackend(Backend):
             state = container.attrs["State"]
             paused = paused + 1 if state.get("Paused") else 0
             if paused >= PAUSED_POLLS:
-                self._leave = True
                 raise Held(
                     f"Label Studio's container {self._name} is paused.",
                     "Somebody, or another program, paused it: `docker pause`.",
@@ -237,7 +235,7 @@ class DockerBackend(Backend):
         if engine is None:
             return
         try:
-            if self._made and not self._leave:
+            if self._made:
                 await engine.check()
                 found = await self._ours(engine)
                 if found is not None:
@@ -250,11 +248,15 @@ class DockerBackend(Backend):
                 f"{problem.what} {problem.why}",
                 problem.remedy,
             ) from problem
-        finally:
-            if self._follower is not None:
-                self._follower.close()
-            engine.close()
+        await self.leave()
+
+    async def leave(self) -> bool:
+        if self._follower is not None:
+            self._follower.close()
+        if self._engine is not None:
+            self._engine.close()
             self._engine = None
+        return self._made
 
     # ---- before a container
 

@@ -38,9 +38,8 @@ def explain_end(
         return explain_standstill()
     limit = settings.memory_limit
     if how == "out of memory":
-        return gone(
-            name,
-            "was ended for want of memory",
+        return Explained(
+            f"Label Studio's container {name} was ended for want of memory.",
             f"It needed more than its `memory_limit` of {limit}."
             if limit
             else "The machine ran out of memory.",
@@ -49,11 +48,11 @@ def explain_end(
             else "Close kernels that are not needed, then try again.",
         )
     if how == f"exit status {KILLED}":
-        return gone(
-            name,
-            "was killed",
+        return Explained(
+            f"Label Studio's container {name} was killed.",
             "From outside, by somebody (`docker kill`) or by the system for want of memory"
             + (f" (`memory_limit` is {limit})." if limit else "."),
+            "Try again.",
         )
     if how == f"exit status {TERMINATED}" and any(ORPHAN_WORDS in line for line in tail):
         return gone(

@@ -31,6 +31,8 @@ from .standstill import LOOK_SECONDS, STANDING_STILL, Standstill, explain_stands
 
 SERVER = Path(__file__).parent / "inside" / "labelstudio_server.py"
 STOP_SECONDS = 30.0
+# For one whose Jupyter was killed: what it has acknowledged is on the disk.
+LEAVE_SECONDS = 2.0
 PROBE_SECONDS = 30.0
 PORT_POLL_SECONDS = 1.0
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 108 on Linux, 104 on macOS
@@ -184,13 +186,20 @@ class ProcessBackend(Backend):
         return super().explain(how, tail)
 
     async def stop(self) -> None:
+        await self._end_within(STOP_SECONDS)
+
+    async def leave(self) -> bool:
+        await self._end_within(LEAVE_SECONDS)
+        return False
+
+    async def _end_within(self, seconds: float) -> None:
         process = self._process
         if process is not None:
             if process.returncode is None:
                 _signal_group(process.pid, signal.SIGTERM)
                 _signal_group(process.pid, signal.SIGCONT)  # else one that was stopped would wait
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(process.wait(), STOP_SECONDS)
+                    await asyncio.wait_for(process.wait(), seconds)
             # Whatever of its group is left, Label Studio itself included.
             _signal_group(process.pid, signal.SIGKILL)
             await process.wait()

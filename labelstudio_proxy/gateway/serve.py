@@ -70,8 +70,9 @@ async def serve(
 ) -> int:
     """Run the gateway until a signal comes or, behind Jupyter, until Jupyter has gone.
 
-    Label Studio is stopped before it returns with the exit status, which is not 0: whoever starts
-    gateways shall not take such an end for a wish. `parent`: the pid of Jupyter, which starts it;
+    Label Studio is stopped before it returns; at once if Jupyter was killed, and a container is left
+    for the next gateway then. The exit status is not 0: whoever starts gateways shall not take such
+    an end for a wish. `parent`: the pid of Jupyter, which starts it;
     0 where that is not told. Raises OSError if it cannot listen.
     """
     os.umask(0o077)
@@ -147,7 +148,8 @@ async def serve(
         faulthandler.dump_traceback_later(ENDING_SECONDS, exit=True)
         if entry is not None:
             forget(entry)
-        await supervisor.close()
+        alone = ended.done() and not ended.cancelled() and ended.result() == JUPYTER_HAS_GONE
+        await supervisor.close(alone=alone)
         await gateway.close()
         await runner.cleanup()
 

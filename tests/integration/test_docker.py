@@ -782,6 +782,21 @@ def test_the_next_jupyter_takes_it_over_unless_a_setting_has_changed(
     assert volume_of(first) not in volumes(studio.engine)
 
 
+def test_one_whose_jupyter_alone_was_killed_goes_on_for_the_next(
+    begin: Callable[..., Studio],
+) -> None:
+    studio = begin()
+    new_project(studio.client, "Before the kill")
+    before, gateway = studio.container, Path(f"/proc/{gateway_pid(studio.jupyter)}")
+    os.kill(studio.jupyter.process.pid, signal.SIGKILL)
+    wait_for(lambda: not gateway.exists(), what="the gateway's end", timeout=5)
+    studio.jupyter.stop()
+    assert is_running(studio)
+    studio = begin()
+    assert studio.container.id == before.id
+    assert good(studio.client.get("api/projects"))["count"] == 1
+
+
 def test_one_whose_gateway_does_not_come_back_ends_and_nothing_is_lost(
     begin: Callable[..., Studio],
 ) -> None:

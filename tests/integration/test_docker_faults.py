@@ -40,6 +40,7 @@ from support.processes import children, clean_environment, command_line, free_po
 # The bounds: for what is wrong at a click, and for what goes wrong later.
 CLICK_SECONDS = 5.0
 NOTICE_SECONDS = 10.0
+BACK_SECONDS = 15.0
 FROZEN_SECONDS = 30.0
 # Label Studio is started again by itself when it ends after a minute.
 YOUNG_SECONDS = 30.0
@@ -114,6 +115,31 @@ def notices(desk: Desk, *said: str) -> dict[str, str]:
     return desk.tells(desk.studio.state(), *said)
 
 
+@contextlib.contextmanager
+def comes_back(desk: Desk, *said: str) -> Iterator[None]:
+    """What is done here to a Label Studio is told in its log, and it is started again, in time."""
+    before = desk.studio.state()
+    yield
+
+    def told() -> list[str]:
+        return [
+            line for number, line in desk.studio.state()["log"] if line.endswith("again in 1 s.")
+        ]
+
+    wait_for(
+        lambda: (
+            desk.studio.state()["restarts"] > before["restarts"]
+            and desk.studio.state()["state"] == "ready"
+        ),
+        what=lambda: f"the next start: {desk.studio.state()}",
+        timeout=BACK_SECONDS,
+    )
+    for words in said:
+        assert words in told()[-1]
+    reasons = desk.studio.state()["restart_reasons"]
+    assert reasons["ended"] == before["restart_reasons"].get("ended", 0) + 1
+
+
 def works(desk: Desk) -> None:
     """Label Studio is ready, or is so after Try again, with what was made before."""
     snapshot = desk.try_again()
@@ -149,19 +175,20 @@ def test_removed(engine: Engine, desk: Desk) -> None:
 
 
 def test_killed(engine: Engine, desk: Desk) -> None:
+    make_project(desk, "Before the kill")
     container = container_of(engine, desk.data_dir)
-    container.kill()
-    notices(desk, container.name, "was killed", "docker kill")
-    works(desk)
+    with comes_back(desk, container.name, "was killed"):
+        container.kill()
+    assert "Before the kill" in titles(desk)
 
 
 def test_label_studio_killed_within_the_container(engine: Engine, desk: Desk) -> None:
     """As the system does for want of memory."""
     container = container_of(engine, desk.data_dir)
-    for process in processes_of(container):
-        if int(process.name) != container.attrs["State"]["Pid"]:  # init
-            os.kill(int(process.name), signal.SIGKILL)
-    notices(desk, "was killed", "memory")
+    with comes_back(desk, container.name, "was killed"):
+        for process in processes_of(container):
+            if int(process.name) != container.attrs["State"]["Pid"]:  # init
+                os.kill(int(process.name), signal.SIGKILL)
     works(desk)
 
 
@@ -182,6 +209,68 @@ def test_paused_and_continued(engine: Engine, desk: Desk) -> None:
     after = container_of(engine, desk.data_dir)
     assert after.id == before.id
     assert after.attrs["State"]["StartedAt"] == before.attrs["State"]["StartedAt"]
+
+
+def test_paused_and_stopped(engine: Engine, desk: Desk) -> None:
+    container = container_of(engine, desk.data_dir)
+    container.pause()
+    notices(desk, container.name, "is paused")
+    desk.studio.post("_proxy/stop")
+    desk.studio.wait_for_state("stopped")
+    assert containers_of(engine, desk.data_dir) == []
+    works(desk)
+
+
+@pytest.fixture
+def take_over(
+    desk: Desk,
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+) -> Callable[[Engine], Desk]:
+    """Another Jupyter server with the same data directory, where Take over is pressed."""
+
+    def ask(engine: Engine) -> Desk:
+        jupyter = jupyter_lab(base_url="/second/", **on(engine, desk.data_dir))
+        second = Desk(jupyter, label_studio_client(jupyter), data_dir=desk.data_dir)
+        assert second.studio.post("_proxy/take-over").status_code == 202
+        return second
+
+    return ask
+
+
+def test_paused_and_taken_over(
+    engine: Engine, desk: Desk, take_over: Callable[[Engine], Desk]
+) -> None:
+    make_project(desk, "Before the pause")
+    before = container_of(engine, desk.data_dir)
+    before.pause()
+    notices(desk, before.name, "is paused")
+    second = take_over(engine)
+    assert second.settle()["state"] == "ready"
+    assert "Before the pause" in titles(second)
+    assert container_of(engine, desk.data_dir).id != before.id
+    first = desk.studio.state()
+    assert (first["state"], first["holder"]["action"]) == ("failed", "Take it back")
+    second.studio.post("_proxy/stop")
+    second.studio.wait_for_state("stopped")
+    works(desk)
+
+
+def test_one_that_could_not_be_stopped_is_taken_over_once_it_can(
+    engine: Engine, desk: Desk, take_over: Callable[[Engine], Desk]
+) -> None:
+    before = container_of(engine, desk.data_dir)
+    engine.freeze()
+    desk.studio.post("_proxy/stop")
+    notices(desk, before.name, "could not be stopped, and may go on")
+    engine.thaw()
+    second = take_over(engine)
+    assert second.settle()["state"] == "ready"
+    assert container_of(engine, desk.data_dir).id != before.id
+    assert desk.studio.state()["holder"]["action"] == "Take it back"
+    second.studio.post("_proxy/stop")
+    second.studio.wait_for_state("stopped")
+    works(desk)
 
 
 def test_one_that_is_frozen_is_noticed_and_started_again(engine: Engine, desk: Desk) -> None:
@@ -630,9 +719,8 @@ def test_an_engine_that_hangs_does_not_disturb_label_studio(engine: Engine, desk
     after = container_of(engine, desk.data_dir)
     assert after.id == before.id
     # and its end is noticed
-    after.kill()
-    notices(desk, "was killed")
-    works(desk)
+    with comes_back(desk, "was killed"):
+        after.kill()
 
 
 def test_stopping_while_the_engine_hangs_is_said_to_have_failed(engine: Engine, desk: Desk) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,14 @@ import pytest
 import requests
 from support.desk import Desk, text_of
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.processes import again_and_again, children, command_line, pids_that_mention, wait_for
+from support.processes import (
+    again_and_again,
+    children,
+    command_line,
+    pids_that_mention,
+    processor_seconds,
+    wait_for,
+)
 
 BACK_SECONDS = 15
 NOTICE_SECONDS = 30
@@ -52,6 +60,7 @@ class Annotator:
     """Somebody who annotates one task, and keeps what Label Studio has acknowledged."""
 
     studio: LabelStudioClient
+    project: int
     task: int
     acknowledged: list[int] = field(default_factory=list)
 
@@ -108,7 +117,7 @@ def annotator(studio: LabelStudioClient) -> Annotator:
     project = made.json()["id"]
     assert studio.post(f"api/projects/{project}/import", json=[{"text": "a"}]).status_code == 201
     (task,) = studio.get(f"api/projects/{project}/tasks/").json()
-    return Annotator(studio, task["id"])
+    return Annotator(studio, project, task["id"])
 
 
 def label_studios(jupyter: JupyterLab) -> list[int]:
@@ -247,10 +256,25 @@ def test_jupyter_ends_at_a_signal_that_comes_while_an_object_is_finalized(
     assert "SystemExit" not in jupyter.log.read_text()
 
 
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_a_jupyter_that_is_killed_takes_all_along_within_five_seconds(
-    jupyter: JupyterLab, annotator: Annotator, data_dir: Path
+    jupyter: JupyterLab,
+    studio: LabelStudioClient,
+    annotator: Annotator,
+    data_dir: Path,
+    busy: bool,
 ) -> None:
     assert annotator.annotate().status_code == 201
+
+    def ask_much() -> None:
+        with contextlib.suppress(requests.RequestException):  # its end is not lived to see
+            studio.post(f"api/projects/{annotator.project}/import", json=[{"text": "a"}] * 200_000)
+
+    if busy:
+        (_, worker) = label_studios(jupyter)
+        before = processor_seconds(worker)
+        threading.Thread(target=ask_much, daemon=True).start()
+        wait_for(lambda: processor_seconds(worker) > before + 2, what="Label Studio at work")
     os.kill(jupyter.process.pid, signal.SIGKILL)
     wait_for(lambda: not pids_that_mention(jupyter.home), what="the end of all", timeout=5)
     assert in_database(data_dir) == set(annotator.acknowledged)
