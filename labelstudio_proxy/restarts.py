@@ -47,9 +47,11 @@ class Restarts:
         """What people are told of the last end, for which `problem` is the reason."""
         if not self.exhausted:
             return problem
+        soon = self.ends[-1] - self.ends[0] < WITHIN_SECONDS
+        within = f"within {WITHIN_SECONDS / 60:g} minutes" if soon else "before it was ready"
         return Problem(
             problem.what,
-            f"{problem.why} It has ended {MOST_ENDS} times within {WITHIN_SECONDS / 60:g} minutes, "
-            "and is not started again by itself any more.",
+            f"{problem.why} It has ended {MOST_ENDS} times {within}, and is not started again by "
+            "itself any more.",
             problem.remedy,
         )

@@ -470,3 +470,38 @@ def test_hostile_page_ends(start: str, piece: str, end: str) -> None:
 def test_hostile_style_sheet_ends(piece: str) -> None:
     css = (piece * (MEGABYTE // len(piece))).encode()
     assert len(map_css(css, PREFIX)) >= len(css)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<script>a</script>", '<script nonce="N">a</script>'),
+        ("<SCRIPT src=b.js defer></SCRIPT>", '<SCRIPT nonce="N" src=b.js defer></SCRIPT>'),
+        # A script with two is none.
+        ('<script nonce="old">a</script>', '<script nonce="N">a</script>'),
+        ("<script nonce='' id=b>a</script>", "<script nonce='N' id=b>a</script>"),
+        ("<script id=b nonce=old>a</script>", "<script id=b nonce=N>a</script>"),
+        ("<script>'<script>'</script>", "<script nonce=\"N\">'<script>'</script>"),
+        # Not what is text, an attribute or a comment.
+        ("<iframe srcdoc='<script>a</script>'></iframe>",) * 2,
+        ("<textarea><script>a</script></textarea>",) * 2,
+        ("<!-- <script>a</script> -->",) * 2,
+        ("&lt;script&gt;a",) * 2,
+        ("<scripts>a</scripts>",) * 2,
+    ],
+)
+def test_scripts_that_the_page_names_are_marked(before: str, after: str) -> None:
+    assert map_page(before.encode(), "/", nonce="N").decode() == after
+
+
+def test_scripts_of_ours_are_marked() -> None:
+    page = map_page(b"<head></head>", PREFIX, ["idle.js"], "N").decode()
+    assert page.count("<script") == page.count('<script nonce="N" src="') == 2
+
+
+def test_every_script_of_label_studios_pages_is_marked_once() -> None:
+    for page in CAPTURED.glob("*.html"):
+        html = map_page(page.read_bytes(), PREFIX, nonce="N").decode()
+        scripts = re.findall(r"<script\b[^>]*>", html)
+        assert all(len(re.findall(r"\bnonce=", script)) == 1 for script in scripts), page
+        assert all('nonce="N"' in script for script in scripts), page
