@@ -185,7 +185,8 @@ class Gateway:
                 sock.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
             if chunks is not None:
                 sock.sendall(b"0\r\n\r\n")
-            sock.sendall(body or b"")
+            if body:
+                sock.sendall(body)
             return read_answer(sock, method)
 
     def arrived(
