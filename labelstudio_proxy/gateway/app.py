@@ -117,7 +117,7 @@ class Gateway:
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         plain = unquote(path.partition("?")[0])
-        reason = guard.refusal(request.method, request.headers, self._place.origins)
+        reason = guard.refusal(request.method, plain, request.headers, self._place.origins)
         if reason is not None:
             logger.warning(
                 "Label Studio (%s): refused a %s request. %s",
