@@ -29,6 +29,12 @@ HOST = "hub.example"
 # a program's, in the place of Jupyter's own
 TOKEN = "jupyter-token-5f2c"
 PROGRAM = ("Authorization", f"token {TOKEN}")
+# an environment in which a body that has stalled is given up after so many seconds
+STALL_SECONDS = 2.0
+IMPATIENT = {
+    "PYTHONPATH": str(Path(__file__).with_name("impatient")),
+    "STALL_SECONDS": str(STALL_SECONDS),
+}
 
 
 @dataclass(frozen=True)
