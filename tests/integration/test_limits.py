@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +17,8 @@ from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio_socket import LabelStudioSocket
 
 SECRET = b"secret of another folder"
+CONFIG = '<View><Text name="t" value="$text"/></View>'
+REDIRECT = "/redirect.json"
 PICTURE = b"picture of the notebook's"
 
 
@@ -47,8 +51,7 @@ def jupyter(
 
 @pytest.fixture(scope="module")
 def project(studio: LabelStudioClient) -> int:
-    label_config = '<View><Text name="t" value="$text"/></View>'
-    made = studio.post("api/projects/", json={"title": "Limits", "label_config": label_config})
+    made = studio.post("api/projects/", json={"title": "Limits", "label_config": CONFIG})
     assert made.status_code == 201, made.text
     number: int = made.json()["id"]
     return number
@@ -61,20 +64,33 @@ def inside() -> Iterator[tuple[int, list[str]]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
+            if self.path == REDIRECT:
+                self.send_response(302)
+                self.send_header("Location", f"http://127.0.0.1:{port}/data.json")
+            else:
+                asked.append(self.path)
+                self.send_response(200)
             self.end_headers()
             self.wfile.write(b'[{"text": "secret"}]')
 
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port, asked
-        server.shutdown()
-        thread.join()
+    class Server6(ThreadingHTTPServer):
+        address_family = socket.AF_INET6
+
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(ThreadingHTTPServer(("0.0.0.0", 0), Handler))]
+        port = servers[0].server_port
+        with contextlib.suppress(OSError):  # a machine without IPv6
+            servers.append(stack.enter_context(Server6(("::1", port), Handler)))
+        threads = [threading.Thread(target=server.serve_forever) for server in servers]
+        for thread in threads:
+            thread.start()
+        yield port, asked
+        for server, thread in zip(servers, threads, strict=True):
+            server.shutdown()
+            thread.join()
 
 
 def accounts(data_directory: Path) -> list[str]:
@@ -108,6 +124,7 @@ def test_nobody_signs_up(
         "http://0.0.0.0:PORT/data.json",
         "http://127.1:PORT/data.json",
         "http://[::ffff:127.0.0.1]:PORT/data.json",
+        "http://[::1]:PORT/data.json",
         "http://2130706433:PORT/data.json",
         "file:///etc/passwd",
     ],
@@ -121,6 +138,31 @@ def test_addresses_of_this_machine_and_of_its_cloud_are_not_imported(
     assert 400 <= refused.status_code < 500, refused.text
     assert asked == []
     assert studio.get(f"api/projects/{project}").json()["task_number"] == 0
+
+
+def test_a_redirect_from_an_address_that_may_be_imported_leads_to_none_that_may_not(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    new_data_dir: Callable[[], Path],
+    inside: tuple[int, list[str]],
+) -> None:
+    """Another address of the loopback is let in for it: there is no other that answers offline."""
+    port, asked = inside
+    let_in = {"USE_DEFAULT_BANNED_SUBNETS": "false", "USER_ADDITIONAL_BANNED_SUBNETS": "127.0.0.1"}
+    jupyter = jupyter_lab(config={"data_dir": str(new_data_dir()), "environment": let_in})
+    studio = label_studio_client(jupyter)
+    studio.wait_ready()
+    made = studio.post("api/projects/", json={"title": "Limits", "label_config": CONFIG})
+    where = f"api/projects/{made.json()['id']}/import"
+
+    def imported(path: str) -> int:
+        data = {"url": f"http://127.0.0.2:{port}{path}"}
+        return studio.post(where, data=data, timeout=30).status_code
+
+    assert 400 <= imported(REDIRECT) < 500
+    assert asked == []
+    assert imported("/data.json") == 201
+    assert asked == ["/data.json"]
 
 
 @pytest.fixture(scope="module")
