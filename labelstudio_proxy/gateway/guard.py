@@ -55,7 +55,9 @@ def refusal(method: str, path: str, headers: Mapping[str, str], origins: Origins
         anyone = origins.allow_origin == "*" and site in {"cross-site", "same-site"}
         if not anyone or method in SAFE_METHODS or has_token(headers):
             return None
-    if method in SAFE_METHODS:
+    # Any page may open a WebSocket, and a browser tells who does by its Origin alone.
+    is_websocket = "websocket" in headers.get("Upgrade", "").lower()
+    if method in SAFE_METHODS and not is_websocket:
         # What a navigation to a page shows stays with its reader; images, frames and scripts of
         # other sites have no business here.
         shows = headers.get(MODE) == "navigate" and not API.match(path)
@@ -69,7 +71,7 @@ def refusal(method: str, path: str, headers: Mapping[str, str], origins: Origins
     if has_token(headers):
         return None
     return (
-        "It changes something, but has neither an Origin header (as a browser sends it) nor "
+        "It changes something, or opens a WebSocket, but has neither an Origin header (as a browser sends it) nor "
         "Jupyter's token in an Authorization header (as a program sends it)."
     )
 

@@ -77,6 +77,14 @@ def test_reading_passes_but_not_as_a_part_of_another_site() -> None:
     assert refusal("GET", "/projects", headers(image), NONE)
 
 
+def test_a_websocket_tells_who_opens_it() -> None:
+    websocket = {"Upgrade": "WebSocket", "Cookie": "a=b"}
+    for sent in ({}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert refusal("GET", "/projects", headers(websocket, sent), NONE)
+    for sent in (TOKEN, {"Origin": "https://hub.example:8000"}):
+        assert refusal("GET", "/projects", headers(websocket, sent), NONE) is None
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("more", [{}, {"Sec-Fetch-User": "?1"}, {"Sec-Fetch-Dest": "iframe"}])
 def test_another_site_leads_to_pages_but_not_into_the_api(site: str, more: dict[str, str]) -> None:
