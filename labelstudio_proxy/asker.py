@@ -26,7 +26,8 @@ def is_prefetch(headers: Mapping[str, str]) -> bool:
 
 def is_program(headers: Mapping[str, str]) -> bool:
     """Whether it is no browser that asks, but a program that shows Jupyter's token."""
-    return headers.get(MODE) is None and headers.get(SITE) is None and has_token(headers)
+    # Node's fetch tells a mode, as browsers do, and nothing else of what they tell.
+    return headers.get(SITE) is None and headers.get(DEST) is None and has_token(headers)
 
 
 def has_token(headers: Mapping[str, str]) -> bool:

@@ -40,6 +40,7 @@ CONNECT_POLL_SECONDS = 0.1
 READY_SECONDS = 3.0  # simpervisor waits 5 s for an answer
 READY_POLL_SECONDS = 0.02
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+GIVEN_UP = 408  # the gateway's answer where a body does not come
 HOP_BY_HOP = (
     *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),
     *("Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"),
@@ -110,6 +111,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     _chunks: asyncio.Queue[bytes | None]
     _asked: asyncio.Task[aiohttp.ClientResponse] | None = None
+    _giving_up: asyncio.Task[None] | None = None
+    _is_whole = False
     _asset: AssetAnswer | None = None
     _is_persons = False
 
@@ -129,6 +132,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             return
         self._chunks = asyncio.Queue(WAITING_CHUNKS)
         self._asked = asyncio.create_task(self._ask())
+        self._asked.add_done_callback(self._look_for_a_stall)
 
     async def data_received(self, chunk: bytes) -> None:
         """Hand a chunk of the body on; waits while the gateway is slower than the browser."""
@@ -141,6 +145,10 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             await self._give_asset(self._asset)
             return
         assert self._asked is not None, "prepare() comes first"
+        self._is_whole = True
+        if self._giving_up is not None:
+            await asyncio.wait([self._giving_up])
+            return
         await self._hand_on(None)
         await asyncio.wait([self._asked])
         if self._asked.cancelled():  # the browser has gone
@@ -163,6 +171,19 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             self._asked.cancel()
             if self._asked.done() and not self._asked.cancelled() and not self._asked.exception():
                 self._asked.result().close()
+
+    def _look_for_a_stall(self, asked: asyncio.Task[aiohttp.ClientResponse]) -> None:
+        """Answer for a body that has stalled: Tornado would wait for its end."""
+        if asked.cancelled() or asked.exception() or self._is_whole:
+            return
+        if asked.result().status == GIVEN_UP:
+            self._giving_up = asyncio.create_task(self._give_up(asked.result()))
+
+    async def _give_up(self, answer: aiohttp.ClientResponse) -> None:
+        with contextlib.closing(answer):
+            await self._give(answer)
+        if not self._finished:
+            self.finish()  # which closes the connection, since the rest may still come
 
     def _note_activity(self) -> None:
         """Tell Jupyter, and note for the metrics, that somebody works with Label Studio."""

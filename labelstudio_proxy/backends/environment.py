@@ -39,6 +39,8 @@ HARDENED = {
     # Only whoever comes through Jupyter gets in.
     "DISABLE_SIGNUP_WITHOUT_LINK": "true",
     "CORS_ALLOW_ALL_ORIGINS": "false",
+    # No import, storage or webhook reaches this machine or its cloud, whatever the version's default.
+    "SSRF_PROTECTION_ENABLED": "true",
     # Nothing is sent elsewhere, and a start does not wait for the internet.
     "LATEST_VERSION_CHECK": "false",
     "COLLECT_ANALYTICS": "false",

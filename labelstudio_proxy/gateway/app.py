@@ -26,6 +26,7 @@ from ..upstream import open_session
 from . import guard, heap
 from .answers import json_answer, redirect
 from .assets import Assets, concerns
+from .body import STALL_SECONDS, Stalled
 from .identity import Identity, establish, explain_refusal
 from .idle import Idle
 from .local_files import SERVED, leads_out
@@ -117,7 +118,7 @@ class Gateway:
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         plain = unquote(path.partition("?")[0])
-        reason = guard.refusal(request.method, request.headers, self._place.origins)
+        reason = guard.refusal(request.method, plain, request.headers, self._place.origins)
         if reason is not None:
             logger.warning(
                 "Label Studio (%s): refused a %s request. %s",
@@ -209,6 +210,8 @@ class Gateway:
             return self._notice(request, problem)
         except Problem as problem:
             return self._notice(request, problem)
+        except Stalled:
+            return self._given_up(request)
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             if request.transport is None or request.transport.is_closing():
                 raise  # it is the browser that has gone
@@ -279,6 +282,20 @@ class Gateway:
             return json_answer(snapshot, 503, {"Retry-After": str(RETRY_SECONDS)})
         snapshot["may_start"] = guard.may_ask_to_start(method, headers)
         return self._page(render_start_page(snapshot, self._place.prefix))
+
+    def _given_up(self, request: web.BaseRequest) -> web.StreamResponse:
+        logger.warning(
+            "Label Studio (%s): gave up a %s request whose body has stalled",
+            self._directory.path,
+            request.method,
+        )
+        detail = (
+            f"Nothing of this request's body has come for {STALL_SECONDS:.0f} seconds, so it was "
+            "given up. The connection may have been lost on the way. Send it once more."
+        )
+        response = json_answer({"detail": detail}, 408)
+        response.force_close()
+        return response
 
     def _notice(self, request: web.BaseRequest, problem: Problem) -> web.StreamResponse:
         if not is_navigation(request.method, request.headers):

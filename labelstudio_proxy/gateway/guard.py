@@ -23,6 +23,10 @@ from ..asker import (
     is_program,
 )
 
+# Label Studio's API acts even where it is only asked: an export writes files, for example. Its
+# pages change nothing.
+API = re.compile(r"/+api(/|$)")
+
 
 @dataclass(frozen=True)
 class Origins:
@@ -38,8 +42,11 @@ class Origins:
         return bool(self.allow_origin_pat) and bool(re.match(self.allow_origin_pat, origin))
 
 
-def refusal(method: str, headers: Mapping[str, str], origins: Origins) -> str | None:
-    """Why this request is refused, as a sentence; None: it is not."""
+def refusal(method: str, path: str, headers: Mapping[str, str], origins: Origins) -> str | None:
+    """Why this request is refused, as a sentence; None: it is not.
+
+    `path`: decoded, without the prefix and the query.
+    """
     site = headers.get(SITE)
     origin = headers.get("Origin")
     if origin is not None and origin != "null" and origins.admit(origin):
@@ -48,10 +55,13 @@ def refusal(method: str, headers: Mapping[str, str], origins: Origins) -> str | 
         anyone = origins.allow_origin == "*" and site in {"cross-site", "same-site"}
         if not anyone or method in SAFE_METHODS or has_token(headers):
             return None
-    if method in SAFE_METHODS:
-        # What a navigation shows stays with its reader; images, frames and scripts of other
-        # sites have no business here.
-        if site in {"cross-site", "same-site"} and headers.get(MODE) != "navigate":
+    # Any page may open a WebSocket, and a browser tells who does by its Origin alone.
+    is_websocket = "websocket" in headers.get("Upgrade", "").lower()
+    if method in SAFE_METHODS and not is_websocket:
+        # What a navigation to a page shows stays with its reader; images, frames and scripts of
+        # other sites have no business here.
+        shows = headers.get(MODE) == "navigate" and not API.match(path)
+        if site in {"cross-site", "same-site"} and not shows:
             return "It comes from another site."
         return None
     if site is not None:
@@ -61,7 +71,7 @@ def refusal(method: str, headers: Mapping[str, str], origins: Origins) -> str | 
     if has_token(headers):
         return None
     return (
-        "It changes something, but has neither an Origin header (as a browser sends it) nor "
+        "It changes something, or opens a WebSocket, but has neither an Origin header (as a browser sends it) nor "
         "Jupyter's token in an Authorization header (as a program sends it)."
     )
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import IO
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -18,6 +16,7 @@ from yarl import URL
 
 from ..codings import FAST, IDENTITY, pack, packable
 from ..upstream import HOST, Endpoint, url_of
+from .body import body_of
 from .headers import (
     DATA_POLICY,
     content_type,
@@ -31,9 +30,6 @@ from .identity import Identity
 from .mapping import KINDS, MappingFailed, begin, map_beside, mapped
 from .packing import change_headers, coding_of, packed, weak
 from .redirects import mapped_location
-
-CHUNK_BYTES = 256 * 1024
-SPOOL_BYTES = 1024 * 1024
 
 # What people upload or link to, and what programs ask for: never a page, whatever its type.
 DATA = re.compile(
@@ -70,10 +66,11 @@ async def forward(
     """Send `request` on, as a request for `path` (encoded, with its query), and its answer back.
 
     `failed` is called where Label Studio says that it has failed; it may raise Problem, which is told
-    then in the place of what Label Studio says. `scripts`: more of the gateway's own for a page. Raises Refused, and aiohttp.ClientError where Label Studio cannot be reached.
+    then in the place of what Label Studio says. `scripts`: more of the gateway's own
+    for a page. Raises Refused, Stalled, and aiohttp.ClientError where Label Studio cannot be reached.
     """
     path = without_token(path)
-    async with _body(request) as body:
+    async with body_of(request) as body:
         authorization = upstream.identity.authorization(has_body=body.data is not None)
         headers = request_headers(decoded(request.raw_headers), authorization, HOST)
         if body.length is not None:
@@ -173,35 +170,3 @@ def _answer_in_kind(request: web.BaseRequest, headers: CIMultiDict[str]) -> None
     etag = headers.get("ETag", "")
     if etag and weak(etag) in request.headers.get("If-None-Match", ""):
         headers["ETag"] = weak(etag)
-
-
-@dataclass(frozen=True)
-class _Body:
-    """The body of a request, with a length, which Label Studio's server needs."""
-
-    length: int | None = None
-    data: AsyncIterator[bytes] | None = None
-
-
-@asynccontextmanager
-async def _body(request: web.BaseRequest) -> AsyncIterator[_Body]:
-    length = request.content_length
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    if not request.body_exists or length == 0:
-        yield _Body()
-    elif length is not None:
-        yield _Body(length, request.content.iter_chunked(CHUNK_BYTES))
-    else:
-        # Sent in chunks, by a program: WSGI knows no body without a length.
-        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
-            async for chunk in request.content.iter_chunked(CHUNK_BYTES):
-                spool.write(chunk)
-            length = spool.tell()
-            spool.seek(0)
-            yield _Body(length, _replay(spool))
-
-
-async def _replay(spool: IO[bytes]) -> AsyncIterator[bytes]:
-    while chunk := spool.read(CHUNK_BYTES):
-        yield chunk

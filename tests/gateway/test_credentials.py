@@ -720,6 +720,19 @@ def test_link_from_another_site_opens_a_page(ready: Gateway) -> None:
     assert back.status == 200
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", ["/api/projects/1/export", "/%61pi/projects/1/export", "//api/x"])
+def test_link_from_another_site_does_not_lead_into_the_api(
+    ready: Gateway, site: str, path: str
+) -> None:
+    before = ready.ask("GET", "/-/seen").json()
+    for more in ([], [("Sec-Fetch-User", "?1")]):
+        link = [*NAVIGATE, ("Sec-Fetch-Site", site), *more]
+        assert ready.ask("GET", path, link).status == 403
+    assert ready.ask("GET", "/-/seen").json() == before
+    assert ready.ask("GET", path, [*NAVIGATE, ("Sec-Fetch-Site", "none")]).status == 200
+
+
 @pytest.mark.parametrize("command", ["start", "stop", "restart"])
 def test_label_studio_is_stopped_and_started_only_from_here(ready: Gateway, command: str) -> None:
     for headers in (
@@ -761,6 +774,7 @@ COOKIE = ("Cookie", "username-hub-example=x")
         pytest.param("GET", typed(USER, site="same-site"), id="link of the hub's site, clicked"),
         pytest.param("GET", [PROGRAM], id="program that reads"),
         pytest.param("POST", [PROGRAM], id="program that writes"),
+        pytest.param("GET", [("Sec-Fetch-Mode", "cors"), PROGRAM], id="fetch of Node.js"),
         pytest.param(
             "GET", [("Authorization", "Bearer x"), COOKIE], id="program with a cookie, too"
         ),

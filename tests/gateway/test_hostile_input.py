@@ -14,12 +14,26 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.gateway import HOST, PROGRAM, Gateway, add_account, head, read_answer
+from support.gateway import (
+    HOST,
+    IMPATIENT,
+    PROGRAM,
+    STALL_SECONDS,
+    Arrived,
+    Gateway,
+    add_account,
+    head,
+    read_answer,
+)
+from support.label_studio import EXECUTABLE
 from support.processes import wait_for
 
 IDLE = 10_000
 # that a process may have open, unless it asks for more
 USUAL_FILES = 1024
+JSON = ("Content-Type", "application/json")
+# of Label Studio's server
+THREADS = 8
 # What a gateway may need beyond what it needs at rest, whatever it is sent.
 MEGABYTES = 100
 
@@ -159,17 +173,77 @@ def test_malformed_json_is_label_studios_to_judge_and_no_command_is(
     assert gateway.ask("POST", "/_proxy/nothing", [PROGRAM], body).status == 404
 
 
-def test_bodies_that_do_not_come_hold_nobody_up(gateway: Gateway) -> None:
-    length = ("Content-Length", "1000000")
+LENGTH = ("Content-Length", "1000000")
+
+
+def begin(
+    stack: contextlib.ExitStack, gateway: Gateway, target: str, header: tuple[str, str] = LENGTH
+) -> socket.socket:
+    """A request whose body has begun, and no more."""
+    sock = stack.enter_context(gateway.connection())
+    body = b"5\r\nbegin\r\n" if header[0] == "Transfer-Encoding" else b"begin"
+    sock.sendall(head("POST", target, [PROGRAM, JSON, header]) + body)
+    return sock
+
+
+def test_bodies_that_do_not_come_hold_the_gateway_up_for_nobody(gateway: Gateway) -> None:
+    """The echo has a thread for each request; what holds for Label Studio's eight is below."""
     with contextlib.ExitStack() as stack:
-        # as many as Label Studio's server has threads, and more
         for _ in range(50):
-            sock = stack.enter_context(gateway.connection())
-            sock.sendall(head("POST", "/_proxy/start", [PROGRAM, length]) + b"begin")
-        for _ in range(50):
-            sock = stack.enter_context(gateway.connection())
-            sock.sendall(head("POST", "/api/projects/1/import", [PROGRAM, length]) + b"begin")
+            begin(stack, gateway, "/_proxy/start")
+            begin(stack, gateway, "/api/projects/1/import")
         assert gateway.arrived("GET", "/api/projects").method == "GET"
+
+
+@pytest.fixture(scope="module")
+def impatient(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
+    """One that gives up a stalled body soon, before the echo."""
+    data_dir = new_data_dir()
+    add_account(data_dir, "ada@localhost")
+    server = Gateway(data_dir, env=IMPATIENT)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("header", [LENGTH, ("Transfer-Encoding", "chunked")], ids=lambda h: h[0])
+def test_a_body_that_stalls_is_given_up(impatient: Gateway, header: tuple[str, str]) -> None:
+    with contextlib.ExitStack() as stack:
+        refused = read_answer(begin(stack, impatient, "/api/x", header), "POST")
+    assert refused.status == 408
+    assert "Send it once more" in refused.json()["detail"]
+    assert impatient.state() == "ready"
+
+
+def test_a_body_that_comes_slowly_is_left_alone(impatient: Gateway) -> None:
+    sent = b"begin, and so on"
+    with contextlib.ExitStack() as stack:
+        length = ("Content-Length", str(len(sent)))
+        sock = begin(stack, impatient, "/api/x", length)
+        for byte in sent[len(b"begin") :]:
+            readable, _, _ = select.select([sock], [], [], STALL_SECONDS / 4)
+            assert not readable
+            sock.sendall(bytes([byte]))
+        assert Arrived.of(read_answer(sock, "POST")).body == sent
+
+
+def test_uploads_that_stall_leave_label_studios_threads_to_others(
+    new_data_dir: Callable[[], Path],
+) -> None:
+    gateway = Gateway(new_data_dir(), settings={"label_studio": str(EXECUTABLE)}, env=IMPATIENT)
+    try:
+        gateway.start()
+        with contextlib.ExitStack() as stack:
+            stalled = [begin(stack, gateway, "/api/projects/") for _ in range(3 * THREADS)]
+            for _ in range(THREADS):
+                assert gateway.ask("GET", "/api/projects", [PROGRAM]).status == 200
+            assert {read_answer(sock, "POST").status for sock in stalled} == {408}
+        made = gateway.ask("POST", "/api/projects/", [PROGRAM, JSON], b'{"title": "After"}')
+        assert made.status == 201
+    finally:
+        gateway.stop()
 
 
 def test_ten_thousand_idle_connections_hold_nobody_up(gateway: Gateway) -> None:

@@ -173,7 +173,7 @@ def test_a_cookie_from_elsewhere_starts_nothing(
     assert stopped.state()["state"] == "stopped"
 
 
-# A browser sends an Origin with every WebSocket, and it is Jupyter that looks at it.
+# A browser sends an Origin with every WebSocket, and Jupyter looks at it first.
 @pytest.mark.parametrize("headers", [each for each in STRANGERS if each.id not in UNLIKE])
 def test_a_websocket_from_elsewhere_reaches_nothing(
     jupyter: JupyterLab,
@@ -184,6 +184,23 @@ def test_a_websocket_from_elsewhere_reaches_nothing(
     before = ready.get("-/seen").json()
     sent = [cookie, *filled(headers, jupyter), *WEBSOCKET]
     assert ask(jupyter, "GET", "api/projects", sent).status == 403
+    assert ready.get("-/seen").json() == before
+
+
+# Jupyter lets these through: a program sends no Origin, and Sec-Fetch-Site it does not know.
+@pytest.mark.parametrize("headers", [each for each in STRANGERS if each.id in UNLIKE])
+def test_a_websocket_that_jupyter_lets_through_reaches_nothing_either(
+    jupyter: JupyterLab,
+    ready: LabelStudioClient,
+    cookie: tuple[str, str],
+    headers: list[tuple[str, str]],
+) -> None:
+    before = ready.get("-/seen").json()
+    sent = [("Host", f"127.0.0.1:{jupyter.port}"), cookie, *filled(headers, jupyter), *WEBSOCKET]
+    with socket.create_connection(("127.0.0.1", jupyter.port), 60) as sock:
+        sock.sendall(head("GET", f"{jupyter.prefix}api/projects", sent))
+        while sock.recv(4096):  # until Jupyter closes what the gateway has refused
+            pass
     assert ready.get("-/seen").json() == before
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.gateway import read_answer
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio_socket import LabelStudioSocket
 
 SECRET = b"secret of another folder"
+CONFIG = '<View><Text name="t" value="$text"/></View>'
+REDIRECT = "/redirect.json"
 PICTURE = b"picture of the notebook's"
 
 
@@ -47,8 +53,7 @@ def jupyter(
 
 @pytest.fixture(scope="module")
 def project(studio: LabelStudioClient) -> int:
-    label_config = '<View><Text name="t" value="$text"/></View>'
-    made = studio.post("api/projects/", json={"title": "Limits", "label_config": label_config})
+    made = studio.post("api/projects/", json={"title": "Limits", "label_config": CONFIG})
     assert made.status_code == 201, made.text
     number: int = made.json()["id"]
     return number
@@ -61,20 +66,33 @@ def inside() -> Iterator[tuple[int, list[str]]]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
+            if self.path == REDIRECT:
+                self.send_response(302)
+                self.send_header("Location", f"http://127.0.0.1:{port}/data.json")
+            else:
+                asked.append(self.path)
+                self.send_response(200)
             self.end_headers()
             self.wfile.write(b'[{"text": "secret"}]')
 
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port, asked
-        server.shutdown()
-        thread.join()
+    class Server6(ThreadingHTTPServer):
+        address_family = socket.AF_INET6
+
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(ThreadingHTTPServer(("0.0.0.0", 0), Handler))]
+        port = servers[0].server_port
+        with contextlib.suppress(OSError):  # a machine without IPv6
+            servers.append(stack.enter_context(Server6(("::1", port), Handler)))
+        threads = [threading.Thread(target=server.serve_forever) for server in servers]
+        for thread in threads:
+            thread.start()
+        yield port, asked
+        for server, thread in zip(servers, threads, strict=True):
+            server.shutdown()
+            thread.join()
 
 
 def accounts(data_directory: Path) -> list[str]:
@@ -108,6 +126,7 @@ def test_nobody_signs_up(
         "http://0.0.0.0:PORT/data.json",
         "http://127.1:PORT/data.json",
         "http://[::ffff:127.0.0.1]:PORT/data.json",
+        "http://[::1]:PORT/data.json",
         "http://2130706433:PORT/data.json",
         "file:///etc/passwd",
     ],
@@ -121,6 +140,31 @@ def test_addresses_of_this_machine_and_of_its_cloud_are_not_imported(
     assert 400 <= refused.status_code < 500, refused.text
     assert asked == []
     assert studio.get(f"api/projects/{project}").json()["task_number"] == 0
+
+
+def test_a_redirect_from_an_address_that_may_be_imported_leads_to_none_that_may_not(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    new_data_dir: Callable[[], Path],
+    inside: tuple[int, list[str]],
+) -> None:
+    """Another address of the loopback is let in for it: there is no other that answers offline."""
+    port, asked = inside
+    let_in = {"USE_DEFAULT_BANNED_SUBNETS": "false", "USER_ADDITIONAL_BANNED_SUBNETS": "127.0.0.1"}
+    jupyter = jupyter_lab(config={"data_dir": str(new_data_dir()), "environment": let_in})
+    studio = label_studio_client(jupyter)
+    studio.wait_ready()
+    made = studio.post("api/projects/", json={"title": "Limits", "label_config": CONFIG})
+    where = f"api/projects/{made.json()['id']}/import"
+
+    def imported(path: str) -> int:
+        data = {"url": f"http://127.0.0.2:{port}{path}"}
+        return studio.post(where, data=data, timeout=30).status_code
+
+    assert 400 <= imported(REDIRECT) < 500
+    assert asked == []
+    assert imported("/data.json") == 201
+    assert asked == ["/data.json"]
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +221,73 @@ def test_a_storage_outside_of_it_cannot_be_made(
     folder = str(files_root / path)
     made = studio.post("api/storages/localfiles", json={"project": project, "path": folder})
     assert made.status_code == 400, made.text
+
+
+# ---- requests that are none, at Jupyter's own port
+
+
+def raw(jupyter: JupyterLab, method: str, path: str, *lines: str, body: bytes = b"") -> int:
+    """The status of the answer to exactly these lines, with Jupyter's token; 0: hung up."""
+    sent = [f"{method} {jupyter.base_url}{path} HTTP/1.1", f"Host: 127.0.0.1:{jupyter.port}"]
+    sent += [f"Authorization: token {jupyter.token}", *lines, "", ""]
+    with contextlib.closing(socket.create_connection(("127.0.0.1", jupyter.port), 60)) as sock:
+        try:
+            sock.sendall("\r\n".join(sent).encode() + body)
+            return read_answer(sock, method).status
+        except (ConnectionError, HTTPException):
+            return 0
+
+
+BOTH = ("Content-Length: 4", "Transfer-Encoding: chunked")
+SMUGGLED = b"0\r\n\r\nDELETE /api/projects HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        pytest.param([f"X-Long: {'y' * 1024 * 1024}"], b"", id="1 MB header"),
+        pytest.param([f"X-{'y' * 1024 * 1024}: x"], b"", id="1 MB name"),
+        pytest.param([f"X-{n}: {'y' * 1000}" for n in range(1000)], b"", id="1 MB of headers"),
+        pytest.param(BOTH, SMUGGLED, id="both lengths"),
+        pytest.param(BOTH[::-1], SMUGGLED, id="both lengths, turned"),
+        pytest.param(["Content-Length: 4", "Content-Length: 5"], b"body", id="two lengths"),
+        pytest.param(["Content-Length: 4", "X-A: b", " folded"], b"body", id="obs-fold"),
+        pytest.param(["Content-Length : 4"], b"body", id="space before the colon"),
+    ],
+)
+@pytest.mark.parametrize("path", ["labelstudio/api/projects/", "labelstudio/_proxy/stop"])
+def test_what_is_no_request_is_refused_on_its_way(
+    studio: LabelStudioClient, jupyter: JupyterLab, path: str, lines: Sequence[str], body: bytes
+) -> None:
+    before = studio.get("api/projects").json()["count"]
+    status = raw(jupyter, "POST", path, *lines, body=body)
+    assert status == 0 or 400 <= status < 500
+    assert jupyter.get("api/status").status_code == 200
+    assert studio.state()["state"] == "ready"
+    assert studio.get("api/projects").json()["count"] == before
+
+
+MALFORMED = [b"{", b"[" * 100, b"\xff\xfe", b'{"title": ', b"\0" * 100, b"null", b"[]"]
+AS_JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body[:10]))
+def test_malformed_json_is_refused(
+    studio: LabelStudioClient, jupyter: JupyterLab, body: bytes
+) -> None:
+    refused = studio.post("api/projects/", data=body, headers=AS_JSON)
+    assert 400 <= refused.status_code < 500, refused.text
+    # these take no body that could be malformed
+    for answer in (
+        jupyter.post("api/labelstudio/start", data=body, headers=AS_JSON),
+        studio.post("_proxy/start", data=body, headers=AS_JSON),
+    ):
+        assert answer.status_code == 202, answer.text
+    assert studio.state()["state"] == "ready"
+
+
+def test_json_that_is_nested_too_deep_ends_nothing(studio: LabelStudioClient) -> None:
+    """Label Studio itself says 500 for what Python's parser gives up."""
+    assert studio.post("api/projects/", data=b"[" * 100_000, headers=AS_JSON).status_code >= 400
+    assert studio.get("api/projects").status_code == 200
+    assert studio.state()["state"] == "ready"

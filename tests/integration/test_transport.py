@@ -15,7 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from support.gateway import ECHO, Arrived, add_account, answer, script
+from support.gateway import (
+    ECHO,
+    IMPATIENT,
+    Arrived,
+    add_account,
+    answer,
+    head,
+    read_answer,
+    script,
+)
 from support.gateway import Answer as Raw
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import pids_that_mention, wait_for
@@ -36,6 +45,7 @@ def jupyter(
     lab = module_jupyter_lab(
         base_url="/user/a%40b.c/",
         config={"data_dir": str(data_dir), "label_studio": str(echo)},
+        env=IMPATIENT,
     )
     label_studio_client(lab).wait_ready()
     return lab
@@ -161,6 +171,24 @@ def test_an_upload_that_is_refused_early_is_answered(jupyter: JupyterLab) -> Non
     sent = {"Origin": "https://evil.example", "Sec_Fetch_Site": "cross-site"}
     body = bytes(5 * 1024 * 1024)
     assert request(jupyter, "POST", "/api/projects/1/import", body, **sent).status == 403
+
+
+def test_an_upload_that_stalls_is_answered_and_held_no_longer(jupyter: JupyterLab) -> None:
+    before = connections(jupyter)
+    with socket.create_connection(("127.0.0.1", jupyter.port), 60) as sock:
+        sent = [
+            ("Host", f"127.0.0.1:{jupyter.port}"),
+            ("Authorization", f"token {jupyter.token}"),
+            ("Content-Length", "1000000"),
+        ]
+        sock.sendall(head("POST", f"{jupyter.prefix}api/projects/1/import", sent) + b"begin")
+        refused = read_answer(sock, "POST")
+        assert refused.status == 408
+        assert "Send it once more" in refused.json()["detail"]
+        assert sock.recv(1) == b""  # the rest is not waited for
+    wait_for(lambda: connections(jupyter) <= before, what="the connections to be closed")
+    assert "Traceback" not in jupyter.log.read_text()
+    assert request(jupyter, "GET", "/after").status == 200
 
 
 def test_ranges_and_conditions_pass(jupyter: JupyterLab) -> None:

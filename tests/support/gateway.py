@@ -29,6 +29,12 @@ HOST = "hub.example"
 # a program's, in the place of Jupyter's own
 TOKEN = "jupyter-token-5f2c"
 PROGRAM = ("Authorization", f"token {TOKEN}")
+# an environment in which a body that has stalled is given up after so many seconds
+STALL_SECONDS = 2.0
+IMPATIENT = {
+    "PYTHONPATH": str(Path(__file__).with_name("impatient")),
+    "STALL_SECONDS": str(STALL_SECONDS),
+}
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,8 @@ class Gateway:
                 sock.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
             if chunks is not None:
                 sock.sendall(b"0\r\n\r\n")
-            sock.sendall(body or b"")
+            if body:
+                sock.sendall(body)
             return read_answer(sock, method)
 
     def arrived(

@@ -20,6 +20,8 @@ PROGRAM = {"Authorization": "token 123"}
         ("GET", "/projects", NAVIGATION | {"Sec-Purpose": "prefetch;prerender"}, False),
         ("GET", "/api/projects", PROGRAM, True),
         ("HEAD", "/api/projects", PROGRAM, True),
+        ("GET", "/api/projects", PROGRAM | {"Sec-Fetch-Mode": "cors"}, True),  # Node.js
+        ("GET", "/api/projects", {"Sec-Fetch-Mode": "cors"}, False),
         ("GET", "/api/dm/project?interaction=timer", PAGE, False),
         ("GET", "/api/dm/project?interaction=timer", {}, False),
         ("GET", "/api/projects", PAGE | PROGRAM, False),

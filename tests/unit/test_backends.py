@@ -57,6 +57,14 @@ def test_nothing_calls_out_and_nobody_signs_up() -> None:
     assert made["CORS_ALLOW_ALL_ORIGINS"] == "false"
 
 
+def test_addresses_of_this_machine_are_refused_unless_the_user_says_else() -> None:
+    inherited = {"SSRF_PROTECTION_ENABLED": "false", "LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "0"}
+    made = environment(inherited)
+    assert [made[name] for name in made if "SSRF" in name] == ["true"]
+    made = environment(extra={"LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "false"})
+    assert [made[name] for name in made if "SSRF" in name] == ["false"]
+
+
 def test_local_files_are_the_files_roots() -> None:
     assert environment()["LOCAL_FILES_SERVING_ENABLED"] == "false"
     made = environment(files_root=Path("/notebooks"))

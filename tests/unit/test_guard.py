@@ -38,7 +38,7 @@ def headers(*parts: dict[str, str]) -> CIMultiDict[str]:
     ],
 )
 def test_a_change_that_its_owner_wants_passes(method: str, sent: dict[str, str]) -> None:
-    assert refusal(method, headers(sent), NONE) is None
+    assert refusal(method, "/projects", headers(sent), NONE) is None
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND"])
@@ -64,27 +64,57 @@ def test_a_change_that_its_owner_wants_passes(method: str, sent: dict[str, str])
 def test_a_change_that_another_site_could_have_sent_is_refused(
     method: str, sent: dict[str, str]
 ) -> None:
-    assert refusal(method, headers(sent), NONE)
+    assert refusal(method, "/projects", headers(sent), NONE)
 
 
 def test_reading_passes_but_not_as_a_part_of_another_site() -> None:
-    assert refusal("GET", headers(), NONE) is None
-    assert refusal("GET", headers(NAVIGATION, {"Sec-Fetch-Site": "cross-site"}), NONE) is None
+    assert refusal("GET", "/projects", headers(), NONE) is None
+    assert (
+        refusal("GET", "/projects", headers(NAVIGATION, {"Sec-Fetch-Site": "cross-site"}), NONE)
+        is None
+    )
     image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
-    assert refusal("GET", headers(image), NONE)
+    assert refusal("GET", "/projects", headers(image), NONE)
+
+
+def test_a_websocket_tells_who_opens_it() -> None:
+    websocket = {"Upgrade": "WebSocket", "Cookie": "a=b"}
+    for sent in ({}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert refusal("GET", "/projects", headers(websocket, sent), NONE)
+    for sent in (TOKEN, {"Origin": "https://hub.example:8000"}):
+        assert refusal("GET", "/projects", headers(websocket, sent), NONE) is None
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("more", [{}, {"Sec-Fetch-User": "?1"}, {"Sec-Fetch-Dest": "iframe"}])
+def test_another_site_leads_to_pages_but_not_into_the_api(site: str, more: dict[str, str]) -> None:
+    sent = headers(NAVIGATION, {"Sec-Fetch-Site": site}, more)
+    for path in ("/", "/projects/1/data", "/data/upload/1/a.png", "/apis", "/user/api/"):
+        assert refusal("GET", path, sent, NONE) is None
+    for path in ("/api/projects/1/export", "/api/", "/api", "//api/projects"):
+        assert refusal("GET", path, sent, NONE)
+    for own in ("same-origin", "none"):
+        typed = headers(NAVIGATION, {"Sec-Fetch-Site": own}, more)
+        assert refusal("GET", "/api/projects/1/export", typed, NONE) is None
 
 
 def test_origins_that_jupyter_admits_pass() -> None:
     sent = headers({"Sec-Fetch-Site": "cross-site", "Origin": "https://portal.example"})
-    assert refusal("POST", sent, Origins("https://portal.example")) is None
-    assert refusal("POST", sent, Origins(allow_origin_pat=r"https://[a-z]+\.example$")) is None
-    assert refusal("POST", sent, Origins("https://other.example", r"https://x")) is not None
+    assert refusal("POST", "/projects", sent, Origins("https://portal.example")) is None
+    assert (
+        refusal("POST", "/projects", sent, Origins(allow_origin_pat=r"https://[a-z]+\.example$"))
+        is None
+    )
+    assert (
+        refusal("POST", "/projects", sent, Origins("https://other.example", r"https://x"))
+        is not None
+    )
     cookie = headers({"Sec-Fetch-Site": "cross-site", "Origin": "https://any.example"})
-    assert refusal("POST", cookie, Origins("*")) is not None
+    assert refusal("POST", "/projects", cookie, Origins("*")) is not None
     token = headers({"Sec-Fetch-Site": "cross-site", "Origin": "https://any.example"}, TOKEN)
-    assert refusal("POST", token, Origins("*")) is None
+    assert refusal("POST", "/projects", token, Origins("*")) is None
     null = headers({"Sec-Fetch-Site": "cross-site", "Origin": "null"})
-    assert refusal("POST", null, Origins("*")) is not None
+    assert refusal("POST", "/projects", null, Origins("*")) is not None
 
 
 @pytest.mark.parametrize(
@@ -95,6 +125,7 @@ def test_origins_that_jupyter_admits_pass() -> None:
         NAVIGATION | {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-User": "?1"},
         NAVIGATION | {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe"},
         TOKEN,
+        TOKEN | {"Sec-Fetch-Mode": "cors"},  # Node.js
     ],
 )
 def test_a_person_or_a_program_with_a_token_starts_it(sent: dict[str, str]) -> None:
@@ -115,7 +146,9 @@ FRAME = NAVIGATION | {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"
         NAVIGATION | {"Sec-Fetch-Site": "none", "Sec-Purpose": "prefetch;prerender"},
         NAVIGATION | {"Sec-Fetch-Site": "same-origin", "Purpose": "prefetch"},
         {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Mode": "cors"},
         {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"} | TOKEN,
+        {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"} | TOKEN,
     ],
 )
 def test_nothing_else_starts_it(sent: dict[str, str]) -> None:
