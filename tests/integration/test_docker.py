@@ -258,8 +258,17 @@ def test_what_it_writes_is_the_users_alone(studio: Studio) -> None:
 
 
 def test_what_it_prints_is_in_the_log(studio: Studio) -> None:
-    lines = [line for _, line in studio.first["log"]]
-    assert any("Starting development server" in line for line in lines)
+    """Maybe a little after the first answer: Podman looks for new lines four times a second."""
+
+    def printed() -> list[str]:
+        return [line for _, line in studio.client.state()["log"]]
+
+    wait_for(
+        lambda: any("Starting development server" in line for line in printed()),
+        what=lambda: f"what the server prints at its start, in {printed()}",
+        timeout=10,
+    )
+    lines = printed()
     (file,) = studio.jupyter.home.rglob("label-studio-*.log")
     kept = file.read_text()
     for line in lines:
