@@ -62,6 +62,11 @@ def until(gateway: Gateway, *states: str) -> dict[str, Any]:
     return wait_for(reached, what=lambda: f"{states}, it is {snapshot(gateway)}")
 
 
+def printed(told: dict[str, Any]) -> list[str]:
+    """The lines of the log that a snapshot comes with."""
+    return [line for _, line in told["log"]]
+
+
 def label_studios(gateway: Gateway) -> list[int]:
     """The processes of its Label Studio."""
     marked = pids_that_mention(gateway.data_dir)
@@ -103,16 +108,17 @@ def test_a_program_is_told_the_state_and_when_to_come_back(
 
 
 def test_stop_during_a_start_stops_and_leaves_nothing(gateway: Callable[..., Gateway]) -> None:
-    made = gateway("trap '' TERM", "while :; do sleep 0.05; done")
+    # It would go on for ever, and says so where it is told to end.
+    made = gateway("trap 'echo told to end; exit' TERM", "echo up", "sleep 1000 & wait")
     post(made, "start")
-    until(made, "starting")
-    wait_for(lambda: label_studios(made), what="a process")
-    # Not even SIGTERM moves it: the test need not wait for the 30 s until SIGKILL.
-    for pid in label_studios(made):
-        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "up" in printed(snapshot(made)), what="a process that is up")
+    assert snapshot(made)["state"] == "starting"
+    assert label_studios(made)
     post(made, "stop")
-    until(made, "stopped", "failed")
-    wait_for(lambda: not label_studios(made), what="its processes to be gone")
+    stopped = until(made, "stopped", "failed")
+    assert (stopped["state"], stopped["error"], stopped["next_start"]) == ("stopped", None, None)
+    assert not label_studios(made)
+    assert printed(stopped) == ["up", "told to end"]
 
 
 def test_what_was_wanted_last_happens(gateway: Callable[..., Gateway]) -> None:
