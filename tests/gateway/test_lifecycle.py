@@ -9,17 +9,25 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.gateway import PROGRAM, Gateway, add_account, script
-from support.processes import clean_environment, pids_that_mention, wait_for
+from support.gateway import PROGRAM, Gateway, add_account, head, script
+from support.processes import (
+    again_and_again,
+    clean_environment,
+    cpu_seconds,
+    pids_that_mention,
+    wait_for,
+)
 
 from labelstudio_proxy.config import LabelStudioProxy
 from labelstudio_proxy.handoff import VARIABLE, Handoff
 
+IDLE_SECONDS = 5
 ECHO = '"$(dirname "$0")/echo-label-studio" "$@"'
 
 
@@ -173,6 +181,44 @@ def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
     assert (made.data_dir.parent / "starts").read_text() == "started\n" * 2
 
 
+def test_between_two_starts_that_fail_next_to_nothing_is_done(
+    gateway: Callable[..., Gateway],
+) -> None:
+    """And whoever looks at the page all the while is told why, and what it has printed last."""
+    made = gateway("echo last words", "exit 3")
+    post(made, "start")
+    # 1, 4, and then 16 seconds
+    pausing = wait_for(
+        lambda: (
+            (now := snapshot(made))["restarts"] == 2
+            and now["state"] == "failed"
+            and now["next_start"]
+            and now
+        ),
+        what=lambda: f"the third end, it is {snapshot(made)}",
+    )
+    with (
+        made.connection() as stream,
+        again_and_again(lambda: snapshot(made), pause=1),  # as where events do not come through
+    ):
+        stream.sendall(head("GET", "/_proxy/events", [("Accept", "text/event-stream")]))
+        before = cpu_seconds(made.process.pid)
+        time.sleep(IDLE_SECONDS)
+        used = cpu_seconds(made.process.pid) - before
+        told = dict(events_in(stream.recv(1 << 20).decode()))
+    assert used < 0.02 * IDLE_SECONDS
+    assert snapshot(made)["restarts"] == 2
+    assert "exit status 3" in pausing["error"]["what"]
+    assert "last words" in pausing["error"]["why"]
+    for each in (pausing, told["state"] | {"log": told["log"]}):
+        assert each["error"] == pausing["error"]
+        assert each["next_start"] == pausing["next_start"]
+        words, announcement = [line for _, line in each["log"]][-2:]
+        assert words == "last words"
+        assert "exit status 3" in announcement
+        assert "It is started again in 16 s." in announcement
+
+
 def test_one_that_is_killed_in_use_is_named(gateway: Callable[..., Gateway]) -> None:
     made = gateway()
     made.start()
@@ -217,7 +263,10 @@ def events(gateway: Gateway, last: int | None = None) -> list[tuple[str, Any]]:
     sent = [("Accept", "text/event-stream")]
     if last is not None:
         sent.append(("Last-Event-ID", str(last)))
-    text = gateway.ask("GET", "/_proxy/events", sent).body.decode()
+    return events_in(gateway.ask("GET", "/_proxy/events", sent).body.decode())
+
+
+def events_in(text: str) -> list[tuple[str, Any]]:
     found = re.findall(r"^event: (\w+)\n(?:id: \d+\n)?data: (.*)$", text, re.MULTILINE)
     return [(name, json.loads(data)) for name, data in found]
 
