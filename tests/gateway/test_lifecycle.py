@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -287,33 +288,52 @@ def test_the_events_tell_a_start_from_its_first_step_to_ready(
     assert again[0][1] == "two"
 
 
-def test_it_ends_on_sigterm_and_leaves_nothing(gateway: Callable[..., Gateway]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_ends_on_a_signal_and_leaves_nothing(
+    gateway: Callable[..., Gateway], number: signal.Signals
+) -> None:
     made = gateway()
     made.start()
     entries = list(made.home.rglob("labelstudio-proxy-*.json"))
     assert len(entries) == 1
     assert entries[0].stat().st_mode & 0o077 == 0
-    assert made.process.stop()
+    os.kill(made.process.pid, number)
+    wait_for(lambda: made.process.returncode is not None, what="its end", timeout=20)
     # Not 0: jupyter-server-proxy starts only those again that end otherwise.
-    assert made.process.returncode == 128 + signal.SIGTERM
+    assert made.process.returncode == 128 + number
     assert not label_studios(made)
     assert not list(made.home.rglob("labelstudio-proxy-*"))
 
 
+@pytest.fixture
+def orphans_are_ours() -> Iterator[None]:
+    """A process whose parent has ended becomes this one's child, so that its end can be seen."""
+    subreaper, libc = 36, ctypes.CDLL(None, use_errno=True)  # PR_SET_CHILD_SUBREAPER
+    assert libc.prctl(subreaper, 1, 0, 0, 0) == 0
+    yield
+    assert libc.prctl(subreaper, 0, 0, 0, 0) == 0
+
+
+@pytest.mark.usefixtures("orphans_are_ours")
 def test_it_ends_when_jupyter_has_gone(data_dir: Path, tmp_path: Path) -> None:
     # The parent of this gateway is a shell that ends.
     socket = tmp_path / "s"
     env = {**os.environ, "HOME": str(tmp_path), "LABELSTUDIO_PROXY_DATA_DIR": str(data_dir)}
     command = [sys.executable, "-m", "labelstudio_proxy", "serve", "--unix-socket", str(socket)]
-    subprocess.run(
-        ["/bin/sh", "-c", '"$@" & while ! [ -S "$0" ]; do sleep 0.05; done', str(socket), *command],
+    lines = '"$@" >/dev/null 2>&1 & echo $!; while ! [ -S "$0" ]; do sleep 0.05; done'
+    shell = subprocess.run(
+        ["/bin/sh", "-c", lines, str(socket), *command],
         env=env,
         check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         timeout=60,
     )
-    wait_for(lambda: not pids_that_mention(tmp_path), what="the gateway to end")
+    pid = int(shell.stdout)
+    _, status = wait_for(
+        lambda: (ended := os.waitpid(pid, os.WNOHANG))[0] and ended, what="the gateway to end"
+    )
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert not pids_that_mention(tmp_path)
 
 
 def test_it_ends_when_jupyter_had_gone_before_it_looked(data_dir: Path, tmp_path: Path) -> None:
