@@ -19,8 +19,11 @@ from support.desk import Desk, text_of
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import again_and_again, children, command_line, pids_that_mention, wait_for
 
+from labelstudio_proxy.datadir import OURS
+
 BACK_SECONDS = 15
 NOTICE_SECONDS = 30
+STOP_SECONDS = 10
 SLOW_SECONDS = 50
 KILLS = 50
 CONFIG = (
@@ -215,14 +218,30 @@ def in_database(data_dir: Path) -> set[int]:
 def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
     jupyter: JupyterLab, annotator: Annotator, data_dir: Path, number: signal.Signals
 ) -> None:
+    """In ten seconds: then JupyterHub sends SIGTERM after its SIGINT, and Docker SIGKILL."""
     assert annotator.annotate().status_code == 201
-    kinds = ("labelstudio-proxy-*", "*.sock", "jpserver-*.json")
-    ours = [path for kind in kinds for path in jupyter.home.rglob(kind)]
-    assert len(ours) >= len(kinds)
+
+    def left() -> list[Path]:
+        """What is there for as long as it runs: also who has the data directory."""
+        places = (
+            (jupyter.home, "labelstudio-proxy-*"),
+            (jupyter.home, "*.sock"),
+            (jupyter.home, "jpserver-*.json"),
+            (jupyter.home / "tmp", "*"),
+            (data_dir / OURS, "holder.json"),
+        )
+        found = [list(folder.rglob(kind)) for folder, kind in places]
+        return [path for each in found for path in each]
+
+    assert {path.name for path in left()} >= {"holder.json", "socket", "label-studio.sock"}
+    end = time.monotonic() + STOP_SECONDS
     os.kill(jupyter.process.pid, number)
-    wait_for(lambda: jupyter.process.returncode is not None, what="Jupyter's end", timeout=20)
-    wait_for(lambda: not pids_that_mention(jupyter.home), what="the end of all", timeout=20)
-    assert [path for path in ours if path.exists()] == []
+    for what, over in (
+        ("Jupyter's end", lambda: jupyter.process.returncode is not None),
+        ("the end of all", lambda: not pids_that_mention(jupyter.home)),
+    ):
+        wait_for(over, what=what, timeout=end - time.monotonic())
+    assert left() == []
     assert in_database(data_dir) == set(annotator.acknowledged)
     assert not [path for path in data_dir.iterdir() if path.name.endswith("-journal")]
 
