@@ -649,21 +649,15 @@ def test_a_data_directory_goes_from_a_process_to_a_container_and_back(
 # ---- taken over
 
 
-def gateway_pid(jupyter: JupyterLab) -> int:
-    entries = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
-    newest = max(entries, key=lambda entry: entry.stat().st_mtime)
-    return int(newest.stem.rpartition("-")[2])
-
-
 def kill_gateway(jupyter: JupyterLab) -> None:
-    pid = gateway_pid(jupyter)
+    pid = jupyter.gateway_pid
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: pid not in pids_that_mention(jupyter.home), what="the gateway to be gone")
 
 
 def crash(jupyter: JupyterLab) -> None:
     """Kill Jupyter and the gateway, neither of which can do anything about it."""
-    pids = [jupyter.process.pid, gateway_pid(jupyter)]
+    pids = [jupyter.process.pid, jupyter.gateway_pid]
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in pids:
             os.kill(pid, number)

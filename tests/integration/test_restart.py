@@ -246,6 +246,23 @@ def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
     assert not [path for path in data_dir.iterdir() if path.name.endswith("-journal")]
 
 
+def test_a_gateway_that_is_killed_takes_label_studio_along_and_both_come_back(
+    jupyter: JupyterLab, studio: LabelStudioClient, annotator: Annotator
+) -> None:
+    assert annotator.annotate().status_code == 201
+    gateway, first = jupyter.gateway_pid, label_studios(jupyter)
+    assert first
+    os.kill(gateway, signal.SIGKILL)
+    wait_for(lambda: not set(first) & set(label_studios(jupyter)), what="its end", timeout=5)
+    assert studio.get("api/projects").status_code == 503
+    studio.wait_for_state("ready")
+    assert jupyter.gateway_pid != gateway
+    assert label_studios(jupyter)
+    kept = studio.get(f"api/tasks/{annotator.task}/annotations/").json()
+    assert [each["id"] for each in kept] == annotator.acknowledged
+    assert annotator.annotate().status_code == 201
+
+
 def test_jupyter_ends_at_a_signal_that_comes_while_an_object_is_finalized(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],

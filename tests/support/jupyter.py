@@ -80,6 +80,13 @@ class JupyterLab(Http):
     def log(self) -> Path:
         return self.process.log
 
+    @property
+    def gateway_pid(self) -> int:
+        """The pid of the gateway that it has started last."""
+        entries = (self.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
+        newest = max(entries, key=lambda entry: entry.stat().st_mtime)
+        return int(newest.stem.rpartition("-")[2])
+
     def _environment(self) -> dict[str, str]:
         return clean_environment(self.home) | {
             "JUPYTER_CONFIG_DIR": str(self.home / ".jupyter"),
