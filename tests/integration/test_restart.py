@@ -147,6 +147,7 @@ def test_one_that_is_killed_in_use_comes_back_with_all_annotations(
     state = studio.state()
     assert state["restarts"] == 1
     assert state["restart_reasons"] == {"ended": 1}
+    assert 'labelstudio_restarts_total{reason="ended"} 1.0' in jupyter.get("metrics").text
     kept = studio.get(f"api/tasks/{annotator.task}/annotations/").json()
     assert [each["id"] for each in kept] == annotator.acknowledged
     assert any("It is started again in 1 s" in line for _, line in state["log"])
