@@ -127,8 +127,15 @@ class Process:
     running: ClassVar[set[int]] = set()
 
     def __init__(
-        self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        umask: int = -1,
     ) -> None:
+        """`umask`: another than that of the tests."""
         self.log = log
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
@@ -139,6 +146,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=umask,
             )
         self.running.add(self.pid)
 
