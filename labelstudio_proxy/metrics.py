@@ -57,7 +57,7 @@ class _Collector(Collector):
             ("start_seconds", "How long the last start took", (known or {}).get("ready_after")),
             (
                 "last_activity_timestamp_seconds",
-                "When a request for Label Studio last came in or was answered",
+                "When a person or a program last asked for Label Studio, or was answered",
                 self._server.last_activity,
             ),
             ("database_bytes", "Size of Label Studio's SQLite database", self._bytes()),

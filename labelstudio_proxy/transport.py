@@ -7,7 +7,9 @@ memory, refuses more than 100 MB, and fails for DELETE with a body and PATCH wit
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import shutil
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -115,6 +117,15 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     _is_whole = False
     _asset: AssetAnswer | None = None
     _is_persons = False
+
+    @property
+    def unix_socket(self) -> str:
+        """Where the gateway listens, in a folder that jupyter-server-proxy makes and never removes."""
+        made = "unix_socket" in self.state
+        path: str = super().unix_socket
+        if not made:
+            atexit.register(shutil.rmtree, Path(path).parent, ignore_errors=True)
+        return path
 
     async def prepare(self) -> None:
         """Authenticate, and begin the request to the gateway."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -9,17 +10,25 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.gateway import PROGRAM, Gateway, add_account, script
-from support.processes import clean_environment, pids_that_mention, wait_for
+from support.gateway import PROGRAM, Gateway, add_account, head, script
+from support.processes import (
+    again_and_again,
+    clean_environment,
+    cpu_seconds,
+    pids_that_mention,
+    wait_for,
+)
 
 from labelstudio_proxy.config import LabelStudioProxy
 from labelstudio_proxy.handoff import VARIABLE, Handoff
 
+IDLE_SECONDS = 5
 ECHO = '"$(dirname "$0")/echo-label-studio" "$@"'
 
 
@@ -60,6 +69,11 @@ def until(gateway: Gateway, *states: str) -> dict[str, Any]:
         return found if found["state"] in states else None
 
     return wait_for(reached, what=lambda: f"{states}, it is {snapshot(gateway)}")
+
+
+def printed(told: dict[str, Any]) -> list[str]:
+    """The lines of the log that a snapshot comes with."""
+    return [line for _, line in told["log"]]
 
 
 def label_studios(gateway: Gateway) -> list[int]:
@@ -103,16 +117,17 @@ def test_a_program_is_told_the_state_and_when_to_come_back(
 
 
 def test_stop_during_a_start_stops_and_leaves_nothing(gateway: Callable[..., Gateway]) -> None:
-    made = gateway("trap '' TERM", "while :; do sleep 0.05; done")
+    # It would go on for ever, and says so where it is told to end.
+    made = gateway("trap 'echo told to end; exit' TERM", "echo up", "sleep 1000 & wait")
     post(made, "start")
-    until(made, "starting")
-    wait_for(lambda: label_studios(made), what="a process")
-    # Not even SIGTERM moves it: the test need not wait for the 30 s until SIGKILL.
-    for pid in label_studios(made):
-        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "up" in printed(snapshot(made)), what="a process that is up")
+    assert snapshot(made)["state"] == "starting"
+    assert label_studios(made)
     post(made, "stop")
-    until(made, "stopped", "failed")
-    wait_for(lambda: not label_studios(made), what="its processes to be gone")
+    stopped = until(made, "stopped", "failed")
+    assert (stopped["state"], stopped["error"], stopped["next_start"]) == ("stopped", None, None)
+    assert not label_studios(made)
+    assert printed(stopped) == ["up", "told to end"]
 
 
 def test_what_was_wanted_last_happens(gateway: Callable[..., Gateway]) -> None:
@@ -167,6 +182,44 @@ def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
     assert (made.data_dir.parent / "starts").read_text() == "started\n" * 2
 
 
+def test_between_two_starts_that_fail_next_to_nothing_is_done(
+    gateway: Callable[..., Gateway],
+) -> None:
+    """And whoever looks at the page all the while is told why, and what it has printed last."""
+    made = gateway("echo last words", "exit 3")
+    post(made, "start")
+    # 1, 4, and then 16 seconds
+    pausing = wait_for(
+        lambda: (
+            (now := snapshot(made))["restarts"] == 2
+            and now["state"] == "failed"
+            and now["next_start"]
+            and now
+        ),
+        what=lambda: f"the third end, it is {snapshot(made)}",
+    )
+    with (
+        made.connection() as stream,
+        again_and_again(lambda: snapshot(made), pause=1),  # as where events do not come through
+    ):
+        stream.sendall(head("GET", "/_proxy/events", [("Accept", "text/event-stream")]))
+        before = cpu_seconds(made.process.pid)
+        time.sleep(IDLE_SECONDS)
+        used = cpu_seconds(made.process.pid) - before
+        told = dict(events_in(stream.recv(1 << 20).decode()))
+    assert used < 0.02 * IDLE_SECONDS
+    assert snapshot(made)["restarts"] == 2
+    assert "exit status 3" in pausing["error"]["what"]
+    assert "last words" in pausing["error"]["why"]
+    for each in (pausing, told["state"] | {"log": told["log"]}):
+        assert each["error"] == pausing["error"]
+        assert each["next_start"] == pausing["next_start"]
+        words, announcement = [line for _, line in each["log"]][-2:]
+        assert words == "last words"
+        assert "exit status 3" in announcement
+        assert "It is started again in 16 s." in announcement
+
+
 def test_one_that_is_killed_in_use_is_named(gateway: Callable[..., Gateway]) -> None:
     made = gateway()
     made.start()
@@ -211,7 +264,10 @@ def events(gateway: Gateway, last: int | None = None) -> list[tuple[str, Any]]:
     sent = [("Accept", "text/event-stream")]
     if last is not None:
         sent.append(("Last-Event-ID", str(last)))
-    text = gateway.ask("GET", "/_proxy/events", sent).body.decode()
+    return events_in(gateway.ask("GET", "/_proxy/events", sent).body.decode())
+
+
+def events_in(text: str) -> list[tuple[str, Any]]:
     found = re.findall(r"^event: (\w+)\n(?:id: \d+\n)?data: (.*)$", text, re.MULTILINE)
     return [(name, json.loads(data)) for name, data in found]
 
@@ -232,33 +288,52 @@ def test_the_events_tell_a_start_from_its_first_step_to_ready(
     assert again[0][1] == "two"
 
 
-def test_it_ends_on_sigterm_and_leaves_nothing(gateway: Callable[..., Gateway]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_ends_on_a_signal_and_leaves_nothing(
+    gateway: Callable[..., Gateway], number: signal.Signals
+) -> None:
     made = gateway()
     made.start()
     entries = list(made.home.rglob("labelstudio-proxy-*.json"))
     assert len(entries) == 1
     assert entries[0].stat().st_mode & 0o077 == 0
-    assert made.process.stop()
+    os.kill(made.process.pid, number)
+    wait_for(lambda: made.process.returncode is not None, what="its end", timeout=20)
     # Not 0: jupyter-server-proxy starts only those again that end otherwise.
-    assert made.process.returncode == 128 + signal.SIGTERM
+    assert made.process.returncode == 128 + number
     assert not label_studios(made)
     assert not list(made.home.rglob("labelstudio-proxy-*"))
 
 
+@pytest.fixture
+def orphans_are_ours() -> Iterator[None]:
+    """A process whose parent has ended becomes this one's child, so that its end can be seen."""
+    subreaper, libc = 36, ctypes.CDLL(None, use_errno=True)  # PR_SET_CHILD_SUBREAPER
+    assert libc.prctl(subreaper, 1, 0, 0, 0) == 0
+    yield
+    assert libc.prctl(subreaper, 0, 0, 0, 0) == 0
+
+
+@pytest.mark.usefixtures("orphans_are_ours")
 def test_it_ends_when_jupyter_has_gone(data_dir: Path, tmp_path: Path) -> None:
     # The parent of this gateway is a shell that ends.
     socket = tmp_path / "s"
     env = {**os.environ, "HOME": str(tmp_path), "LABELSTUDIO_PROXY_DATA_DIR": str(data_dir)}
     command = [sys.executable, "-m", "labelstudio_proxy", "serve", "--unix-socket", str(socket)]
-    subprocess.run(
-        ["/bin/sh", "-c", '"$@" & while ! [ -S "$0" ]; do sleep 0.05; done', str(socket), *command],
+    lines = '"$@" >/dev/null 2>&1 & echo $!; while ! [ -S "$0" ]; do sleep 0.05; done'
+    shell = subprocess.run(
+        ["/bin/sh", "-c", lines, str(socket), *command],
         env=env,
         check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         timeout=60,
     )
-    wait_for(lambda: not pids_that_mention(tmp_path), what="the gateway to end")
+    pid = int(shell.stdout)
+    _, status = wait_for(
+        lambda: (ended := os.waitpid(pid, os.WNOHANG))[0] and ended, what="the gateway to end"
+    )
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert not pids_that_mention(tmp_path)
 
 
 def test_it_ends_when_jupyter_had_gone_before_it_looked(data_dir: Path, tmp_path: Path) -> None:

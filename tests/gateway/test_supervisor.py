@@ -95,7 +95,7 @@ async def test_one_that_is_killed_in_use_is_started_again(
     assert shown.next_start is None
 
 
-@pytest.mark.parametrize("last", ["exit 0", "exit 1", "sleep 0.5; exit 1", "kill -9 $$"])
+@pytest.mark.parametrize("last", ["exit 0", "exit 1", "sleep 5; exit 1", "kill -9 $$"])
 async def test_a_first_start_that_fails_is_repeated_less_and_less_often(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 from support.desk import NAVIGATION
 from support.jupyter import JupyterLab, LabelStudioClient
+from support.processes import again_and_again, pids_that_mention, wait_for
 
+# Jupyter looks once a minute.
+CULL_SECONDS = 20
+LOOK_SECONDS = 60
 PAGE = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+
+
+def log_in(jupyter: JupyterLab) -> dict[str, str]:
+    """The cookies of a browser."""
+    login = jupyter.get("login", anonymous=True, params={"token": jupyter.token})
+    return dict(login.cookies.get_dict())
 
 
 @pytest.mark.parametrize("extension", ["enabled", "disabled"])
@@ -27,8 +39,7 @@ def test_open_pages_do_not_keep_jupyter_from_being_culled(
     )
     studio = label_studio_client(jupyter)
     studio.wait_ready()
-    login = jupyter.get("login", anonymous=True, params={"token": jupyter.token})
-    cookies = login.cookies.get_dict()
+    cookies = log_in(jupyter)
 
     def moves(method: str, path: str, headers: dict[str, str]) -> bool:
         before = jupyter.get("api/status").json()["last_activity"]
@@ -41,3 +52,49 @@ def test_open_pages_do_not_keep_jupyter_from_being_culled(
     assert not moves("GET", "_proxy/state", PAGE)
     assert moves("GET", "projects", NAVIGATION)
     assert moves("POST", "_proxy/activity", PAGE | {"Origin": jupyter.origin})
+
+
+def test_a_jupyter_is_culled_with_pages_open_and_not_while_somebody_works(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    new_data_dir: Callable[[], Path],
+) -> None:
+    def start() -> JupyterLab:
+        return jupyter_lab(
+            config={"data_dir": str(new_data_dir())},
+            server_config={"ServerApp": {"shutdown_no_activity_timeout": CULL_SECONDS}},
+        )
+
+    def asking(
+        studio: LabelStudioClient, cookies: dict[str, str], method: str, path: str, **headers: str
+    ) -> Callable[[], None]:
+        def ask() -> None:
+            with contextlib.suppress(requests.RequestException):
+                answer = studio.request(
+                    method, path, anonymous=True, headers=PAGE | headers, cookies=cookies
+                )
+                answers[studio] += answer.ok
+
+        return ask
+
+    # Jupyter looks at the one that is worked with before it looks at the other.
+    worked_with, left_open = start(), start()
+    at_work, open_page = label_studio_client(worked_with), label_studio_client(left_open)
+    answers = {at_work: 0, open_page: 0}
+    work = asking(
+        at_work, log_in(worked_with), "POST", "_proxy/activity", Origin=worked_with.origin
+    )
+    with again_and_again(work, pause=2):
+        open_page.wait_ready()
+        with again_and_again(asking(open_page, log_in(left_open), "GET", "api/projects"), pause=2):
+            wait_for(
+                lambda: left_open.process.returncode is not None,
+                what="the end of the one that nobody works with",
+                timeout=2 * LOOK_SECONDS + CULL_SECONDS,
+            )
+    assert left_open.process.returncode == 0
+    assert "shutting down" in left_open.log.read_text()
+    assert answers[open_page] > 3
+    wait_for(lambda: not pids_that_mention(left_open.home), what="the end of Label Studio")
+    assert worked_with.process.returncode is None
+    assert answers[at_work] > answers[open_page]

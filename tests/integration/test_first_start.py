@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from support import media
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import pids_that_mention
 
@@ -16,7 +17,9 @@ def test_a_first_start_needs_no_migration_and_makes_the_owner(
     tmp_path: Path,
 ) -> None:
     data_dir = tmp_path / "not yet" / "there"
-    jupyter = jupyter_lab(config={"data_dir": str(data_dir), "owner_email": "ada@example.org"})
+    jupyter = jupyter_lab(
+        config={"data_dir": str(data_dir), "owner_email": "ada@example.org"}, umask=0
+    )
     client = label_studio_client(jupyter)
     snapshot = client.wait_ready()
     log = [line for _, line in client.state()["log"]]
@@ -24,9 +27,19 @@ def test_a_first_start_needs_no_migration_and_makes_the_owner(
     assert "labelstudio-proxy: Making the account" in log
     assert [step["state"] for step in snapshot["steps"]] == ["done"] * 5
     assert client.get("api/current-user/whoami").json()["email"] == "ada@example.org"
-    assert client.post("api/projects/", json={"title": "First"}).status_code == 201
-    # Private, whatever the umask: its files, and the key that signs for the owner.
-    for path in (data_dir, *data_dir.rglob("*")):
+    made = client.post("api/projects/", json={"title": "First"})
+    assert made.status_code == 201
+    files = {"a.png": ("a.png", media.png(colour=(200, 0, 0)))}
+    uploaded = client.post(f"api/projects/{made.json()['id']}/import", files=files)
+    assert uploaded.status_code == 201, uploaded.text
+    # Private, whatever the umask: its files, what is uploaded, and the key that signs for the owner.
+    paths = [data_dir, *data_dir.rglob("*")]
+    assert {".env", "label_studio.sqlite3", "holder.json"} <= {path.name for path in paths}
+    assert any(path.name.endswith("-a.png") for path in paths)
+    for path in paths:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+    for path in jupyter.home.rglob("labelstudio-proxy*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 

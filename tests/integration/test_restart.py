@@ -27,8 +27,11 @@ from support.processes import (
     wait_for,
 )
 
+from labelstudio_proxy.datadir import OURS
+
 BACK_SECONDS = 15
 NOTICE_SECONDS = 30
+STOP_SECONDS = 10
 SLOW_SECONDS = 50
 KILLS = 50
 CONFIG = (
@@ -153,6 +156,7 @@ def test_one_that_is_killed_in_use_comes_back_with_all_annotations(
     state = studio.state()
     assert state["restarts"] == 1
     assert state["restart_reasons"] == {"ended": 1}
+    assert 'labelstudio_restarts_total{reason="ended"} 1.0' in jupyter.get("metrics").text
     kept = studio.get(f"api/tasks/{annotator.task}/annotations/").json()
     assert [each["id"] for each in kept] == annotator.acknowledged
     assert any("It is started again in 1 s" in line for _, line in state["log"])
@@ -224,16 +228,49 @@ def in_database(data_dir: Path) -> set[int]:
 def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
     jupyter: JupyterLab, annotator: Annotator, data_dir: Path, number: signal.Signals
 ) -> None:
+    """In ten seconds: then JupyterHub sends SIGTERM after its SIGINT, and Docker SIGKILL."""
     assert annotator.annotate().status_code == 201
-    kinds = ("labelstudio-proxy-*", "*.sock", "jpserver-*.json")
-    ours = [path for kind in kinds for path in jupyter.home.rglob(kind)]
-    assert len(ours) >= len(kinds)
+
+    def left() -> list[Path]:
+        """What is there for as long as it runs: also who has the data directory."""
+        places = (
+            (jupyter.home, "labelstudio-proxy-*"),
+            (jupyter.home, "*.sock"),
+            (jupyter.home, "jpserver-*.json"),
+            (jupyter.home / "tmp", "*"),
+            (data_dir / OURS, "holder.json"),
+        )
+        found = [list(folder.rglob(kind)) for folder, kind in places]
+        return [path for each in found for path in each]
+
+    assert {path.name for path in left()} >= {"holder.json", "socket", "label-studio.sock"}
+    end = time.monotonic() + STOP_SECONDS
     os.kill(jupyter.process.pid, number)
-    wait_for(lambda: jupyter.process.returncode is not None, what="Jupyter's end", timeout=20)
-    wait_for(lambda: not pids_that_mention(jupyter.home), what="the end of all", timeout=20)
-    assert [path for path in ours if path.exists()] == []
+    for what, over in (
+        ("Jupyter's end", lambda: jupyter.process.returncode is not None),
+        ("the end of all", lambda: not pids_that_mention(jupyter.home)),
+    ):
+        wait_for(over, what=what, timeout=end - time.monotonic())
+    assert left() == []
     assert in_database(data_dir) == set(annotator.acknowledged)
     assert not [path for path in data_dir.iterdir() if path.name.endswith("-journal")]
+
+
+def test_a_gateway_that_is_killed_takes_label_studio_along_and_both_come_back(
+    jupyter: JupyterLab, studio: LabelStudioClient, annotator: Annotator
+) -> None:
+    assert annotator.annotate().status_code == 201
+    gateway, first = jupyter.gateway_pid, label_studios(jupyter)
+    assert first
+    os.kill(gateway, signal.SIGKILL)
+    wait_for(lambda: not set(first) & set(label_studios(jupyter)), what="its end", timeout=5)
+    assert studio.get("api/projects").status_code == 503
+    studio.wait_for_state("ready")
+    assert jupyter.gateway_pid != gateway
+    assert label_studios(jupyter)
+    kept = studio.get(f"api/tasks/{annotator.task}/annotations/").json()
+    assert [each["id"] for each in kept] == annotator.acknowledged
+    assert annotator.annotate().status_code == 201
 
 
 def test_jupyter_ends_at_a_signal_that_comes_while_an_object_is_finalized(

@@ -134,17 +134,11 @@ def forget_peak(pid: int) -> int:
 @pytest.fixture
 def memory(jupyter: JupyterLab) -> Iterator[None]:
     """What Jupyter and the gateway hold grows by less than 50 MB."""
-    pids = [jupyter.process.pid, gateway_pid(jupyter)]
+    pids = [jupyter.process.pid, jupyter.gateway_pid]
     before = [forget_peak(pid) for pid in pids]
     yield
     for pid, held in zip(pids, before, strict=True):
         assert peak_memory(pid) - held < 50 * 1024 * 1024
-
-
-def gateway_pid(jupyter: JupyterLab) -> int:
-    entries = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
-    newest = max(entries, key=lambda entry: entry.stat().st_mtime)
-    return int(newest.stem.rpartition("-")[2])
 
 
 @pytest.mark.usefixtures("memory")
@@ -232,25 +226,25 @@ def test_a_browser_that_goes_away_ends_its_request(jupyter: JupyterLab) -> None:
 
 def connections(jupyter: JupyterLab) -> int:
     """How many the gateway has open, to Jupyter and to Label Studio."""
-    links = [str(fd.readlink()) for fd in Path(f"/proc/{gateway_pid(jupyter)}/fd").iterdir()]
+    links = [str(fd.readlink()) for fd in Path(f"/proc/{jupyter.gateway_pid}/fd").iterdir()]
     return sum(link.startswith("socket:") for link in links)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_gateway_that_is_ended_comes_back(jupyter: JupyterLab, number: signal.Signals) -> None:
     """From here on, Label Studio ends with its gateway."""
-    killed = gateway_pid(jupyter)
+    killed = jupyter.gateway_pid
     os.kill(killed, number)
     wait_for(lambda: killed not in pids_that_mention(jupyter.home), what="the old one to be gone")
     state = request(jupyter, "GET", "/_proxy/state")
     assert state.status == 200
-    wait_for(lambda: gateway_pid(jupyter) != killed, what="the new one")
+    wait_for(lambda: jupyter.gateway_pid != killed, what="the new one")
 
 
 def test_a_request_may_come_before_jupyter_knows_of_the_gateways_end(jupyter: JupyterLab) -> None:
     """An end with status 0, after which simpervisor starts nothing by itself."""
     assert request(jupyter, "GET", "/_proxy/state").status == 200
-    ended = gateway_pid(jupyter)
+    ended = jupyter.gateway_pid
     with ThreadPoolExecutor() as pool:
         os.kill(jupyter.process.pid, signal.SIGSTOP)
         try:

@@ -36,6 +36,7 @@ class JupyterLab(Http):
     - `config`: settings of `LabelStudioProxy`; `server_config`: other sections of
       jupyter_server_config.json, as `{"ServerApp": {...}}`.
     - `env` is added to an otherwise clean environment.
+    - `umask`: another than that of the tests.
     - `python`: run JupyterLab from another environment.
     """
 
@@ -49,6 +50,7 @@ class JupyterLab(Http):
         server_config: Mapping[str, Mapping[str, Any]] | None = None,
         argv: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        umask: int = -1,
         python: str | Path = sys.executable,
     ) -> None:
         self.base_url = base_url
@@ -67,6 +69,7 @@ class JupyterLab(Http):
             env=self._environment() | dict(env or {}),
             cwd=self.home,
             log=self.home / "jupyter.log",
+            umask=umask,
         )
         try:
             self.process.wait_until(self._answers, what="Jupyter's /api", timeout=120)
@@ -79,6 +82,13 @@ class JupyterLab(Http):
     @property
     def log(self) -> Path:
         return self.process.log
+
+    @property
+    def gateway_pid(self) -> int:
+        """The pid of the gateway that it has started last."""
+        entries = (self.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
+        newest = max(entries, key=lambda entry: entry.stat().st_mtime)
+        return int(newest.stem.rpartition("-")[2])
 
     def _environment(self) -> dict[str, str]:
         return clean_environment(self.home) | {

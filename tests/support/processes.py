@@ -110,6 +110,17 @@ def children(pid: int) -> list[int]:
     return [int(child) for file in files for child in file.read_text().split()]
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far, with all of its children, and those that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended, and counts for its parent
+        return 0.0
+    ticks = sum(map(int, fields[11:15]))
+    used = ticks / os.sysconf("SC_CLK_TCK")
+    return used + sum(cpu_seconds(child) for child in children(pid))
+
+
 def command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -123,8 +134,15 @@ class Process:
     running: ClassVar[set[int]] = set()
 
     def __init__(
-        self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        umask: int = -1,
     ) -> None:
+        """`umask`: another than that of the tests."""
         self.log = log
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
@@ -135,6 +153,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=umask,
             )
         self.running.add(self.pid)
 
