@@ -791,7 +791,7 @@ def test_one_whose_jupyter_alone_was_killed_goes_on_for_the_next(
 ) -> None:
     studio = begin()
     new_project(studio.client, "Before the kill")
-    before, gateway = studio.container, Path(f"/proc/{gateway_pid(studio.jupyter)}")
+    before, gateway = studio.container, Path(f"/proc/{studio.jupyter.gateway_pid}")
     os.kill(studio.jupyter.process.pid, signal.SIGKILL)
     wait_for(lambda: not gateway.exists(), what="the gateway's end", timeout=5)
     studio.jupyter.stop()

@@ -97,13 +97,6 @@ def pids_that_mention(path: Path) -> list[int]:
     return [pid for pid in found if pid != os.getpid() and pid not in Process.running]
 
 
-def processor_seconds(pid: int) -> float:
-    """How long a process has been run by now, all threads of it."""
-    # The name, which comes before, may have spaces in it.
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
 def children(pid: int) -> list[int]:
     """The live children of a process. Linux only."""
     files = Path(f"/proc/{pid}/task").glob("*/children")
