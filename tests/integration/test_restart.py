@@ -24,7 +24,7 @@ from labelstudio_proxy.datadir import OURS
 BACK_SECONDS = 15
 NOTICE_SECONDS = 30
 STOP_SECONDS = 10
-SLOW_SECONDS = 50
+SLOW_SECONDS = 240
 KILLS = 50
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
