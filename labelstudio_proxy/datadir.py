@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -22,6 +23,8 @@ MINIMUM_FREE_BYTES = 20 * 1024 * 1024
 # Below this, what fails while people work fails for that: a transaction that did not fit has been
 # taken back by then.
 LITTLE_FREE_BYTES = 2 * 1024 * 1024
+# How a write fails where the disk is full, or what it gives to this user is used up.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,8 @@ class DataDirectory:
                 for file in (self.database, self.path / ".env"):
                     if file.is_file() and file.stat().st_mode & 0o077:
                         file.chmod(0o600)
-            probe = self.path / f".write-test-{secrets.token_hex(4)}"
-            probe.touch(mode=0o600)
-            probe.unlink()
+            self._check_room()
+            self._write_a_little()
         except OSError as error:
             raise self._unusable(error) from error
         if self.database.exists() and not os.access(self.database, os.R_OK | os.W_OK):
@@ -85,6 +87,33 @@ class DataDirectory:
                 f"Give it to this user, for example `sudo chown -R {os.getuid()}:{os.getgid()} "
                 f"{self.path}`, or set `data_dir` to another folder, then try again.",
             )
+        self.secret_key()
+
+    def out_of_room(self) -> Problem | None:
+        """Why nothing can be saved, where the disk is full or the user's quota used up."""
+        kept = "All that was saved before is kept."
+        free = shutil.disk_usage(self.path).free
+        if free < LITTLE_FREE_BYTES:
+            return Problem(
+                "The disk is full: this was not saved.",
+                f"Only {free // 1024} kB are free for the data directory {self.path}. {kept}",
+                "Free some space, then save again.",
+            )
+        try:
+            self._write_a_little()
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                quota = error.errno == errno.EDQUOT
+                full = "Your disk quota is used up" if quota else "The disk is full"
+                return Problem(
+                    f"{full}: this was not saved.",
+                    f"No more can be written to the data directory {self.path}. {kept}",
+                    "Free some space, then save again.",
+                )
+        return None
+
+    def _check_room(self) -> None:
+        """Raise Problem where a start would fail half-way."""
         free = shutil.disk_usage(self.path).free
         if free < MINIMUM_FREE_BYTES:
             raise Problem(
@@ -93,19 +122,22 @@ class DataDirectory:
                 f"{MINIMUM_FREE_BYTES // 1024 // 1024} MB to start safely.",
                 "Free some space, or set `data_dir` to a folder on another disk, then try again.",
             )
-        self.secret_key()
 
-    def out_of_room(self) -> Problem | None:
-        """Why nothing can be saved, where the disk is full."""
-        free = shutil.disk_usage(self.path).free
-        if free >= LITTLE_FREE_BYTES:
-            return None
-        return Problem(
-            "The disk is full: this was not saved.",
-            f"Only {free // 1024} kB are free for the data directory {self.path}. All that was "
-            "saved before is kept.",
-            "Free some space, then save again.",
-        )
+    def _write_a_little(self) -> None:
+        """And take it away again; raises OSError.
+
+        What is left of a quota, only a write tells, and on another machine's disk only one that
+        has arrived there.
+        """
+        probe = self.path / f".write-test-{secrets.token_hex(4)}"
+        try:
+            descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(bytes(LITTLE_FREE_BYTES))
+                file.flush()
+                os.fsync(descriptor)
+        finally:
+            probe.unlink(missing_ok=True)
 
     def recover(self) -> None:
         """Have SQLite take back what a Label Studio that was killed had half written.
@@ -186,9 +218,17 @@ class DataDirectory:
         return sqlite3.connect(f"file:{quoted(self.database)}?mode=ro", uri=True, timeout=5)
 
     def _unusable(self, error: OSError) -> Problem:
+        if error.errno in NO_ROOM:
+            quota = error.errno == errno.EDQUOT
+            disk, full = ("Your quota on the disk", "used up") if quota else ("The disk", "full")
+            return Problem(
+                f"{disk} of the data directory {self.path} is {full}.",
+                f"Label Studio could not write there: {error.strerror or error}.",
+                "Free some space, or set `data_dir` to a folder on another disk, then try again.",
+            )
         return Problem(
             f"The data directory {self.path} cannot be used.",
-            f"{error.strerror or error}: this user may not write there, or the disk is full or "
+            f"{error.strerror or error}: this user may not write there, or the disk is "
             "mounted read-only.",
             "Make the folder writable for this user, or set `data_dir` to another folder, "
             "then try again.",

@@ -13,9 +13,14 @@ Faults = tuple[tuple[str, str, str], ...]
 # The words are Python's, SQLite's and Django's own.
 KNOWN: Faults = (
     (
-        r"No space left on device|database or disk is full|Disk quota exceeded",
+        r"No space left on device|database or disk is full",
         "The disk of the data directory is full.",
         "Free some space, then try again.",
+    ),
+    (
+        r"Disk quota exceeded",
+        "Your quota on the disk of the data directory is used up.",
+        "Remove files that are not needed, or have the quota raised, then try again.",
     ),
     (
         r"database is locked",

@@ -84,6 +84,7 @@ def test_the_users_own_variables_win_under_each_of_their_names(name: str) -> Non
     ("lines", "told"),
     [
         (["OSError: [Errno 28] No space left on device"], "disk"),
+        (["OSError: [Errno 122] Disk quota exceeded: 'media'"], "quota"),
         (["django.db.utils.OperationalError: database is locked"], "Another program"),
         (["sqlite3.DatabaseError: file is not a database"], "damaged"),
         (["PermissionError: [Errno 13] Permission denied: 'media'"], "may not write"),

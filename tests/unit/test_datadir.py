@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -105,3 +106,48 @@ def test_a_directory_without_a_database_has_no_accounts(directory: DataDirectory
 
 def test_a_migrated_database_has_no_accounts_at_first(data_dir: Path) -> None:
     assert not DataDirectory(data_dir).has_accounts()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.EDQUOT, "Your quota"), (errno.ENOSPC, "The disk")]
+)
+def test_no_room_is_told_before_a_start_though_the_disk_says_that_there_is_some(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    """As for a user's quota, or where there can be no more files."""
+    refuse_writes(monkeypatch, number)
+    with pytest.raises(Problem) as caught:
+        directory.prepare()
+    assert caught.value.what.startswith(said)
+    assert str(directory.path) in caught.value.what
+    assert os.strerror(number) in caught.value.why
+    assert "Free some space" in caught.value.remedy
+    assert list(directory.path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.EDQUOT, "Your disk quota is used up"), (errno.ENOSPC, "The disk")]
+)
+def test_no_room_explains_what_was_not_saved(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    directory.prepare()
+    assert directory.out_of_room() is None
+    refuse_writes(monkeypatch, number)
+    problem = directory.out_of_room()
+    assert problem is not None
+    assert problem.what.startswith(said)
+    assert problem.what.endswith(": this was not saved.")
+    # Whatever else fails is not for want of room.
+    refuse_writes(monkeypatch, errno.EIO)
+    assert directory.out_of_room() is None
+    assert [path.name for path in directory.path.iterdir()] == [".env"]
+
+
+def refuse_writes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As the disk of another machine does, which takes them at first."""
+
+    def fsync(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
