@@ -71,8 +71,8 @@ def refusal(method: str, path: str, headers: Mapping[str, str], origins: Origins
     if has_token(headers):
         return None
     return (
-        "It changes something, or opens a WebSocket, but has neither an Origin header (as a browser sends it) nor "
-        "Jupyter's token in an Authorization header (as a program sends it)."
+        "It changes something, or opens a WebSocket, but has neither an Origin header (as a browser "
+        "sends it) nor Jupyter's token in an Authorization header (as a program sends it)."
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_plus
 
@@ -44,7 +42,7 @@ NOT_FORWARDED = HOP_BY_HOP | {
 }
 NOT_FORWARDED_PREFIXES = ("x-forwarded-", "x-jupyter", "x-labelstudio-proxy-", "sec-fetch-")
 # Label Studio's cookies would be sent to every other program under the same host. Its report-only
-# policy names hosts of other companies; ours takes its place.
+# policy names hosts of other companies; `page_policy` takes its place.
 NOT_RETURNED = HOP_BY_HOP | {
     "content-security-policy",
     "content-security-policy-report-only",
@@ -54,31 +52,11 @@ NOT_RETURNED = HOP_BY_HOP | {
     "set-cookie2",
 }
 
-# What an attribute of Label Studio's account page does; every other inline handler is somebody's.
-HANDLERS = ("smart_submit()",)
-# The programs that run are those that Label Studio's own page names (they get the nonce), and what
-# those fetch: a document that is to be labelled is shown within the page, and Label Studio lets
-# frames in it have programs. Data may come from anywhere (cloud storage).
-_PAGE_POLICY = (
-    "default-src 'self' data: blob:; worker-src 'self' blob:; "
-    "script-src 'nonce-{nonce}' 'strict-dynamic' 'unsafe-eval' 'unsafe-hashes' {handlers}; "
-    "connect-src * data: blob:; "
-    "img-src * data: blob:; media-src * data: blob:; style-src * 'unsafe-inline'; "
-    "font-src * data:; object-src * data: blob:; frame-src * data: blob:; form-action 'self'; "
-    "base-uri 'self'; frame-ancestors {ancestors}"
-)
 # A file that somebody uploaded, opened by its address: shown, but no program of Jupyter's origin.
 DATA_POLICY = (
     "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; "
     "style-src 'unsafe-inline'; frame-ancestors {ancestors}"
 )
-
-
-def page_policy(ancestors: str, nonce: str) -> str:
-    """The policy for a page of Label Studio's; `nonce`: what its scripts are marked with."""
-    digests = (hashlib.sha256(handler.encode()).digest() for handler in HANDLERS)
-    handlers = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
-    return _PAGE_POLICY.format(ancestors=ancestors, nonce=nonce, handlers=handlers)
 
 
 def request_headers(

@@ -26,7 +26,7 @@ class MappingFailed(Exception):
 def mapped(
     text: bytes, kind: str, prefix: str, scripts: Sequence[str] = (), nonce: str = ""
 ) -> bytes:
-    """`text` of one of KINDS as it must be under `prefix`; for the rest see `map_page`."""
+    """`text` of one of KINDS as it must be under `prefix`; for `scripts` and `nonce` see `map_page`."""
     return map_css(text, prefix) if kind == "text/css" else map_page(text, prefix, scripts, nonce)
 
 
@@ -53,7 +53,7 @@ async def map_beside(
         process = await run_beside("mapping", kind, prefix, *scripts)
     except OSError as error:
         raise MappingFailed from error
-    # Not as an argument, which all users of the machine could read.
+    # Others on this machine may read a command line.
     start = f"{nonce}\n".encode() + start
     feeding = asyncio.create_task(_feed(process, start, rest))
     try:
@@ -100,7 +100,7 @@ async def _feed(
 
 
 def main() -> None:
-    """Map standard input, after a line with the nonce: `mapping KIND PREFIX [SCRIPT …]`."""
+    """Map standard input, after a line with the nonce, to standard output: `mapping KIND PREFIX [SCRIPT …]`."""
     kind, prefix, *scripts = sys.argv[1:]
     nonce = sys.stdin.buffer.readline().decode().strip()
     sys.stdout.buffer.write(mapped(sys.stdin.buffer.read(), kind, prefix, scripts, nonce))

@@ -89,19 +89,25 @@ def map_page(html: bytes, prefix: str, scripts: Sequence[str] = (), nonce: str =
     """The page as it must be to work under `prefix`, a path that starts and ends with `/`.
 
     `prefix.js` is put first into it, unless the prefix is `/`, and then `scripts`, more of the gateway's
-    own files. All scripts get the `nonce`, if there is one. Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
+    own files. All script elements get the `nonce`, if there is one, of letters that need no escaping.
+    Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
     Raises ValueError if `prefix` is no such path.
     """
     base = _Base.of(prefix)
     if html.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return html
     always = ("prefix.js",) if base.html else ()
-    return _apply(html, _page_edits(html, base, (*always, *scripts), nonce))
+    return _apply(html, _page_edits(html, base, (*always, *scripts), nonce.encode()))
 
 
 def map_css(css: bytes, prefix: str) -> bytes:
     """The style sheet as it must be to work under `prefix`; see `map_page`."""
     return _apply(css, _css_edits(css, (0, len(css)), _Base.of(prefix)))
+
+
+def map_script(js: bytes, prefix: str) -> bytes:
+    """A script of a page, as `map_page` has it."""
+    return _apply(js, _js_edits(js, (0, len(js)), _Base.of(prefix)))
 
 
 def _apply(text: bytes, edits: Iterable[Edit]) -> bytes:
@@ -112,8 +118,8 @@ def _apply(text: bytes, edits: Iterable[Edit]) -> bytes:
     return b"".join([*parts, text[copied:]])
 
 
-def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: str) -> Iterator[Edit]:
-    mark = b' nonce="%s"' % nonce.encode() if nonce else b""
+def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: bytes) -> Iterator[Edit]:
+    attribute = b' nonce="%s"' % nonce if nonce else b""
     # Where the scripts go: first in <head>, or else as near to that as there is something to hold on to.
     places = {b"": len(codecs.BOM_UTF8) if html.startswith(codecs.BOM_UTF8) else 0}
     at = 0
@@ -132,9 +138,12 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: str) ->
                 continue
             if name in (b"head", b"html"):
                 places.setdefault(name, at)
-            if name == b"script" and nonce:  # in the place of Label Studio's own: two are none
-                span = attributes.get(b"nonce")
-                yield (*span, nonce.encode()) if span else (markup.end(), markup.end(), mark)
+            if name == b"script" and nonce:
+                # In the place of Label Studio's own: browsers take no nonce where there are two.
+                if b"nonce" in attributes:
+                    yield (*attributes[b"nonce"], nonce)
+                else:
+                    yield markup.end(), markup.end(), attribute
             yield from _attribute_edits(html, name, attributes, base)
             if name in _RAW_END:
                 closing = _RAW_END[name].search(html, at)
@@ -147,7 +156,7 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: str) ->
 
     tag = b"".join(
         b'<script%s src="%s/_proxy/static/%s" data-prefix="%s/"></script>'
-        % (mark, base.html, versioned(script).encode(), base.html)
+        % (attribute, base.html, versioned(script).encode(), base.html)
         for script in scripts
     )
     place = next(places[name] for name in (b"head", b"html", b"doctype", b"") if name in places)

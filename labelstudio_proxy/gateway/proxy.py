@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from .headers import (
     DATA_POLICY,
     content_type,
     decoded,
-    page_policy,
     request_headers,
     response_headers,
     without_token,
@@ -29,6 +27,7 @@ from .headers import (
 from .identity import Identity
 from .mapping import KINDS, MappingFailed, begin, map_beside, mapped
 from .packing import change_headers, coding_of, packed, weak
+from .page_policy import new_nonce, page_policy
 from .redirects import mapped_location
 
 # What people upload or link to, and what programs ask for: never a page, whatever its type.
@@ -66,8 +65,8 @@ async def forward(
     """Send `request` on, as a request for `path` (encoded, with its query), and its answer back.
 
     `failed` is called where Label Studio says that it has failed; it may raise Problem, which is told
-    then in the place of what Label Studio says. `scripts`: more of the gateway's own
-    for a page. Raises Refused, Stalled, and aiohttp.ClientError where Label Studio cannot be reached.
+    then in the place of what Label Studio says. `scripts`: more of the gateway's own for a page.
+    Raises Refused, Stalled, and aiohttp.ClientError where Label Studio cannot be reached.
     """
     path = without_token(path)
     async with body_of(request) as body:
@@ -106,11 +105,11 @@ async def _answer(
         if not is_data and LOGIN.fullmatch(urlsplit(headers["Location"]).path):
             raise Refused
         headers["Location"] = location
-    nonce = secrets.token_urlsafe(16)
+    nonce = new_nonce()
     if is_data:
         headers["Content-Security-Policy"] = DATA_POLICY.format(ancestors=ancestors)
     elif kind == "text/html" and answer.status != 304:  # of the page that the browser has
-        headers["Content-Security-Policy"] = page_policy(ancestors, nonce)
+        headers["Content-Security-Policy"] = page_policy(nonce, prefix, ancestors)
     has_body = request.method != "HEAD" and answer.status not in {204, 304}
     is_mapped = not is_data and kind in KINDS
     if is_mapped:

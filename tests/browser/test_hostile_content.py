@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -20,21 +21,50 @@ SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20" onload="PROGRAM">'
     "<script>PROGRAM</script></svg>"
 ).replace("PROGRAM", PROGRAM)
-FILES = {"evil.html": HTML, "evil.svg": SVG, "evil.xml": SVG, "evil.htm": HTML, "evil.js": PROGRAM}
-# What Label Studio shows in its editor as it is, less what it takes out, which is not all of this.
-FRAME = '<iframe src="https://www.youtube.com/embed/x" srcdoc="{}"></iframe>'
-HYPERTEXTS = {
-    "script": f"<script>{PROGRAM}</script>",
-    "handler": f'<img src=x onerror="{PROGRAM}">',
-    "svg": SVG,
-    "script in a frame": FRAME.format(f"<script>{PROGRAM}</script>"),
-    "handler in a frame": FRAME.format(f"<img src=x onerror=&quot;{PROGRAM}&quot;>"),
-    "file in a frame": FRAME.format(
-        "<script src='/labelstudio/data/local-files/?d=local/evil.js'></script>"
-    ),
-    "data in a frame": FRAME.format(
-        f"<script src=&quot;data:text/javascript,{PROGRAM}&quot;></script>"
-    ),
+FILES = {"evil.html": HTML, "evil.svg": SVG, "evil.xml": SVG, "evil.htm": HTML}
+
+
+def program(name: str) -> str:
+    """A program of labelled HTML, that tells that it ran; it needs no escaping in HTML."""
+    return f"localStorage.setItem('ran: {name}', 1); top.pwned = 1"
+
+
+def framed(html: str) -> str:
+    """In the one kind of frame that Label Studio leaves in HTML: by its `src` it is a film's."""
+    return f'<iframe src="https://www.youtube.com/x" srcdoc="{escape(f"<p>framed</p>{html}")}"></iframe>'
+
+
+FRAMED = (
+    f"<script>{program('script in a frame')}</script>",
+    f'<img src="x" onerror="{program("handler in a frame")}">',
+    f'<svg onload="{program("handler of SVG in a frame")}"></svg>',
+    f'<iframe src="javascript:{program("address of a frame in a frame")}"></iframe>',
+    f'<script src="data:text/javascript,{program("script by data:")}"></script>',
+    '<script src="/labelstudio/data/local-files/?d=local/evil.js"></script>',
+    framed(f"<script>{program('script in a frame in a frame')}</script>"),
+)
+LABELLED = "".join(
+    (
+        "<p>hostile</p>",
+        f"<script>{program('script')}</script>",
+        f'<img src="x" onerror="{program("handler")}">',
+        f'<svg onload="{program("handler of SVG")}"></svg>',
+        f"<svg><script>{program('script of SVG')}</script></svg>",
+        f'<embed src="javascript:{program("embed")}">',
+        f'<object data="javascript:{program("object")}"></object>',
+        *map(framed, FRAMED),
+    )
+)
+CLICKED = {
+    "link": f'<a href="javascript:{program("link")}">link</a>',
+    "link of SVG": f'<svg><a xlink:href="javascript:{program("link of SVG")}"><text y="9">link of SVG</text></a></svg>',
+    "form": f'<form action="javascript:{program("form")}"><button>form</button></form>',
+    "link to a page": '<a href="/data/local-files/?d=local/page.html">link to a page</a>',
+}
+FILES_OF_LABELLED = {
+    "evil.js": program("script by address"),
+    "page.html": f"<!doctype html><head><script>{program('page')}</script></head><p>a page",
+    "labelled.html": LABELLED,
 }
 NAMES = [
     f"<script>{PROGRAM}</script>",
@@ -47,7 +77,7 @@ NAMES = [
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("notebooks")
     (folder / "local").mkdir()
-    for name, content in FILES.items():
+    for name, content in (FILES | FILES_OF_LABELLED).items():
         (folder / "local" / name).write_text(content)
     return folder
 
@@ -133,33 +163,45 @@ def test_names_run_nothing_on_any_page(
     assert page.evaluate("localStorage.getItem('pwned')") is None
 
 
-@pytest.mark.parametrize("inline", ["true", "false"])
-@pytest.mark.parametrize("kind", HYPERTEXTS)
-def test_a_document_to_be_labelled_runs_nothing(
+@pytest.mark.parametrize("asked", ["", 'valueType="url"', 'inline="true"'])
+def test_labelled_html_runs_nothing(
     jupyter: JupyterLab,
     new_page: Callable[..., Tab],
     studio: LabelStudioClient,
-    project: int,
-    kind: str,
-    inline: str,
+    root: Path,
+    asked: str,
 ) -> None:
-    config = (
-        f'<View><HyperText name="t" value="$html" inline="{inline}"/>'
-        '<HyperTextLabels name="l" toName="t"><Label value="A"/></HyperTextLabels></View>'
+    tags = f'<HyperText name="t" value="$html" clickableLinks="true" {asked}/>'
+    tags += '<Choices name="c" toName="t"><Choice value="Yes"/></Choices>'
+    made = studio.post(
+        "api/projects/", json={"title": "HTML", "label_config": f"<View>{tags}</View>"}
     )
-    made = studio.post("api/projects/", json={"title": kind, "label_config": config}).json()
-    html = f"<div><p>To be labelled</p>{HYPERTEXTS[kind]}</div>"
-    sent = studio.post(f"api/projects/{made['id']}/import", json=[{"html": html}])
-    assert sent.status_code == 201, sent.text
-    (task,) = studio.get(f"api/projects/{made['id']}/tasks/").json()
-    tab = new_page(jupyter)
-    page = tab.page
-    page.goto(f"{jupyter.url}labelstudio/projects/{made['id']}/data?task={task['id']}")
-    editor = page.locator(".lsf-richtext")
-    where = editor if inline == "true" else editor.frame_locator("iframe").locator("body")
-    expect(where).to_contain_text("To be labelled")
-    assert_nothing_ran(tab, page)
-    assert page.evaluate("localStorage.getItem('pwned')") is None
+    project = made.json()["id"]
+    storage = {"project": project, "path": str(root / "local"), "use_blob_urls": True}
+    assert studio.post("api/storages/localfiles", json=storage).status_code == 201
+    by_url = "/data/local-files/?d=local/labelled.html"
+    html = by_url if "url" in asked else LABELLED + "".join(CLICKED.values())
+    answer = studio.post(
+        f"api/projects/{project}/import?return_task_ids=true", json=[{"data": {"html": html}}]
+    )
+    task = answer.json()["task_ids"][0]
+    page = new_page(jupyter).page
+    for name in ["", *([] if "url" in asked else CLICKED)]:
+        page.goto(f"{jupyter.url}labelstudio/projects/{project}/data?task={task}")
+        if "inline" in asked:
+            shown = page.locator(".lsf-richtext__container")
+        else:
+            shown = page.frame_locator("iframe.lsf-richtext__iframe").locator("body")
+        expect(shown.get_by_text("hostile", exact=True)).to_be_visible()
+        frames = shown.locator("iframe")
+        for number in range(len(FRAMED)):
+            framed_text = frames.nth(number).content_frame.get_by_text("framed", exact=True)
+            expect(framed_text).to_have_count(1)
+        if name:
+            shown.get_by_text(name, exact=True).click()
+        page.wait_for_load_state("networkidle")
+    ran = page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('ran: '))")
+    assert ran == []
 
 
 def test_a_hostile_name_in_an_error_is_text_on_the_start_page(

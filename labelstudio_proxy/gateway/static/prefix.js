@@ -75,7 +75,7 @@
     ["data", [/^object$/i, mapUrl]],
     ["action", [/^form$/i, mapUrl]],
     ["formaction", [/^(?:button|input)$/i, mapUrl]],
-    ["srcdoc", [/^iframe$/i, mapDocument]],
+    ["srcdoc", [/^iframe$/i, mapHtml]],
     ["background", [/^(?:body|table|thead|tbody|tfoot|tr|td|th)$/i, mapUrl]],
     ["style", [/^/, mapCss]],
   ]);
@@ -111,9 +111,9 @@
    *
    * A request would start before a mutation observer saw the element. Setting the HTML in an inert template and moving
    * the nodes would revive scripts, and writing a tree out again changes text; so this edits the string, only there.
-   * `inside` is the element whose content it is; `places` learns where the content of <head> and its like begins.
+   * `inside` is the element whose content it is.
    */
-  function mapHtml(html, inside = "", places = {}) {
+  function mapHtml(html, inside = "") {
     if (RAW.test(inside)) return inside.toLowerCase() === "style" ? mapCss(html) : html;
     let out = "";
     let copied = 0;
@@ -127,7 +127,6 @@
         const end = search(comment ? COMMENT : />/g, html, markup.index);
         if (!end) break;
         at = end.index + end[0].length;
-        if (search(/<!doctype/iy, html, markup.index)) places.doctype ??= at + out.length - copied;
         continue;
       }
       const edits = [];
@@ -150,7 +149,6 @@
       if (!attribute?.[1] || elsewhere) break; // no tag, or no URL of ours from here on
       if (tag[0] === "/") continue;
       edits.forEach((edit) => replace(...edit));
-      if (/^(?:head|html)$/i.test(tag)) places[tag.toLowerCase()] ??= at + out.length - copied;
       if (RAW.test(tag)) {
         const end = search(new RegExp(`</${tag}(?=[${SPACE}/>])`, "gi"), html, at)?.index ?? html.length;
         if (/^style$/i.test(tag)) replace(at, end, mapCss(html.slice(at, end)));
@@ -158,17 +156,6 @@
       }
     }
     return out + html.slice(copied);
-  }
-
-  /** Maps a srcdoc, and puts this script first in it, for what the scripts in the frame will ask for. */
-  function mapDocument(html) {
-    // The page's policy, which holds in the frame as well, lets no script run without its nonce.
-    const nonce = script.nonce && ` nonce="${encode(script.nonce)}"`;
-    const tag = `<script${nonce} src="${encode(script.src)}" data-prefix="${encode(base)}/"></script>`;
-    const places = {};
-    const mapped = mapHtml(html, "", places);
-    const place = places.head ?? places.html ?? places.doctype ?? 0;
-    return mapped.startsWith(tag, place) ? mapped : mapped.slice(0, place) + tag + mapped.slice(place);
   }
 
   // ---- Nodes ----
@@ -244,7 +231,7 @@
   };
 
   // A Request is mapped when it is made: to change one afterwards would mean to read its body.
-  for (const name of ["fetch", "Request", "Worker", "SharedWorker", "EventSource", "WebSocket", "Audio", "open"]) {
+  for (const name of ["Request", "Worker", "SharedWorker", "EventSource", "WebSocket", "Audio", "open"]) {
     wrap(window, name, argument(0));
   }
   wrapMethods("XMLHttpRequest", "open", argument(1));
@@ -256,6 +243,25 @@
     argument(0)(args);
     if (args[1]?.scope !== undefined) args[1] = { ...args[1], scope: mapValue(args[1].scope) };
   });
+
+  // Label Studio fetches the page that a link in it leads to, takes it apart and runs its scripts, whatever page it is:
+  // so of parsed pages only those scripts stay that the gateway has given the nonce of its answer's policy.
+  const nonces = new Set([script.nonce]);
+  const note = ({ headers, type }) => {
+    const [, nonce] = (type === "basic" && /'nonce-([^']+)'/.exec(headers.get("Content-Security-Policy"))) || [];
+    if (nonce) nonces.add(nonce);
+  };
+  wrap(window, "fetch", argument(0), (answer) => {
+    answer.then(note, () => {});
+    return answer;
+  });
+  const prune = (root) => {
+    root.querySelectorAll("template").forEach(({ content }) => prune(content));
+    for (const element of root.querySelectorAll("script")) if (!nonces.has(element.nonce)) element.remove();
+    return root;
+  };
+  wrap(window.DOMParser.prototype, "parseFromString", () => {}, (parsed) =>
+    parsed.contentType === "text/html" ? prune(parsed) : parsed);
 
   // Attributes. Elements of documents that are only parsed, and the XML of labelling configurations, are data.
   const mapLive = (element, name, text) =>
