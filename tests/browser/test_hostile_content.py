@@ -163,6 +163,44 @@ def test_names_run_nothing_on_any_page(
     assert page.evaluate("localStorage.getItem('pwned')") is None
 
 
+def test_names_of_uploaded_files_run_nothing(
+    jupyter: JupyterLab, new_page: Callable[..., Tab], project: int
+) -> None:
+    tab = new_page(jupyter)
+    tab.page.goto(f"{jupyter.url}labelstudio/projects/{project}/data/import")
+    chooser = tab.page.locator("input[type=file]").first
+    chooser.wait_for(state="attached")
+    for name in ('<img src=x onerror="window.pwned=1">.csv', "<svg onload=window.pwned=1>.evil"):
+        chooser.set_input_files({"name": name, "mimeType": "text/csv", "buffer": b"text\nx\n"})
+        expect(tab.page.locator("body")).to_contain_text(re.compile("(onerror|onload).*pwned"))
+        assert_nothing_ran(tab, tab.page)
+
+
+def test_label_studios_own_programs_run(
+    jupyter: JupyterLab, new_page: Callable[..., Tab], project: int
+) -> None:
+    tab = new_page(jupyter)
+    page = tab.page
+    # a link, whose page Label Studio fetches and takes apart
+    page.goto(f"{jupyter.url}labelstudio/projects/{project}/data")
+    link = page.get_by_role("link", name="Settings", exact=True)
+    link.wait_for()
+    page.evaluate("APP_SETTINGS.old = true")
+    link.click()
+    page.wait_for_url("**/settings")
+    page.wait_for_function("APP_SETTINGS && !APP_SETTINGS.old")
+    # a program in an attribute
+    page.goto(f"{jupyter.url}labelstudio/no-such-page")
+    page.get_by_role("button", name="Go to Home").click()
+    page.wait_for_url("**/labelstudio/**")
+    expect(page.get_by_role("link", name="Projects").first).to_be_visible()
+    # Django's
+    page.goto(f"{jupyter.url}labelstudio/admin/")
+    page.locator("#nav-sidebar, #site-name").first.wait_for()
+    page.wait_for_load_state("networkidle")
+    assert not [each for each in tab.recorder.console_errors if "Content Security" in each]
+
+
 @pytest.mark.parametrize("asked", ["", 'valueType="url"', 'inline="true"'])
 def test_labelled_html_runs_nothing(
     jupyter: JupyterLab,

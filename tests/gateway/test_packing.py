@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 import time
 import zlib
@@ -212,6 +213,10 @@ def test_twenty_megabytes_hold_up_nobody(
             assert content.count(f"{ready.prefix}projects".encode()) == original.count(b"/projects")
         else:
             assert content == original
+        if name.endswith(".html"):
+            nonce = re.search(r"'nonce-([\w-]+)'", got["Content-Security-Policy"])
+            assert nonce
+            assert b'<script nonce="%s" src=' % nonce[1].encode() in content
 
     assert longest_wait(ready, get) < ANSWER_SECONDS
 

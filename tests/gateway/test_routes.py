@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urljoin
@@ -94,17 +95,31 @@ def test_pages_run_no_program_of_another_host(ready: Gateway) -> None:
             ("Content-Type", "text/html; charset=utf-8"),
             ("Content-Security-Policy-Report-Only", "script-src https://*.googletagmanager.com"),
         ],
-        body="<html><head></head><body><a href='/projects'>x</a></body></html>",
+        body="<html><head></head><body><a href='/projects'>x</a><script>x</script></body></html>",
     )
     page = ready.ask("GET", "/projects", [*NAVIGATION, asked])
     policy = page["Content-Security-Policy"]
-    assert "default-src 'self'" in policy
-    assert "script-src" not in policy
+    programs = re.search(r"script-src 'nonce-([\w-]{24})' 'strict-dynamic' 'unsafe-eval';", policy)
+    assert programs
+    assert page.body.count(b'<script nonce="%s"' % programs[1].encode()) == 2
     assert "frame-ancestors 'self'" in policy
     assert "Content-Security-Policy-Report-Only" not in page
     assert f"<a href='{ready.prefix}projects'>".encode() in page.body
     assert b"prefix.js" in page.body
     assert int(page["Content-Length"]) == len(page.body)
+
+
+def test_no_two_pages_have_one_nonce(ready: Gateway) -> None:
+    asked = answer(headers=[("Content-Type", "text/html")], body="<script>x</script>")
+    pages = [ready.ask("GET", "/projects", [*NAVIGATION, asked]) for _ in range(2)]
+    assert len({page["Content-Security-Policy"] for page in pages}) == 2
+
+
+def test_a_page_that_the_browser_has_keeps_its_policy(ready: Gateway) -> None:
+    asked = answer(status=304, headers=[("Content-Type", "text/html")], body="")
+    page = ready.ask("GET", "/projects", [*NAVIGATION, asked])
+    assert page.status == 304
+    assert "Content-Security-Policy" not in page
 
 
 @pytest.mark.parametrize(

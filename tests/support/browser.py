@@ -112,7 +112,8 @@ class Recorder:
         )
 
     def assert_clean(self, prefix: str, origin: str) -> None:
-        """No failed request, none outside `origin` and `prefix`, no uncaught exception.
+        """No failed request, none outside `origin` and `prefix`, no uncaught exception, nothing that
+        the page's policy has kept from running or loading.
 
         `origin` as in `http://127.0.0.1:8888`, `prefix` as in `/user/alice/labelstudio/`.
         """
@@ -120,6 +121,7 @@ class Recorder:
         problems = [f"failed: {e}" for e in self.exchanges if e.is_failed]
         problems += [f"outside: {e}" for e in self.exchanges if not e.is_within(prefix, origin)]
         problems += [f"uncaught: {e}" for e in self.page_errors if e != EDITOR_RACE]
+        problems += [e for e in self.console_errors if "Content Security Policy" in e]
         console = [f"(console: {text})" for text in self.console_errors]
         assert not problems, "\n".join([*problems, *console])
 

@@ -101,6 +101,15 @@ def test_mapping_a_captured_page_twice_is_mapping_it_once(page: Path, prefix: st
     assert map_page(once, prefix) == once
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_script_of_a_captured_page_has_the_nonce_and_no_other(page: Path) -> None:
+    result = map_page(page.read_bytes(), PREFIX, nonce="n-1_")
+    scan = Scan(result.decode())
+    assert scan.tags.count("script") == result.count(b' nonce="n-1_"') > 0
+    assert {value for _, name, value in scan.attributes if name == "nonce"} == {"n-1_"}
+    assert map_page(result, PREFIX, nonce="n-1_") == result
+
+
 def test_account_page_calls_its_api_under_the_prefix() -> None:
     result = map_page((CAPTURED / "account.html").read_bytes(), PREFIX)
     assert (
@@ -269,6 +278,58 @@ def test_script_comes_first_and_after_the_doctype(before: str) -> None:
     assert map_page(before.replace("|", "").encode(), PREFIX).decode() == expected
 
 
+# ---- The nonce ----
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<script>x</script>", '<script nonce="n">x</script>'),
+        ("<SCRIPT\nsrc=x></SCRIPT>", '<SCRIPT nonce="n"\nsrc=x></SCRIPT>'),
+        ("<script/src=x></script>", '<script nonce="n"/src=x></script>'),
+        ("<script NONCE=old>x</script>", "<script NONCE=n>x</script>"),
+        ("<script id=a nonce=''>x</script>", "<script id=a nonce='n'>x</script>"),
+        ("<template><script>x</script></template>", None),
+    ],
+)
+def test_a_script_gets_the_nonce(before: str, after: str | None) -> None:
+    expected = before.replace("<script>", '<script nonce="n">') if after is None else after
+    result = map_page(f"<head></head>{before}".encode(), "/", nonce="n").decode()
+    assert result == f"<head></head>{expected}"
+    assert map_page(result.encode(), "/", nonce="n").decode() == result
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<iframe srcdoc="<script>x</script>"></iframe>',
+        "<p title='<script>x'></p>",
+        "<textarea><script>x</script></textarea>",
+        "<title><script>x</script></title>",
+        "<!-- <script>x</script> -->",
+        "<style><script>x</script></style>",
+        "<noscript><script>x</script></noscript>",
+        "<scripts>x</scripts>",
+        "&lt;script>x",
+        "<img onerror=x>",
+        "<script x='",
+    ],
+)
+def test_what_is_no_script_gets_no_nonce(html: str) -> None:
+    assert b"nonce" not in map_page(html.encode(), "/", nonce="n")
+
+
+def test_a_script_gets_no_nonce_for_what_it_says() -> None:
+    page = '<script>var data = {"html": "<script>x<\\/script>"}</script>'
+    assert map_page(page.encode(), "/", nonce="n").count(b"nonce") == 1
+
+
+def test_scripts_of_ours_have_the_nonce() -> None:
+    once = map_page(b"<head></head>", PREFIX, ["idle.js"], nonce="n")
+    assert once.count(b'<script nonce="n" src=') == 2
+    assert map_page(once, PREFIX, ["idle.js"], nonce="n") == once
+
+
 # ---- Prefixes ----
 
 
@@ -360,8 +421,9 @@ TEXTS = st.lists(PIECES, max_size=40).map("".join)
 @given(TEXTS)
 @example("<a href=/ href='/x' / >")
 def test_mapping_twice_is_mapping_once(html: str) -> None:
-    once = map_page(html.encode(), PREFIX)
-    assert map_page(once, PREFIX) == once
+    for nonce in ("", "n"):
+        once = map_page(html.encode(), PREFIX, nonce=nonce)
+        assert map_page(once, PREFIX, nonce=nonce) == once
 
 
 @unhurried
