@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import requests
 from docker import DockerClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
@@ -88,7 +88,10 @@ class Engine:
             if not done:
                 raise asyncio.TimeoutError
             return future.result()
-        except APIError:
+        except APIError as error:
+            # Podman calls it a fault of its own where a container goes while it looks.
+            if "no such container" in str(error.explanation).lower():
+                raise NotFound(str(error), error.response, error.explanation) from error
             raise
         except (requests.exceptions.Timeout, asyncio.TimeoutError) as error:
             raise hung(self.address) from error

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import pytest
 from docker import DockerClient
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from labelstudio_proxy.backends import (
     docker,
@@ -506,6 +506,23 @@ async def test_an_engine_has_time_to_work_unless_it_is_asked_whether_it_answers(
         assert await engine.ask(lambda client: client.api.timeout) == PATIENT_SECONDS
         limited = await engine.ask(lambda client: client.api.timeout, seconds=QUICK_SECONDS)
         assert limited == QUICK_SECONDS
+    finally:
+        engine.close()
+
+
+async def test_a_container_that_goes_while_podman_looks_at_it_is_not_there() -> None:
+    client = DockerClient("unix:///nowhere/engine.sock", version="1.41")
+    engine = Engine(Address("unix:///nowhere", "it is made up"), client, client, {})
+
+    def refuse(why: str) -> None:
+        raise APIError("500 Server Error", explanation=why)
+
+    try:
+        with pytest.raises(NotFound):
+            await engine.ask(lambda _: refuse("a does not exist in database: no such container"))
+        with pytest.raises(APIError) as refused:
+            await engine.ask(lambda _: refuse("no space left on device"))
+        assert not isinstance(refused.value, NotFound)
     finally:
         engine.close()
 
