@@ -91,26 +91,25 @@ class DataDirectory:
 
     def out_of_room(self) -> Problem | None:
         """Why nothing can be saved, where the disk is full or the user's quota used up."""
-        kept = "All that was saved before is kept."
+        full, left = "The disk is full", "No more"
         free = shutil.disk_usage(self.path).free
         if free < LITTLE_FREE_BYTES:
-            return Problem(
-                "The disk is full: this was not saved.",
-                f"Only {free // 1024} kB are free for the data directory {self.path}. {kept}",
-                "Free some space, then save again.",
-            )
-        try:
-            self._write_a_little()
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                quota = error.errno == errno.EDQUOT
-                full = "Your disk quota is used up" if quota else "The disk is full"
-                return Problem(
-                    f"{full}: this was not saved.",
-                    f"No more can be written to the data directory {self.path}. {kept}",
-                    "Free some space, then save again.",
-                )
-        return None
+            left = f"Only {free // 1024} kB more"
+        else:
+            try:
+                self._write_a_little()
+                return None
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    return None
+                if error.errno == errno.EDQUOT:
+                    full = "Your disk quota is used up"
+        return Problem(
+            f"{full}: this was not saved.",
+            f"{left} can be written to the data directory {self.path}. All that was saved before is "
+            "kept.",
+            "Free some space, then save again.",
+        )
 
     def _check_room(self) -> None:
         """Raise Problem where a start would fail half-way."""
@@ -133,7 +132,7 @@ class DataDirectory:
         try:
             descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(bytes(LITTLE_FREE_BYTES))
+                file.write(secrets.token_bytes(LITTLE_FREE_BYTES))  # no disk compresses these
                 file.flush()
                 os.fsync(descriptor)
         finally:

@@ -7,12 +7,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 from . import others
 from .backends.base import Backend, Held, NotAgain, Report
 from .backends.explain import Explained
+from .board import Board
 from .database_preparation import note_database, prepare_database
 from .datadir import DataDirectory
 from .directory_lock import DirectoryLock
@@ -73,8 +72,8 @@ class Supervisor:
         self._problems = problems
         self._external_database = external_database
         self.log = log
-        self._snapshot = Snapshot()
-        self._changed = asyncio.Event()
+        self._board = Board(log, directory.path)
+        self.changed = self._board.changed
         self._wanted = False
         self._interrupt = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
@@ -85,7 +84,7 @@ class Supervisor:
     @property
     def snapshot(self) -> Snapshot:
         """What is known now."""
-        return self._snapshot
+        return self._board.snapshot
 
     def start(self, *, background: bool = False) -> None:
         """Want Label Studio to run; does nothing more where it does, or is about to.
@@ -98,10 +97,10 @@ class Supervisor:
         self._wanted = True
         self._background = self._background and background
         over = self._life is None or self._life.done()
-        waiting = not over and self._snapshot.state is State.FAILED
+        waiting = not over and self._board.snapshot.state is State.FAILED
         if over or waiting:
             # At once, so that whoever asked for the start sees it.
-            self._change(
+            self._board.change(
                 state=State.PREPARING,
                 steps=(),
                 started_at=time.time(),
@@ -113,7 +112,7 @@ class Supervisor:
             self._background = background
             self._restarts = Restarts()
             self._life = asyncio.create_task(self._live())
-        elif waiting or self._snapshot.state is State.STOPPING:
+        elif waiting or self._board.snapshot.state is State.STOPPING:
             # Now, then, and not after a pause.
             self._restarts = Restarts()
             self._interrupt.set()
@@ -133,7 +132,7 @@ class Supervisor:
             logger.info("Label Studio (%s): stop. %s", self._directory.path, because)
         self._wanted = self._insist = False
         self._end_life()
-        self._change(stopped_because=because)
+        self._board.change(stopped_because=because)
 
     def restart(self) -> None:
         """Want Label Studio to be stopped, if it runs, and started."""
@@ -143,8 +142,10 @@ class Supervisor:
 
     def _end_life(self) -> None:
         self._interrupt.set()
-        if self._snapshot.state is State.READY:  # at once, so that whoever asked for it sees it
-            self._change(state=State.STOPPING, endpoint=None)
+        if (
+            self._board.snapshot.state is State.READY
+        ):  # at once, so that whoever asked for it sees it
+            self._board.change(state=State.STOPPING, endpoint=None)
 
     async def close(self, *, alone: bool = False) -> None:
         """Stop, and come back when nothing runs any more.
@@ -157,18 +158,11 @@ class Supervisor:
             await asyncio.wait([self._life])
         self.log.close()
 
-    async def changed(self, timeout: float) -> None:
-        """Come back after the next change of the snapshot or the log, or after `timeout` seconds."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout)
-        except (TimeoutError, asyncio.TimeoutError):
-            return
-
     async def _live(self) -> None:
         while self._wanted:
             self._interrupt.clear()
             self._given = None
-            backend = self._make_backend(self._report, self._add_line)
+            backend = self._make_backend(self._board.report, self._board.add_line)
             error = await self._run_until_interrupted(backend)
             self._insist = False
             again = False
@@ -187,13 +181,13 @@ class Supervisor:
             if again and error is not None and not self._interrupt.is_set():
                 await self._pause(error)
             elif self._wanted:  # by somebody, meanwhile
-                self._count("asked")
+                self._board.count_restart("asked")
             else:
                 shown = self._shown(error, kept)
                 if shown is not None and not self._background:
-                    self._show(self._snapshot.failed(shown))
+                    self._board.show(self._board.snapshot.failed(shown))
                     return
-        self._change(
+        self._board.change(
             state=State.STOPPED,
             steps=(),
             progress=None,
@@ -213,7 +207,7 @@ class Supervisor:
         """Whether to start again what ended with `error`: a few times, unless that is in vain."""
         if not isinstance(error, _Ended) or isinstance(error.problem, NotAgain):
             return False
-        was_ready = self._snapshot.state is State.READY
+        was_ready = self._board.snapshot.state is State.READY
         proven = was_ready or bool(self._restarts.ends)
         if not proven and (self._background or isinstance(error.problem, Explained)):
             return False
@@ -222,7 +216,7 @@ class Supervisor:
 
     async def _stop_backend(self, backend: Backend) -> Problem | None:
         """Stop it, and let others have the data; why it could not be, if so."""
-        self._change(state=State.STOPPING, endpoint=None)
+        self._board.change(state=State.STOPPING, endpoint=None)
         if self._alone:
             await self._leave(backend)
             return None
@@ -231,7 +225,7 @@ class Supervisor:
         except Problem as problem:
             logger.warning("Label Studio (%s): %s", self._directory.path, problem)
             return problem
-        except Exception as error:
+        except Exception as error:  # whoever waits for the end must not wait for ever
             logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
             return unexpected("Label Studio could not be stopped.", error)
         await asyncio.to_thread(self._lock.release)
@@ -240,7 +234,7 @@ class Supervisor:
     async def _leave(self, backend: Backend) -> None:
         try:
             goes_on = await backend.leave()
-        except Exception:
+        except Exception:  # whatever it is, the gateway is to end, or the next start to begin
             logger.exception("Label Studio (%s) could not be left", self._directory.path)
             return
         if not goes_on:
@@ -254,7 +248,7 @@ class Supervisor:
         still: Problem | None = kept
         while still is not None and not (self._wanted or self._closed):
             self._given = None
-            self._show(self._snapshot.failed(self._shown(error, still) or still))
+            self._board.show(self._board.snapshot.failed(self._shown(error, still) or still))
             self._interrupt.clear()
             await self._interrupt.wait()
             if not self._wanted:
@@ -264,19 +258,12 @@ class Supervisor:
     async def _pause(self, error: Problem) -> None:
         """Show the error until it is time for the next start, or somebody wants something."""
         pause = self._restarts.pause
-        self._add_line(f"labelstudio-proxy: {error.what} It is started again in {pause:g} s.")
-        self._show(self._snapshot.failed(error, next_start=time.time() + pause))
+        self._board.add_line(f"labelstudio-proxy: {error.what} It is started again in {pause:g} s.")
+        self._board.show(self._board.snapshot.failed(error, next_start=time.time() + pause))
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._interrupt.wait(), pause)
         if self._wanted:
-            self._count("ended")
-
-    def _count(self, reason: str) -> None:
-        counts = self._snapshot.restart_reasons
-        self._change(
-            restarts=self._snapshot.restarts + 1,
-            restart_reasons={**counts, reason: counts.get(reason, 0) + 1},
-        )
+            self._board.count_restart("ended")
 
     async def _run_until_interrupted(self, backend: Backend) -> Problem | None:
         """Run Label Studio; gives the Problem it ended with, None if that was wanted."""
@@ -301,7 +288,7 @@ class Supervisor:
         """One life of Label Studio: raises Problem at its end, for it never ends by itself."""
         now = time.time()
         steps = tuple(Step(*step) for step in (("data", "Open the data directory"), *backend.steps))
-        self._change(
+        self._board.change(
             state=State.PREPARING,
             steps=steps,
             progress=None,
@@ -314,36 +301,38 @@ class Supervisor:
             notices=(),
         )
         logger.info("Label Studio (%s) is starting", self._directory.path)
-        self._report("data")
+        self._board.report("data")
         said_before = self.log.last
         if self._problems:
             raise self._problems[0]
         await asyncio.to_thread(self._directory.prepare)
-        self._note(await asyncio.to_thread(warning_about, self._directory.path))
+        self._board.note(await asyncio.to_thread(warning_about, self._directory.path))
         await self._have_alone()
         external = self._external_database
         owner = await asyncio.to_thread(
             new_owner, self._directory, self._owner_email, external_database=external
         )
         await backend.prepare()
-        self._note(backend.notice)
+        self._board.note(backend.notice)
         if not external:
-            self._note(await prepare_database(backend, self._directory, self._report_backup))
-        self._change(
+            self._board.note(
+                await prepare_database(backend, self._directory, self._board.report_backup)
+            )
+        self._board.change(
             state=State.STARTING,
-            versions={**self._snapshot.versions, **backend.versions},
+            versions={**self._board.snapshot.versions, **backend.versions},
             build=backend.build,
         )
         endpoint = await backend.launch(owner, background=self._background)
         ended = asyncio.create_task(backend.wait())
-        looking = asyncio.create_task(others.watch(self._directory.path, self._note))
+        looking = asyncio.create_task(others.watch(self._directory.path, self._board.note))
         try:
             await first_answer(endpoint, ended, self._start_timeout)
             if not ended.done():
                 if not external:
                     await note_database(backend, self._directory)
-                self._show(self._snapshot.ready(endpoint))
-                after = self._snapshot.ready_after
+                self._board.show(self._board.snapshot.ready(endpoint))
+                after = self._board.snapshot.ready_after
                 logger.info("Label Studio (%s) is ready after %.1f s", self._directory.path, after)
                 self._background = False
                 await backend.answered()
@@ -364,53 +353,14 @@ class Supervisor:
 
         self._lock.lost = lost
         await self._lock.take(
-            lambda detail: self._report("data", detail=detail), lambda: self._insist
+            lambda detail: self._board.report("data", detail=detail), lambda: self._insist
         )
-        self._report("data", detail="looking for other Label Studios")
+        self._board.report("data", detail="looking for other Label Studios")
         await others.clear(self._directory.path)
-        self._report("data", detail="")
+        self._board.report("data", detail="")
 
     def _give(self, by: Holder) -> None:
         """Stop, since somebody asks for the data directory, or has it now."""
-        if self._wanted or self._snapshot.state is State.FAILED:
+        if self._wanted or self._board.snapshot.state is State.FAILED:
             self._given = handed_over(self._directory.path, by)
             self.stop()
-
-    def _note(self, notice: str) -> None:
-        """Have people know of something while all works; an empty `notice` is none."""
-        if notice:
-            logger.warning("Label Studio (%s): %s", self._directory.path, notice)
-            self._add_line(f"labelstudio-proxy: {notice}")
-            self._change(notices=(*self._snapshot.notices, notice))
-
-    def _report_backup(self, done: int, total: int) -> None:
-        percent = 100 * done // max(total, 1)
-        for step in self._snapshot.steps:
-            if step.state == "current":
-                self._report(step.id, detail=f"backing up the database first: {percent} %")
-
-    def _report(
-        self,
-        step: str,
-        *,
-        detail: str | None = None,
-        done: int | None = None,
-        total: int | None = None,
-    ) -> None:
-        """The `Report` that backends are given."""
-        self._show(self._snapshot.at_step(step, detail=detail, done=done, total=total))
-
-    def _add_line(self, line: str) -> None:
-        self.log.add(line)
-        self._announce()
-
-    def _change(self, **changes: Any) -> None:
-        self._show(replace(self._snapshot, **changes))
-
-    def _show(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._announce()
-
-    def _announce(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()

@@ -98,7 +98,7 @@ class Backend(ABC):
 
     @abstractmethod
     async def leave(self) -> bool:
-        """Let go of Label Studio without delay, since nobody is left here whom it could serve.
+        """Let go of Label Studio without delay: Jupyter was killed, or the next start sees to it.
 
-        Gives whether it goes on, for the next start to find.
+        Gives whether it goes on, for that start to find; what is a child does not.
         """

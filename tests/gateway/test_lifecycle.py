@@ -204,7 +204,7 @@ def test_between_two_starts_that_fail_next_to_nothing_is_done(
     ):
         stream.sendall(head("GET", "/_proxy/events", [("Accept", "text/event-stream")]))
         before = cpu_seconds(made.process.pid)
-        time.sleep(IDLE_SECONDS)
+        time.sleep(IDLE_SECONDS)  # of which the processor's time is measured
         used = cpu_seconds(made.process.pid) - before
         told = dict(events_in(stream.recv(1 << 20).decode()))
     assert used < 0.02 * IDLE_SECONDS
