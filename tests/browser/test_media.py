@@ -43,15 +43,6 @@ def jupyter(
 
 
 @pytest.fixture(scope="module")
-def label_studio(
-    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
-) -> LabelStudioClient:
-    client = label_studio_client(jupyter)
-    client.wait_ready()
-    return client
-
-
-@pytest.fixture(scope="module")
 def tab(chromium: Browser, jupyter: JupyterLab) -> Iterator[Tab]:
     """One for all: what Label Studio's pages consist of is fetched and compiled only once."""
     tab = new_tab(chromium, f"{jupyter.url}login?token={jupyter.token}")
@@ -448,22 +439,22 @@ def test_media_loads(
     kind: str,
     origin: str,
     jupyter: JupyterLab,
-    label_studio: LabelStudioClient,
+    studio: LabelStudioClient,
     tab: Tab,
     request: pytest.FixtureRequest,
 ) -> None:
     tested = KINDS[kind]
     config = f"<View>{tested.config}{tested.control}</View>"
-    project = Project.create(label_studio, jupyter.root_dir, config)
+    project = Project.create(studio, jupyter.root_dir, config)
     data = tested.data(project, functools.partial(ORIGINS[origin], project))
     task = project.add_task(data)
     tab.recorder.forget()
     try:
-        tab.page.goto(f"{label_studio.url}projects/{project.id}/data")
+        tab.page.goto(f"{studio.url}projects/{project.id}/data")
         tested.see_in_list(tab.page.get_by_test_id("table-row-wrapper"), data)
         assert_clean(tab.recorder, jupyter)
 
-        tab.page.goto(f"{label_studio.url}projects/{project.id}/data?task={task}")
+        tab.page.goto(f"{studio.url}projects/{project.id}/data?task={task}")
         tested.see_in_editor(tab.page)
         assert_clean(tab.recorder, jupyter)
         # Label Studio mounts its editor up to three times for a task: what was there must stay.

@@ -82,8 +82,9 @@ def inside() -> Iterator[tuple[int, list[str]]]:
         address_family = socket.AF_INET6
 
     with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(ThreadingHTTPServer(("0.0.0.0", 0), Handler))]
+        servers = [stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))]
         port = servers[0].server_port
+        servers.append(stack.enter_context(ThreadingHTTPServer(("127.0.0.2", port), Handler)))
         with contextlib.suppress(OSError):  # a machine without IPv6
             servers.append(stack.enter_context(Server6(("::1", port), Handler)))
         threads = [threading.Thread(target=server.serve_forever) for server in servers]
