@@ -142,7 +142,7 @@ def static(bench: Bench) -> list[Row | Table]:
                 what=f"Static asset: {name} ({size / 1000:,.0f} kB unpacked)",
                 unit="requests/s",
                 compare=Compare.RATIO,
-                target=8,
+                target=5,
                 at_least=True,
                 ours=take(runs, TILE),
                 against=take(runs, ALONE),

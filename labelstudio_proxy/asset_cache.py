@@ -117,11 +117,6 @@ class AssetFolder:
         return self.path / f"{name}.{coding}"
 
 
-def asset_pointer(unix_socket: Path) -> Path:
-    """The link to the folder that a gateway uses now, which listens there; else there is none."""
-    return unix_socket.with_name(f"{unix_socket.name}.assets")
-
-
 def open_folder(version: str, fingerprint: str) -> AssetFolder:
     """The folder for a build of Label Studio; without a `fingerprint` a new one, see `close_folder`.
 

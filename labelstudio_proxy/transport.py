@@ -25,10 +25,6 @@ from traitlets import Bool, Unicode
 from yarl import URL
 
 from .activity import is_persons
-from .asset_answers import AssetAnswer, answer, asset_path
-from .asset_cache import asset_pointer
-from .asset_shelf import Shelf
-from .codings import chosen
 from .registry import Entry
 from .signals import keep_jupyters_end
 from .upstream import Endpoint, open_session
@@ -115,7 +111,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     _asked: asyncio.Task[aiohttp.ClientResponse] | None = None
     _giving_up: asyncio.Task[None] | None = None
     _is_whole = False
-    _asset: AssetAnswer | None = None
     _is_persons = False
 
     @property
@@ -138,9 +133,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         self._is_persons = is_persons(request.method, request.path, request.headers)
         self._note_activity()
         await self._ensure_gateway()
-        self._asset = await self._find_asset()
-        if self._asset is not None:
-            return
         self._chunks = asyncio.Queue(WAITING_CHUNKS)
         self._asked = asyncio.create_task(self._ask())
         self._asked.add_done_callback(self._look_for_a_stall)
@@ -152,9 +144,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     async def proxy(self, port: int, path: str) -> None:
         """Give the gateway's answer to the browser; jupyter-server-proxy calls it for any method."""
-        if self._asset is not None:
-            await self._give_asset(self._asset)
-            return
         assert self._asked is not None, "prepare() comes first"
         self._is_whole = True
         if self._giving_up is not None:
@@ -226,28 +215,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             await asyncio.sleep(READY_POLL_SECONDS)
         return False
 
-    async def _find_asset(self) -> AssetAnswer | None:
-        """The answer from what the gateway keeps on disk, if it is an asset that is asked for."""
-        request = self.request
-        path = asset_path(request.method, self._target(), request.headers)
-        # What another site asks for is the gateway's to refuse.
-        ours = request.headers.get("Sec-Fetch-Site", "none") in {"same-origin", "none"}
-        if path is None or not ours or self._has_body():
-            return None
-        accepted = ",".join(request.headers.get_list("Accept-Encoding"))
-        asset = await self._shelf().find(path, chosen(accepted))
-        if asset is None:
-            return None
-        return answer(request.method, self._target(), request.headers, asset)
-
-    async def _give_asset(self, given: AssetAnswer) -> None:
-        self.set_status(given.status)
-        now = httputil.format_timestamp(time.time())
-        self._headers = httputil.HTTPHeaders({**given.headers, "Date": now})
-        self.write(given.body)
-        with contextlib.suppress(StreamClosedError):
-            await web.RequestHandler.flush(self)
-
     def _target(self) -> str:
         """The target as it came in, without the prefix: nothing is decoded and encoded again."""
         target: str = self.request.uri
@@ -316,14 +283,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         except aiohttp.ClientError:
             # Half an answer must not look like a whole one.
             self.request.connection.stream.close()
-
-    def _shelf(self) -> Shelf:
-        """The assets on disk, kept where jupyter-server-proxy keeps what is the server's."""
-        shelf: Shelf | None = self.state.get("shelf")
-        if shelf is None:
-            prefix = f"{self.base_url.rstrip('/')}/{self.proxy_base}/"
-            shelf = self.state["shelf"] = Shelf(prefix, asset_pointer(Path(self.unix_socket)))
-        return shelf
 
     def _session(self) -> aiohttp.ClientSession:
         """The session with the gateway, kept where jupyter-server-proxy keeps its own."""

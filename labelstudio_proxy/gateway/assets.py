@@ -7,7 +7,6 @@ identity. What cannot be kept, for whatever reason, passes as any other answer d
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -40,10 +39,8 @@ Fetch = Callable[[], Awaitable[Asset | None]]
 class Assets:
     """Answers requests for assets; whoever makes it must `close` it."""
 
-    def __init__(self, prefix: str, pointer: Path | None = None) -> None:
-        """`pointer` becomes a link to the folder of assets in use, for `transport`; see there."""
+    def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._pointer = pointer
         self._endpoint: Endpoint | None = None
         self._fingerprint = ""
         self._checked = 0.0
@@ -52,7 +49,6 @@ class Assets:
         self._underway: dict[Key, asyncio.Task[Asset | None]] = {}
         self._repacker = Repacker()
         self._complained = ""
-        self._point()
 
     async def pack_ahead(self, version: str, build: Build) -> None:
         """Use the time in which Label Studio starts, if its files can be seen from here."""
@@ -79,13 +75,11 @@ class Assets:
                 except OSError as error:
                     self._complain(error)
                 self._endpoint, self._fingerprint = endpoint, fingerprint
-                self._point()
             self._checked = time.monotonic()
 
     def leave(self) -> None:
         """Use none any more."""
         folder, self._folder, self._endpoint = self._folder, None, None
-        self._point()
         if folder is not None:
             close_folder(folder)
 
@@ -174,14 +168,6 @@ class Assets:
             self._complain(error)
             return False
         return True
-
-    def _point(self) -> None:
-        if self._pointer is None:
-            return
-        with contextlib.suppress(OSError):  # without it, all requests come to the gateway
-            self._pointer.unlink(missing_ok=True)
-            if self._folder is not None:
-                self._pointer.symlink_to(self._folder.path)
 
     def _complain(self, error: OSError) -> None:
         if str(error) != self._complained:

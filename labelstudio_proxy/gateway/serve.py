@@ -22,7 +22,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from jupyter_core.paths import jupyter_data_dir
 
 from .. import backends
-from ..asset_cache import asset_pointer
 from ..backends.environment import external_database
 from ..config import LabelStudioProxy
 from ..datadir import DataDirectory
@@ -99,7 +98,7 @@ async def serve(
         directory=directory,
         files_root=files_root,
         external_database=external,
-        assets=Assets(place.prefix, _pointer(listen)),
+        assets=Assets(place.prefix),
         media=Media(directory, files_root, external_database=external),
     )
     token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
@@ -159,11 +158,6 @@ def _server_name(place: Place) -> str:
     if place.behind_jupyter:
         return f"the Jupyter server at {place.prefix.removesuffix('labelstudio/')}"
     return f"labelstudio-proxy serve at {place.prefix}"
-
-
-def _pointer(listen: Listen) -> Path | None:
-    """Beside the socket, in a folder that is private, as the socket is."""
-    return asset_pointer(listen.unix_socket) if listen.unix_socket is not None else None
 
 
 def _allow_open_files() -> None:
