@@ -23,9 +23,9 @@ class InUse(Problem):
         self.holder = holder
         self.action = action
 
-    def holder_as_json(self) -> dict[str, Any]:
-        """Who it is, for the start page and for programs."""
-        return {**self.holder.as_json(), "action": self.action}
+    def details_as_json(self) -> dict[str, Any]:
+        """Who has the data directory, for the start page and for programs."""
+        return {"holder": {**self.holder.as_json(), "action": self.action}}
 
 
 def in_use(path: Path, holder: Holder) -> InUse:

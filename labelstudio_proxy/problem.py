@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Problem(Exception):
     """Raised for a fault that a person can mend; the start page shows its three parts as they are.
@@ -20,6 +22,10 @@ class Problem(Exception):
     def as_json(self) -> dict[str, str]:
         """The three parts, for the start page and for programs."""
         return {"what": self.what, "why": self.why, "remedy": self.remedy}
+
+    def details_as_json(self) -> dict[str, Any]:
+        """More fields for the state's JSON, beside `error`; a subclass may have some."""
+        return {}
 
 
 def unexpected(what: str, error: Exception) -> Problem:

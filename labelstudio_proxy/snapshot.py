@@ -8,11 +8,12 @@ from enum import Enum
 from typing import Any
 
 from ._version import __version__
-from .backends.base import PULL
 from .backends.build import Build
-from .in_use import InUse
 from .problem import Problem
 from .upstream import Endpoint
+
+# The id of the step that downloads an image.
+PULL = "pull"
 
 
 class State(str, Enum):
@@ -135,8 +136,8 @@ class Snapshot:
             "restart_reasons": self.restart_reasons,
             "stopped_because": self.stopped_because,
             "error": self.error and self.error.as_json(),
-            # Who has the data directory, where that is the error
-            "holder": self.error.holder_as_json() if isinstance(self.error, InUse) else None,
+            "holder": None,
+            **(self.error.details_as_json() if self.error else {}),
             "next_start": self.next_start,
             "notices": list(self.notices),
         }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from . import others
 from .backends.base import Backend, Held, NotAgain, Report
+from .backends.docker_leftover import end_container
 from .backends.explain import Explained
 from .board import Board
 from .database_preparation import note_database, prepare_database
@@ -313,7 +314,7 @@ class Supervisor:
             new_owner, self._directory, self._owner_email, external_database=external
         )
         await backend.prepare()
-        self._board.note(backend.notice)
+        self._board.note(await end_container(self._directory, but_of=backend.engine_url))
         if not external:
             self._board.note(
                 await prepare_database(backend, self._directory, self._board.report_backup)

@@ -12,9 +12,6 @@ from ..upstream import Endpoint
 from .build import Build
 from .explain import explain_exit
 
-# The id of the step in which something is downloaded, which may take long.
-PULL = "pull"
-
 
 class Report(Protocol):
     """Told by a backend how far it is; the start page shows it."""
@@ -64,7 +61,7 @@ class Backend(ABC):
         self.log = log
         self.versions: dict[str, str] = {}
         self.build = Build()
-        self.notice = ""  # by `prepare`: what people should know while all works
+        self.engine_url = ""  # set by `prepare` where there is a container engine
 
     @abstractmethod
     async def prepare(self) -> None:

@@ -15,8 +15,9 @@ from docker.models.containers import Container
 
 from ..access import lets_in
 from ..problem import Problem
+from ..snapshot import PULL
 from ..upstream import Endpoint, answers, healthy, open_session
-from .base import PULL, Backend, Held, Owner, Report
+from .base import Backend, Held, Owner, Report
 from .build import Build
 from .docker_container import (
     GATEWAY_HEADER,
@@ -34,7 +35,7 @@ from .docker_engine import QUICK_SECONDS, Engine, connect_engine
 from .docker_engine_faults import EngineFault, NotThere
 from .docker_faults import do, refused
 from .docker_image import get_image, label_studio_version
-from .docker_leftover import end_container, forget, note
+from .docker_leftover import forget, note
 from .docker_logs import Follower
 from .docker_making import BACKGROUND_SHARES, NOWHERE, USUAL_SHARES, endpoint_of, make_container
 from .docker_planning import DockerSettings, Planner, Site, look_at
@@ -103,7 +104,7 @@ class DockerBackend(Backend):
         self.build = Build(image=self._image)
         if version := label_studio_version(image, self._settings.image):
             self.versions["Label Studio"] = version
-        self.notice = await end_container(self._directory, but_of=self._engine.address.url)
+        self.engine_url = self._engine.address.url
 
     async def end_leftover(self) -> None:
         engine, plan = self._connected(), await self._plan()

@@ -19,13 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..config import absolute
-from ..datadir import DataDirectory
 from ..listener import own_listener
 from ..problem import Problem
 from ..upstream import Endpoint
 from .base import Backend, Owner, Report
 from .build import Build
-from .docker_leftover import end_container
 from .explain import Explained
 from .standstill import LOOK_SECONDS, STANDING_STILL, Standstill, explain_standstill
 
@@ -92,8 +90,6 @@ class ProcessBackend(Backend):
         self.versions["Label Studio"] = self._installation.version
         self.build = self._installation.build
         self.report("find", detail=f"Label Studio {self._installation.version}")
-        directory = DataDirectory(Path(self._environment["LABEL_STUDIO_BASE_DATA_DIR"]))
-        self.notice = await end_container(directory)
 
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         assert self._installation is not None, "prepare() comes first"
