@@ -28,6 +28,7 @@ lint: .venv/.test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 .venv/.lab .venv/.test: pyproject.toml setup.cfg scripts/install
 

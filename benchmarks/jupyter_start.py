@@ -33,9 +33,9 @@ print(json.dumps([middle - begin, time.perf_counter() - middle]))
 """
 ADDED = {
     "the entry point, imported and called": (
-        "from labelstudio_proxy.launcher import server_process; server_process()"
+        "from labelstudio_proxy.jupyter.entry_point import server_process; server_process()"
     ),
-    "the server extension, imported": "import labelstudio_proxy.extension",
+    "the server extension, imported": "import labelstudio_proxy.jupyter.extension",
 }
 
 

@@ -17,7 +17,7 @@ from support.browser import find_chromium, launch
 from support.label_studio import BareLabelStudio
 from support.processes import wait_for
 
-from labelstudio_proxy.gateway.ahead import DONE
+from labelstudio_proxy.gateway.assets.ahead import DONE
 
 from .bench import OWNER, PASSWORD, TASK_TEXT, Bench, NotPossible, alternate, measures
 from .results import Compare, Row, Sample, Table, number

@@ -19,7 +19,7 @@ from support.jupyter import JupyterLab
 from support.label_studio import EXECUTABLE, environment
 from support.processes import Process, free_port, wait_for
 
-from labelstudio_proxy.config import LabelStudioProxy
+from labelstudio_proxy.config.settings import LabelStudioProxy
 
 from .bench import OWNER, PASSWORD, Bench, alternate, measures
 from .results import Compare, Row, Sample, Table, number

@@ -17,12 +17,12 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _link_jupyter_server_extension(serverapp: ServerApp) -> None:
-    from .extension import link
+    from .jupyter.extension import link
 
     link(serverapp)
 
 
 def _load_jupyter_server_extension(serverapp: ServerApp) -> None:
-    from .extension import load
+    from .jupyter.extension import load
 
     load(serverapp)

@@ -1,5 +1,5 @@
 """`python -m labelstudio_proxy`, the same as `labelstudio-proxy`."""
 
-from .cli import main
+from .cli.main import main
 
 main()

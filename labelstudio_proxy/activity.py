@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .asker import SAFE_METHODS, SITE, is_navigation, is_prefetch, is_program
+from .request_kind import SAFE_METHODS, SITE, is_navigation, is_prefetch, is_program
 
 OWN = "/_proxy/"
 

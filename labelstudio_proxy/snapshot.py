@@ -8,9 +8,9 @@ from enum import Enum
 from typing import Any
 
 from ._version import __version__
-from .backends.build import Build
+from .label_studio.build import Build
+from .label_studio.upstream import Endpoint
 from .problem import Problem
-from .upstream import Endpoint
 
 # The id of the step that downloads an image.
 PULL = "pull"

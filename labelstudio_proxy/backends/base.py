@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from ..label_studio.build import Build
+from ..label_studio.exit_reasons import explain_exit
+from ..label_studio.upstream import Endpoint
 from ..problem import Problem
-from ..upstream import Endpoint
-from .build import Build
-from .explain import explain_exit
 
 
 class Report(Protocol):

@@ -15,24 +15,24 @@ import aiohttp
 from aiohttp import web
 
 from ..activity import OWN, is_persons
-from ..asker import SAFE_METHODS, is_navigation
-from ..backends.build import Build
-from ..config import LabelStudioProxy
-from ..datadir import DataDirectory
+from ..config.settings import LabelStudioProxy
+from ..data_directory.directory import DataDirectory
+from ..label_studio.build import Build
+from ..label_studio.upstream import open_session
+from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
+from ..request_kind import SAFE_METHODS, is_navigation
 from ..snapshot import Snapshot, State
-from ..supervisor import Supervisor
-from ..upstream import open_session
-from . import guard, heap
-from .answers import json_answer, redirect
-from .assets import Assets, concerns
-from .body import STALL_SECONDS, Stalled
+from . import heap, request_guard
+from .assets.handler import Assets, concerns
+from .control_routes import OwnRoutes
 from .identity import Identity, establish, explain_refusal
-from .idle import Idle
-from .local_files import SERVED, leads_out
-from .media import Media
-from .own_routes import OwnRoutes
-from .proxy import LOGIN, Refused, Upstream, forward
+from .idle_stop import Idle
+from .proxy.files_on_disk import Media
+from .proxy.forward import LOGIN, Refused, Upstream, forward
+from .proxy.local_files import SERVED, leads_out
+from .proxy.request_body import STALL_SECONDS, Stalled
+from .responses import json_answer, redirect
 from .start_page import Action, render_notice_page, render_start_page
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Place:
 
     prefix: str  # the path the browser reaches it under, with a slash at either end
     behind_jupyter: bool = True  # jupyter-server-proxy authenticates, and strips the prefix
-    origins: guard.Origins = field(default_factory=guard.Origins)
+    origins: request_guard.Origins = field(default_factory=request_guard.Origins)
     frame_ancestors: str = "'self'"
 
 
@@ -118,7 +118,7 @@ class Gateway:
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         plain = unquote(path.partition("?")[0])
-        reason = guard.refusal(request.method, plain, request.headers, self._place.origins)
+        reason = request_guard.refusal(request.method, plain, request.headers, self._place.origins)
         if reason is not None:
             logger.warning(
                 "Label Studio (%s): refused a %s request. %s",
@@ -127,7 +127,7 @@ class Gateway:
                 reason,
             )
             return json_answer({"detail": f"This request is refused. {reason}"}, 403)
-        if origin := guard.origin(request.headers):
+        if origin := request_guard.origin(request.headers):
             self._supervisor.note_address(origin + self._place.prefix)
         with self._use(request, plain):
             return await self._admitted(request, path, plain)
@@ -272,7 +272,7 @@ class Gateway:
         state, because = self._supervisor.snapshot.state, self._supervisor.snapshot.stopped_because
         # Nobody has asked for a stop that has a reason of its own: who comes meanwhile wants it.
         stopped = state is State.STOPPED or (state is State.STOPPING and because)
-        if stopped and guard.may_start(method, headers):
+        if stopped and request_guard.may_start(method, headers):
             who = "somebody" if is_navigation(method, headers) else "a program"
             cause = f"{who} asked for a page or for data"
             logger.info("Label Studio (%s): start, %s", self._directory.path, cause)
@@ -280,7 +280,7 @@ class Gateway:
         snapshot = self._supervisor.snapshot.as_json()
         if not is_navigation(method, headers):
             return json_answer(snapshot, 503, {"Retry-After": str(RETRY_SECONDS)})
-        snapshot["may_start"] = guard.may_ask_to_start(method, headers)
+        snapshot["may_start"] = request_guard.may_ask_to_start(method, headers)
         return self._page(render_start_page(snapshot, self._place.prefix))
 
     def _given_up(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -11,7 +11,7 @@ from pathlib import Path
 # As in launcher.py: not `-m`, which would put the working directory before our modules.
 RUN = (
     "import sys; sys.path[:] = [path for path in sys.path if path]; "
-    "from labelstudio_proxy.backends.inside.labelstudio_server import end_with_parent; "
+    "from labelstudio_proxy.label_studio.programs.labelstudio_server import end_with_parent; "
     "end_with_parent(int(sys.argv.pop(1))); "
     "from labelstudio_proxy.gateway.{} import main; main()"
 )

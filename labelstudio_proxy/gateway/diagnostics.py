@@ -7,10 +7,10 @@ import platform
 import re
 
 from .._version import __version__
-from ..config import LabelStudioProxy
-from ..datadir import DataDirectory
+from ..config.settings import LabelStudioProxy
+from ..data_directory.directory import DataDirectory
+from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
-from ..supervisor import Supervisor
 
 LINES = 200
 # Tokens, keys and passwords as programs print them.

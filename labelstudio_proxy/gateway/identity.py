@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from ..access import BODY_TOKEN_SECONDS, access_token
-from ..datadir import Account, DataDirectory
+from ..data_directory.directory import Account, DataDirectory
+from ..label_studio.access_token import BODY_TOKEN_SECONDS, access_token
+from ..label_studio.upstream import HOST, Endpoint, url_of
 from ..problem import Problem
-from ..upstream import HOST, Endpoint, url_of
 
 # How long a token is handed out before a new one is made: what is left must outlast a request's
 # way to Label Studio.

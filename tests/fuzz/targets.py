@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus, urljoin, urlsplit
 import atheris
 
 with atheris.instrument_imports(include=["labelstudio_proxy.gateway"]):
-    from labelstudio_proxy.gateway.headers import (
+    from labelstudio_proxy.gateway.proxy.headers import (
         NOT_FORWARDED,
         NOT_RETURNED,
         decoded,
@@ -16,8 +16,8 @@ with atheris.instrument_imports(include=["labelstudio_proxy.gateway"]):
         response_headers,
         without_token,
     )
-    from labelstudio_proxy.gateway.pages import map_css, map_page
-    from labelstudio_proxy.gateway.redirects import mapped_location
+    from labelstudio_proxy.gateway.proxy.prefix_map import map_css, map_page
+    from labelstudio_proxy.gateway.proxy.redirects import mapped_location
 
 PREFIX = "/user/alice/labelstudio/"
 

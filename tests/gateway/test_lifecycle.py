@@ -25,8 +25,8 @@ from support.processes import (
     wait_for,
 )
 
-from labelstudio_proxy.config import LabelStudioProxy
-from labelstudio_proxy.handoff import VARIABLE, Handoff
+from labelstudio_proxy.config.handoff import VARIABLE, Handoff
+from labelstudio_proxy.config.settings import LabelStudioProxy
 
 IDLE_SECONDS = 5
 ECHO = '"$(dirname "$0")/echo-label-studio" "$@"'

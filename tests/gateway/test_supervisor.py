@@ -17,15 +17,17 @@ import pytest
 from support.gateway import ECHO, add_account, script
 from support.processes import pids_that_mention
 
-from labelstudio_proxy import restarts, tasks, upgrade
-from labelstudio_proxy.backends import process
-from labelstudio_proxy.backends.environment import labelstudio_environment
-from labelstudio_proxy.backends.process import ProcessBackend
-from labelstudio_proxy.datadir import DataDirectory
-from labelstudio_proxy.logbook import LogBook
+from labelstudio_proxy import aio
+from labelstudio_proxy.backends.process import backend as process
+from labelstudio_proxy.backends.process.backend import ProcessBackend
+from labelstudio_proxy.data_directory import upgrade
+from labelstudio_proxy.data_directory.directory import DataDirectory
+from labelstudio_proxy.label_studio.environment import labelstudio_environment
+from labelstudio_proxy.lifecycle import restart_policy
+from labelstudio_proxy.lifecycle.log import LogBook
+from labelstudio_proxy.lifecycle.supervisor import Supervisor
 from labelstudio_proxy.problem import Problem
 from labelstudio_proxy.snapshot import State
-from labelstudio_proxy.supervisor import Supervisor
 
 
 class Life:
@@ -99,7 +101,7 @@ async def test_one_that_is_killed_in_use_is_started_again(
 async def test_a_first_start_that_fails_is_repeated_less_and_less_often(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
-    monkeypatch.setattr(restarts, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(restart_policy, "FIRST_SECONDS", 0.05)
     add_account(data_dir, "ada@localhost")
     starts = data_dir.parent / "starts"
     life = Life(data_dir, f"date +%s.%N >> {starts}", "echo last words", last)
@@ -109,10 +111,10 @@ async def test_a_first_start_that_fails_is_repeated_less_and_less_often(
     while (shown := life.supervisor.snapshot).state is not State.FAILED or shown.next_start:
         waiting.add(shown.next_start)
         await life.supervisor.changed(1)
-    assert len(waiting - {None}) == restarts.MOST_ENDS - 1
-    assert life.supervisor.snapshot.restart_reasons == {"ended": restarts.MOST_ENDS - 1}
+    assert len(waiting - {None}) == restart_policy.MOST_ENDS - 1
+    assert life.supervisor.snapshot.restart_reasons == {"ended": restart_policy.MOST_ENDS - 1}
     times = [float(line) for line in starts.read_text().split()]
-    assert len(times) == restarts.MOST_ENDS
+    assert len(times) == restart_policy.MOST_ENDS
     pauses = [after - before for before, after in itertools.pairwise(times)]
     assert all(pause > 0.05 * 4**number for number, pause in enumerate(pauses))
     assert life.processes() == []
@@ -133,7 +135,7 @@ async def test_a_first_start_that_fails_for_a_known_reason_waits_for_somebody(
 async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    monkeypatch.setattr(restarts, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(restart_policy, "FIRST_SECONDS", 0.01)
     add_account(data_dir, "ada@localhost")
     starts = data_dir.parent / "starts"
     # Ready once; after that it ends at once.
@@ -155,9 +157,9 @@ async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
     assert f"exit status {status}" in error.what
     assert "5 times within 10 minutes" in error.why
     assert "last words" in life.supervisor.log.tail(1)
-    assert starts.read_text().count("\n") == restarts.MOST_ENDS
+    assert starts.read_text().count("\n") == restart_policy.MOST_ENDS
     await asyncio.sleep(0.2)
-    assert starts.read_text().count("\n") == restarts.MOST_ENDS
+    assert starts.read_text().count("\n") == restart_policy.MOST_ENDS
     # Try again counts from zero
     life.supervisor.start()
     await life.until(State.FAILED)
@@ -167,8 +169,8 @@ async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
 async def test_while_it_waits_a_start_is_at_once_and_a_stop_ends_the_waiting(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restarts, "FIRST_SECONDS", 1000.0)
-    monkeypatch.setattr(restarts, "LONGEST_SECONDS", 1000.0)
+    monkeypatch.setattr(restart_policy, "FIRST_SECONDS", 1000.0)
+    monkeypatch.setattr(restart_policy, "LONGEST_SECONDS", 1000.0)
     add_account(data_dir, "ada@localhost")
     life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
     lives.append(life)
@@ -199,7 +201,7 @@ async def test_one_that_ignores_sigterm_is_ended_all_the_same(
 async def test_a_stop_that_a_library_forgets_is_asked_for_again(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr(aio, "CANCEL_SECONDS", 0.2)
     wait = ProcessBackend.wait
 
     async def forgetful(self: ProcessBackend) -> str:
@@ -265,7 +267,7 @@ async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_
 async def test_a_stop_waits_for_what_is_being_done_to_the_database(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0.1)
+    monkeypatch.setattr(aio, "CANCEL_SECONDS", 0.1)
     begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
 
     def before(*_: object) -> str:

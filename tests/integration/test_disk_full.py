@@ -14,7 +14,7 @@ import pytest
 from support.desk import Desk
 from support.jupyter import JupyterLab, LabelStudioClient
 
-from labelstudio_proxy.datadir import MINIMUM_FREE_BYTES
+from labelstudio_proxy.data_directory.directory import MINIMUM_FREE_BYTES
 
 MB = 1024 * 1024
 SIZE_MB = 80

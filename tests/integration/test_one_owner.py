@@ -24,7 +24,7 @@ from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import BareLabelStudio
 from support.processes import command_line, pids_that_mention, wait_for
 
-from labelstudio_proxy.holder import RECORD, REQUEST
+from labelstudio_proxy.data_directory.lock_record import RECORD, REQUEST
 
 
 @dataclass
@@ -92,7 +92,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
 def find_others(data_dir: Path) -> list[int]:
     """What a gateway would find, which is not the parent of all that tests start."""
     program = (
-        "import sys; from pathlib import Path; from labelstudio_proxy.others import find_others;"
+        "import sys; from pathlib import Path; from labelstudio_proxy.data_directory.foreign_processes import find_others;"
         "print(*[other.pid for other in find_others(Path(sys.argv[1]))])"
     )
     said = subprocess.check_output([sys.executable, "-c", program, data_dir], text=True)

@@ -18,9 +18,9 @@ from support.engine import Engine
 from support.image_archives import LABEL_STUDIO
 from support.processes import clean_environment, wait_for
 
-from labelstudio_proxy import template
-from labelstudio_proxy.backends.docker_once import LABEL
-from labelstudio_proxy.datadir import DataDirectory
+from labelstudio_proxy.backends.docker.run_once import LABEL
+from labelstudio_proxy.data_directory import template
+from labelstudio_proxy.data_directory.directory import DataDirectory
 
 VERSION = "1.999.0"
 

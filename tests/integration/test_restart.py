@@ -27,7 +27,7 @@ from support.processes import (
     wait_for,
 )
 
-from labelstudio_proxy.datadir import OURS
+from labelstudio_proxy.data_directory.directory import OURS
 
 BACK_SECONDS = 15
 NOTICE_SECONDS = 30

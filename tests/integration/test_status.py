@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import command_line, pids_that_mention, wait_for
 
-from labelstudio_proxy.metrics import STATES
+from labelstudio_proxy.jupyter.metrics import STATES
 from labelstudio_proxy.snapshot import State
 
 API = "api/labelstudio"

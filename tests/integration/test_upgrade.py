@@ -21,7 +21,7 @@ from support.gateway import PROGRAM, Gateway, script
 from support.label_studio import EXECUTABLE
 from support.processes import pids_that_mention, wait_for
 
-from labelstudio_proxy.versions import brought_by
+from labelstudio_proxy.data_directory.migrations import brought_by
 
 NEW = version("label-studio")
 TITLE = "Made by the old one"

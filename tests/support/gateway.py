@@ -17,8 +17,8 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from labelstudio_proxy.config import LabelStudioProxy
-from labelstudio_proxy.handoff import VARIABLE, Handoff
+from labelstudio_proxy.config.handoff import VARIABLE, Handoff
+from labelstudio_proxy.config.settings import LabelStudioProxy
 
 from .processes import Process, children, clean_environment, command_line, wait_for
 

@@ -12,17 +12,17 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from labelstudio_proxy import machine
+from labelstudio_proxy.data_directory import process_identity
 
 
 def no_locks(*_: Any) -> None:
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
-HERE = machine.this_process()
+HERE = process_identity.this_process()
 THERE = {"host": os.environ["ELSEWHERE"], "boot": f"boot of {os.environ['ELSEWHERE']}"}
 
 fcntl.flock = no_locks
-machine.this_process = lambda: replace(
-    HERE, pid=os.getpid(), began=machine.began(os.getpid()), **THERE
+process_identity.this_process = lambda: replace(
+    HERE, pid=os.getpid(), began=process_identity.began(os.getpid()), **THERE
 )

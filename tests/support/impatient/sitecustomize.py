@@ -7,6 +7,6 @@ from __future__ import annotations
 
 import os
 
-from labelstudio_proxy.gateway import body
+from labelstudio_proxy.gateway.proxy import request_body
 
-body.STALL_SECONDS = float(os.environ["STALL_SECONDS"])
+request_body.STALL_SECONDS = float(os.environ["STALL_SECONDS"])

@@ -1,0 +1,74 @@
+"""How Label Studio is run: one small interface, one module for each way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config.settings import LabelStudioProxy, user_name
+from ..data_directory.directory import DataDirectory
+from ..label_studio.environment import labelstudio_environment
+from .base import Backend, Report
+from .process.backend import INSTALL, ProcessBackend, is_installed
+
+if TYPE_CHECKING:
+    from .docker.plan import DockerSettings
+
+
+def make_backend(
+    settings: LabelStudioProxy,
+    files_root: Path | None,
+    report: Report,
+    log: Callable[[str], None],
+) -> Backend:
+    """The backend that `settings.backend` asks for, for one life of Label Studio."""
+    if runs_as_process(settings):
+        return ProcessBackend(
+            report,
+            log,
+            label_studio=settings.label_studio,
+            environment=labelstudio_environment(
+                os.environ,
+                data_dir=settings.data_directory(),
+                files_root=files_root,
+                extra=settings.environment,
+            ),
+        )
+    # Here, not above: its SDK takes long to import, and memory.
+    from .docker.backend import DockerBackend
+    from .docker.container_spec import container_environment
+    from .docker.plan import Planner
+
+    planner = Planner(
+        settings=docker_settings(settings),
+        directory=DataDirectory(settings.data_directory()),
+        files_root=files_root,
+        environment=container_environment(os.environ, files_root, settings.environment),
+        private=settings.environment,
+        user_name=user_name(),
+        user=f"{os.getuid()}:{os.getgid()}",
+    )
+    without_process = INSTALL if settings.backend == "auto" else ""
+    return DockerBackend(report, log, planner, without_process)
+
+
+def runs_as_process(settings: LabelStudioProxy) -> bool:
+    """Whether Label Studio is to run as a local process, rather than as a container."""
+    automatic = settings.backend == "auto" and is_installed(settings.label_studio)
+    return settings.backend == "process" or automatic
+
+
+def docker_settings(settings: LabelStudioProxy) -> DockerSettings:
+    """The settings that a container has and a process has not."""
+    from .docker.plan import DockerSettings
+
+    return DockerSettings(
+        image=settings.image,
+        pull_policy=settings.pull_policy,
+        memory_limit=settings.memory_limit,
+        cpu_limit=settings.cpu_limit,
+        docker_network=settings.docker_network,
+        files_writable=settings.files_writable,
+    )

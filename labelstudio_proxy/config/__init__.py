@@ -1,0 +1,1 @@
+"""The settings: from configuration files, the command line and the environment."""

@@ -1,0 +1,1 @@
+"""Label Studio's data directory: its files, its lock, its upgrades."""

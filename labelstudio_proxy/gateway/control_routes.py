@@ -1,0 +1,163 @@
+"""What is below `_proxy/`: state, commands, and the files of the gateway's own pages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from ..activity import OWN
+from ..config.settings import LabelStudioProxy
+from ..data_directory.directory import DataDirectory
+from ..lifecycle.supervisor import Supervisor
+from ..snapshot import Snapshot, State
+from .assets.handler import send
+from .assets.responses import answer
+from .diagnostics import diagnostics
+from .idle_stop import Idle
+from .proxy.codings import chosen
+from .responses import json_answer
+from .static_files import KINDS, own_file, versioned
+
+logger = logging.getLogger(__name__)
+
+# jupyter-server-proxy does not notice that a browser has gone, so no stream of ours is endless.
+STREAM_SECONDS = 30.0
+STREAM_BEAT_SECONDS = 10.0
+LOG_LINES = 200
+
+
+class OwnRoutes:
+    """Answers what pages, commands and Jupyter's API ask the gateway itself."""
+
+    def __init__(
+        self,
+        settings: LabelStudioProxy,
+        directory: DataDirectory,
+        supervisor: Supervisor,
+        idle: Idle,
+        prefix: str,
+    ) -> None:
+        """`prefix`: the path that the browser reaches the gateway under."""
+        self._settings = settings
+        self._directory = directory
+        self._supervisor = supervisor
+        self._idle = idle
+        self._prefix = prefix
+        self._routes: dict[
+            tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+        ] = {
+            ("GET", "state"): self._state,
+            ("GET", "events"): self._events,
+            ("GET", "diagnostics"): self._diagnostics,
+            ("GET", "activity"): self._activity,
+            ("POST", "activity"): self._activity,
+            ("POST", "start"): self._command("start", supervisor.start),
+            ("POST", "stop"): self._command("stop", supervisor.stop),
+            ("POST", "restart"): self._command("restart", supervisor.restart),
+            ("POST", "take-over"): self._command("take over", supervisor.take_over),
+        }
+
+    async def answer(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
+        """Answer a request for `name`, what follows `_proxy/`."""
+        method = "GET" if request.method == "HEAD" else request.method
+        if name.startswith("static/") and method == "GET":
+            return await self._static(request, name.removeprefix("static/"), query)
+        own = self._routes.get((method, name))
+        if own is None:
+            return json_answer(
+                {"detail": f"labelstudio-proxy has no {request.method} {OWN}{name}."}, 404
+            )
+        return await own(request)
+
+    async def _static(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
+        if name not in KINDS:
+            return json_answer({"detail": "There is no such file."}, 404)
+        accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
+        file = await asyncio.to_thread(own_file, name, chosen(accepted))
+        # Another version's address is not to be kept with this one's file.
+        current = f"{name}?{query}" == versioned(name)
+        target = versioned(name) if current else name
+        return await send(request, answer(request.method, target, request.headers, file))
+
+    async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
+        log = self._supervisor.log
+        return json_answer(
+            {**self._supervisor.snapshot.as_json(), "log": log.since(log.last - LOG_LINES)}
+        )
+
+    async def _diagnostics(self, request: web.BaseRequest) -> web.StreamResponse:
+        text = await asyncio.to_thread(
+            diagnostics, self._settings, self._directory, self._supervisor, self._prefix
+        )
+        return web.Response(text=text, headers={"Cache-Control": "no-store"})
+
+    async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
+        """For idle.js. A POST is a person's, as every request is that changes something."""
+        snapshot = self._supervisor.snapshot
+        again = snapshot.next_start is not None
+        return json_answer(
+            {
+                "state": "waiting" if again else snapshot.state.value,
+                "timeout": self._idle.timeout,
+                "stop_in": self._idle.stop_in,
+            }
+        )
+
+    def _command(
+        self, name: str, command: Callable[[], None]
+    ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            cause = "asked by a button, a command or Jupyter's API"
+            logger.info("Label Studio (%s): %s, %s", self._directory.path, name, cause)
+            command()
+            return json_answer(self._supervisor.snapshot.as_json(), 202)
+
+        return answer
+
+    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Server-sent events: `state` at each change, `log` with new lines; see start.js."""
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # nginx
+            }
+        )
+        await response.prepare(request)
+        supervisor, log = self._supervisor, self._supervisor.log
+        begin = max(0, log.last - LOG_LINES)
+        last = request.headers.get("Last-Event-ID", "")
+        line = int(last) if last.isdecimal() else begin
+        if line > log.last:  # the browser's number is from a gateway before this one
+            line = begin
+        await response.write(b"retry: 1000\n\n")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + STREAM_SECONDS
+        shown: Snapshot | None = None
+        while True:
+            news = b""
+            if lines := log.since(line):
+                line = lines[-1][0]
+                news += _event("log", lines, line)
+            if supervisor.snapshot is not shown:
+                shown = supervisor.snapshot
+                news += _event("state", shown.as_json())
+            await response.write(news or b": still here\n\n")
+            if shown.state in {State.READY, State.FAILED} and shown.next_start is None:
+                break
+            if loop.time() >= end:
+                break
+            if supervisor.snapshot is shown and log.last == line:
+                await supervisor.changed(STREAM_BEAT_SECONDS)
+        await response.write_eof()
+        return response
+
+
+def _event(name: str, data: Any, number: int | None = None) -> bytes:
+    identifier = "" if number is None else f"id: {number}\n"
+    return f"event: {name}\n{identifier}data: {json.dumps(data)}\n\n".encode()

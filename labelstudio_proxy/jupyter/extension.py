@@ -1,0 +1,108 @@
+"""The server extension: settles the settings and puts Label Studio before jupyter-server-proxy."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from ..config.files import drop_in_files
+from ..config.handoff import VARIABLE, Handoff
+from ..config.settings import resolve
+from .api import ROUTE, CommandHandler, StatusHandler
+from .entry_point import NAME, process_fields
+from .metrics import register
+from .proxy_handler import StreamingServerProcess
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+# After the start of Jupyter, when the first page of JupyterLab has been loaded as well.
+PREWARM_SECONDS = 3.0
+
+# Whether this process's jupyter-server-proxy has got Label Studio from here, so that the entry
+# point must not give it once more.
+linked = False
+
+
+class AlreadyServed(Exception):
+    """Raised by the entry point where the extension serves Label Studio."""
+
+    def __init__(self) -> None:
+        super().__init__("labelstudio_proxy's server extension serves it")
+
+
+def link(serverapp: ServerApp) -> None:
+    """Configure jupyter-server-proxy; runs before any extension is loaded."""
+    global linked
+    servers = serverapp.config.ServerProxy.get("servers", {})
+    if not isinstance(servers, dict):  # c.ServerProxy.servers.update(…) in a configuration file
+        servers = servers.get_value({})
+    if NAME not in servers:  # an admin's own wins
+        handoff = _handoff(serverapp)
+        for problem in handoff.problems:
+            serverapp.log.error("labelstudio_proxy: %s %s %s", problem, problem.why, problem.remedy)
+        serverapp.config.ServerProxy.servers = {**servers, NAME: _server_process(handoff)}
+    linked = True
+    warnings.filterwarnings("ignore", f"entry_point {NAME} .*{AlreadyServed()}", UserWarning)
+
+
+def load(serverapp: ServerApp) -> None:
+    """Tell Jupyter's API and metrics of Label Studio; have it started, if it is to be."""
+    server = serverapp.config.ServerProxy.get("servers", {}).get(NAME)
+    if not isinstance(server, StreamingServerProcess):  # an admin's own
+        return
+    register(server)
+    instance = {"data_dir": server.data_dir, "prefix": f"{serverapp.base_url}{NAME}/"}
+    given = {"server": server, "instance": instance}
+    route = re.escape(f"{serverapp.base_url}{ROUTE}")
+    serverapp.web_app.add_handlers(  # type: ignore[no-untyped-call]
+        ".*$",
+        [
+            (route, StatusHandler, given),
+            (f"{route}/(start|stop|restart)", CommandHandler, given),
+        ],
+    )
+    if server.prewarm:
+        serverapp.io_loop.call_later(PREWARM_SECONDS, _prewarm, serverapp, server)
+
+
+async def _prewarm(serverapp: ServerApp, server: StreamingServerProcess) -> None:
+    """The gateway starts Label Studio by itself then; see `gateway.serve`."""
+    try:
+        await server.start(serverapp.web_app)
+    except Exception as error:  # noqa: BLE001 - the first click tells what is wrong
+        serverapp.log.warning("labelstudio_proxy: no start ahead: %s", error)
+
+
+def _server_process(handoff: Handoff) -> StreamingServerProcess:
+    # jupyter-server-proxy formats environment variables, too.
+    text = handoff.dump().replace("{", "{{").replace("}", "}}")
+    fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
+    return StreamingServerProcess(
+        name=NAME,
+        environment={VARIABLE: text},
+        prewarm=handoff.settings.prewarm,
+        data_dir=str(handoff.settings.data_directory()),
+        **fields,
+    )
+
+
+def _handoff(serverapp: ServerApp) -> Handoff:
+    files = drop_in_files()
+    files.merge(serverapp.config)
+    settings, problems = resolve(
+        command_line=serverapp.cli_config, environment=os.environ, files=files
+    )
+    headers = serverapp.tornado_settings.get("headers", {})
+    ancestors = re.search(r"frame-ancestors\s+([^;]+)", headers.get("Content-Security-Policy", ""))
+    return Handoff(
+        settings=settings,
+        problems=problems,
+        root_dir=serverapp.root_dir,
+        allow_origin=serverapp.allow_origin,
+        allow_origin_pat=serverapp.allow_origin_pat,
+        frame_ancestors=ancestors[1].strip() if ancestors else "'self'",
+        parent=os.getpid(),
+    )

@@ -1,0 +1,1 @@
+"""What we know of Label Studio, and how it is reached."""

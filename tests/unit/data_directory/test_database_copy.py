@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from labelstudio_proxy.data_directory import database_copy
+from labelstudio_proxy.data_directory.database_copy import back_up, backups, copy_database, put_back
+from labelstudio_proxy.data_directory.directory import DataDirectory
+from labelstudio_proxy.problem import Problem
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DataDirectory:
+    made = DataDirectory(tmp_path / "ü %?#")
+    made.prepare()
+    write(made.database, "first")
+    return made
+
+
+def write(database: Path, text: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS words (word TEXT)")
+        connection.execute("INSERT INTO words VALUES (?)", (text,))
+
+
+def words(database: Path) -> list[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        return [word for (word,) in connection.execute("SELECT word FROM words")]
+
+
+def test_three_are_kept(directory: DataDirectory) -> None:
+    made = [back_up(directory, f"1.{number}") for number in range(5)]
+    assert backups(directory) == made[-3:]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in backups(directory)} == {0o600}
+
+
+def test_a_copy_is_of_one_moment(directory: DataDirectory, tmp_path: Path) -> None:
+    def write_meanwhile(done: int, total: int) -> None:
+        with (
+            closing(sqlite3.connect(directory.database, timeout=0)) as connection,
+            pytest.raises(sqlite3.OperationalError, match="locked"),
+        ):
+            connection.execute("PRAGMA user_version = 7")
+
+    copy_database(directory.database, tmp_path / "copy", write_meanwhile)
+    assert words(tmp_path / "copy") == ["first"]
+
+
+def test_a_damaged_database_gives_no_backup(directory: DataDirectory) -> None:
+    for number in range(50):
+        write(directory.database, f"{number} " * 20)
+    data = bytearray(directory.database.read_bytes())
+    data[4096:8192] = b"\xff" * 4096
+    directory.database.write_bytes(data)
+    with pytest.raises(Problem, match="could not be backed up"):
+        back_up(directory, "1.0")
+    assert backups(directory) == []
+    assert [path.name for path in (directory.ours / "backups").iterdir()] == []
+
+
+def test_without_room_there_is_no_half_of_one(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_copy, "SPARE_BYTES", 1 << 60)
+    with pytest.raises(Problem, match="could not be backed up") as told:
+        back_up(directory, "1.0")
+    assert "are free" in told.value.why
+    assert backups(directory) == []
+
+
+def test_one_is_put_back_without_the_journal_of_the_other(directory: DataDirectory) -> None:
+    kept = back_up(directory, "1.0")
+    write(directory.database, "second")
+    journal = Path(f"{directory.database}-journal")
+    journal.write_bytes(b"of the other")
+    aside = put_back(directory, kept)
+    assert words(directory.database) == ["first"]
+    assert stat.S_IMODE(directory.database.stat().st_mode) == 0o600
+    assert not journal.exists()
+    assert aside is not None
+    assert Path(f"{aside}-journal").read_bytes() == b"of the other"

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from labelstudio_proxy.data_directory import directory as datadir
+from labelstudio_proxy.data_directory.directory import DataDirectory
+from labelstudio_proxy.problem import Problem
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DataDirectory:
+    return DataDirectory(tmp_path / "ü %?#" / "data")
+
+
+def test_it_is_made_private_whatever_the_umask(directory: DataDirectory) -> None:
+    before = os.umask(0)
+    try:
+        directory.prepare()
+    finally:
+        os.umask(before)
+    assert mode(directory.path) == 0o700
+    assert mode(directory.path / ".env") == 0o600
+
+
+def test_one_that_everybody_could_read_is_made_private(directory: DataDirectory) -> None:
+    directory.path.mkdir(parents=True, mode=0o755)
+    directory.prepare()
+    assert mode(directory.path) == 0o700
+
+
+def test_its_secret_key_stays(directory: DataDirectory) -> None:
+    directory.prepare()
+    key = directory.secret_key()
+    directory.prepare()
+    assert len(key) >= 50
+    assert directory.secret_key() == key
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("SECRET_KEY=plain", "plain"),
+        ("\nSECRET_KEY=*j*hj(0=&4(d!*a4w#=s)*5\n", "*j*hj(0=&4(d!*a4w#=s)*5"),
+        ("SECRET_KEY='sing'le'\n", "sing'le"),
+        ('SECRET_KEY="dou\\"ble"\n', 'dou"ble'),
+        ("export SECRET_KEY=x\nDEBUG=1\n", "x"),
+        ("SECRET_KEY=first\nSECRET_KEY=last\n", "last"),
+        ("#SECRET_KEY=no\nMY_SECRET_KEY=no\nSECRET_KEY=yes\n", "yes"),
+    ],
+)
+def test_the_secret_key_is_read_as_label_studio_reads_it(
+    directory: DataDirectory, text: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = pytest.importorskip("environ")
+    directory.path.mkdir(parents=True)
+    (directory.path / ".env").write_text(text)
+    assert directory.secret_key() == key
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    monkeypatch.setattr(environ.Env, "ENVIRON", {})
+    environ.Env.read_env(str(directory.path / ".env"))
+    assert environ.Env.ENVIRON["SECRET_KEY"] == key
+
+
+def test_a_key_is_added_to_what_the_file_holds(directory: DataDirectory) -> None:
+    directory.path.mkdir(parents=True)
+    (directory.path / ".env").write_text("DEBUG=false")
+    key = directory.secret_key()
+    assert (directory.path / ".env").read_text() == f"DEBUG=false\nSECRET_KEY={key}\n"
+
+
+def test_a_file_in_its_place_is_told(directory: DataDirectory) -> None:
+    directory.path.parent.mkdir()
+    directory.path.write_text("mine")
+    with pytest.raises(Problem, match="is not a folder"):
+        directory.prepare()
+    assert directory.path.read_text() == "mine"
+
+
+def test_a_place_where_nothing_can_be_made_is_told() -> None:
+    with pytest.raises(Problem, match="cannot be used"):
+        DataDirectory(Path("/proc/labels")).prepare()
+
+
+def test_a_disk_without_room_is_told(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datadir, "MINIMUM_FREE_BYTES", 1 << 60)
+    with pytest.raises(Problem, match="is full") as told:
+        directory.prepare()
+    assert "kB are free" in told.value.why
+
+
+def test_a_directory_without_a_database_has_no_accounts(directory: DataDirectory) -> None:
+    directory.prepare()
+    assert not directory.has_accounts()
+
+
+def test_a_migrated_database_has_no_accounts_at_first(data_dir: Path) -> None:
+    assert not DataDirectory(data_dir).has_accounts()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.EDQUOT, "Your quota"), (errno.ENOSPC, "The disk")]
+)
+def test_no_room_is_told_before_a_start_though_the_disk_says_that_there_is_some(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    """As for a user's quota, or where there can be no more files."""
+    refuse_writes(monkeypatch, number)
+    with pytest.raises(Problem) as caught:
+        directory.prepare()
+    assert caught.value.what.startswith(said)
+    assert str(directory.path) in caught.value.what
+    assert os.strerror(number) in caught.value.why
+    assert "Free some space" in caught.value.remedy
+    assert list(directory.path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(errno.EDQUOT, "Your disk quota is used up"), (errno.ENOSPC, "The disk")]
+)
+def test_no_room_explains_what_was_not_saved(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    directory.prepare()
+    assert directory.out_of_room() is None
+    refuse_writes(monkeypatch, number)
+    problem = directory.out_of_room()
+    assert problem is not None
+    assert problem.what.startswith(said)
+    assert problem.what.endswith(": this was not saved.")
+    # Whatever else fails is not for want of room.
+    refuse_writes(monkeypatch, errno.EIO)
+    assert directory.out_of_room() is None
+    assert [path.name for path in directory.path.iterdir()] == [".env"]
+
+
+def refuse_writes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As the disk of another machine does, which takes them at first."""
+
+    def fsync(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import lzma
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from support import label_studio
+
+from labelstudio_proxy.data_directory import template
+from labelstudio_proxy.data_directory.directory import DataDirectory
+
+
+@pytest.fixture
+def placed(tmp_path: Path) -> Path:
+    """The template, as a database."""
+    directory = DataDirectory(tmp_path / "data")
+    directory.prepare()
+    assert template.place(directory, template.VERSION)
+    return directory.database
+
+
+def rows(database: Path, query: str) -> list[tuple]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+MIGRATIONS = "SELECT app, name FROM django_migrations ORDER BY app, name"
+COLUMNS = """SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c
+    WHERE m.type = 'table' ORDER BY m.name, c.name"""
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+
+
+def test_it_is_what_a_fresh_migration_makes(placed: Path, migrated_data_dir: Path) -> None:
+    queries = [MIGRATIONS, COLUMNS, SCHEMA]
+    if importlib.metadata.version("label-studio") != template.VERSION:
+        # A newer one brings it forward; the text of the schema then tells of the way.
+        label_studio.migrate(placed.parent, placed.parent.parent / "home")
+        queries.remove(SCHEMA)
+    for query in queries:
+        fresh = rows(migrated_data_dir / "label_studio.sqlite3", query)
+        assert len(fresh) > 100
+        assert rows(placed, query) == fresh
+
+
+def test_it_holds_nobody_and_nothing_secret(placed: Path) -> None:
+    counts = {
+        name: rows(placed, f'SELECT count(*) FROM "{name}"')[0][0]
+        for (name,) in rows(placed, TABLES)
+    }
+    assert {name for name, count in counts.items() if count} == {
+        "auth_permission",
+        "core_asyncmigrationstatus",
+        "django_content_type",
+        "django_migrations",
+        "sqlite_sequence",
+    }
+    assert rows(placed, "PRAGMA integrity_check") == [("ok",)]
+    assert stat.S_IMODE(placed.stat().st_mode) == 0o600
+    assert [path.name for path in placed.parent.glob(".template*")] == []
+
+
+def test_a_database_that_is_there_stays(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.database.write_bytes(b"mine")
+    assert not template.place(directory, template.VERSION)
+    assert directory.database.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.23.1", "1.23.2rc1", "(version unknown)", ""])
+def test_an_older_label_studio_does_not_get_it(tmp_path: Path, version: str) -> None:
+    assert not template.place(DataDirectory(tmp_path), version)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", ["1.23.2", "1.23.2.post1", "1.24.0", "2.0"])
+def test_a_newer_one_does(tmp_path: Path, version: str) -> None:
+    assert template.place(DataDirectory(tmp_path), version)
+
+
+def test_it_is_small() -> None:
+    found = template.find(template.VERSION)
+    assert found is not None
+    file = found[1]
+    assert file.stat().st_size < 100_000
+    assert lzma.decompress(file.read_bytes()).startswith(b"SQLite format 3\0")

@@ -1,0 +1,130 @@
+"""What Jupyter's own start costs, and the tile."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree as ET
+
+import pytest
+from jupyter_server_proxy.config import ServerProcess, get_entrypoint_server_processes
+from traitlets.config import Config
+
+from labelstudio_proxy.jupyter import entry_point, extension
+
+# Everything that Jupyter has imported when it asks for the entry point.
+WHAT_JUPYTER_HAS = "import jupyter_server.serverapp, jupyter_server_proxy"
+ASKED = """
+import json, sys
+{has}
+before = set(sys.modules)
+{then}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def imported(then: str) -> set[str]:
+    code = ASKED.format(has=WHAT_JUPYTER_HAS, then=then)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(json.loads(run.stdout))
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "from labelstudio_proxy.jupyter.entry_point import server_process; server_process()",
+        "import labelstudio_proxy, labelstudio_proxy.jupyter.extension",
+    ],
+)
+def test_jupyters_start_imports_next_to_nothing_more(then: str) -> None:
+    new = imported(then)
+    assert new
+    foreign = {name for name in new if not name.startswith("labelstudio_proxy")}
+    # The standard library's, and small.
+    assert foreign <= {"difflib", "getpass", "termios", "jupyter_server.config_manager"}
+    assert not any(name.startswith(("labelstudio_proxy.gateway.",)) for name in new)
+    assert not new & {"docker", "aiohttp.web", "label_studio", "jwt"}
+
+
+def test_the_tile_is_what_jupyter_server_proxy_understands() -> None:
+    server = ServerProcess(
+        name=entry_point.NAME, **entry_point.process_fields(new_browser_tab=False)
+    )
+    entry = server.launcher_entry
+    assert (entry.title, entry.enabled) == ("Label Studio", True)
+    assert not server.new_browser_tab
+    icon = ET.parse(entry.icon_path).getroot()
+    assert icon.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_the_command_survives_the_formatting_of_jupyter_server_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/{curly}/python")
+    command = entry_point.command("/tmp/{x}/socket", "/user/a%40b.c/")
+    formatted = [part.format(port=1, unix_socket="", base_url="") for part in command]
+    assert formatted[0] == "/opt/{curly}/python"
+    assert formatted[-4:] == [
+        *("--unix-socket", "/tmp/{x}/socket"),
+        *("--base-url", "/user/a%40b.c/labelstudio/"),
+    ]
+
+
+def test_files_of_a_user_do_not_take_the_place_of_modules(tmp_path: Path) -> None:
+    for name in ("secrets", "jwt", "aiohttp", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    command = [*entry_point.command("/nowhere/socket", "/")[:3], "--version"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert told.stdout.startswith("labelstudio-proxy ")
+
+
+def serverapp(tmp_path: Path, **config: object) -> SimpleNamespace:
+    return SimpleNamespace(
+        config=Config(config),
+        cli_config=Config(),
+        tornado_settings={},
+        root_dir=str(tmp_path),
+        allow_origin="",
+        allow_origin_pat="",
+        log=SimpleNamespace(error=lambda *_: None),
+    )
+
+
+@pytest.fixture
+def not_linked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extension, "linked", False)
+
+
+@pytest.mark.usefixtures("not_linked")
+def test_the_entry_point_declines_without_a_word_where_the_extension_serves(
+    tmp_path: Path,
+) -> None:
+    names = [server.name for server in get_entrypoint_server_processes()]
+    assert names.count(entry_point.NAME) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extension.link(serverapp(tmp_path))
+        names = [server.name for server in get_entrypoint_server_processes()]
+    assert entry_point.NAME not in names
+
+
+@pytest.mark.usefixtures("not_linked")
+def test_what_an_admin_has_configured_under_that_name_wins(tmp_path: Path) -> None:
+    own = {"command": ["own"]}
+    app = serverapp(tmp_path, ServerProxy={"servers": {entry_point.NAME: own, "other": {}}})
+    with warnings.catch_warnings():
+        extension.link(app)
+    assert app.config.ServerProxy.servers == {entry_point.NAME: own, "other": {}}
+
+
+@pytest.mark.usefixtures("not_linked")
+def test_other_servers_stay(tmp_path: Path) -> None:
+    app = serverapp(tmp_path)
+    app.config.ServerProxy.servers.update({"other": {"command": ["x"]}})
+    with warnings.catch_warnings():
+        extension.link(app)
+    assert set(app.config.ServerProxy.servers) == {entry_point.NAME, "other"}
