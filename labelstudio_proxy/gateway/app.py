@@ -28,6 +28,7 @@ from .assets.handler import Assets, concerns
 from .control_routes import OwnRoutes
 from .identity import Identity, establish, explain_refusal
 from .idle_stop import Idle
+from .proxy.content_security_policy import own_page_policy
 from .proxy.files_on_disk import Media
 from .proxy.forward import LOGIN, Refused, Upstream, forward
 from .proxy.local_files import SERVED, leads_out
@@ -41,10 +42,6 @@ RETRY_SECONDS = 2
 WATCH_SECONDS = 60.0
 REST_SECONDS = 2.0
 
-OWN_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
-)
 # Label Studio's way to write into the files root.
 WRITES_FILES = re.compile(r"/api/storages/export/localfiles(/|$)")
 # These load their program from elsewhere; what they show is here.
@@ -311,14 +308,13 @@ class Gateway:
         return self._page(page, 503)
 
     def _page(self, html: str, status: int = 200) -> web.Response:
-        policy = OWN_PAGE_POLICY.format(ancestors=self._place.frame_ancestors)
         return web.Response(
             status=status,
             text=html,
             content_type="text/html",
             charset="utf-8",
             headers={
-                "Content-Security-Policy": policy,
+                "Content-Security-Policy": own_page_policy(self._place.frame_ancestors),
                 "Cache-Control": "no-store",
                 "X-Content-Type-Options": "nosniff",
                 "Referrer-Policy": "same-origin",

@@ -1,8 +1,4 @@
-"""Which programs run in Label Studio's pages: those that the pages came with, and what these load.
-
-Label Studio shows people's HTML in frames, and in its pages themselves, and takes out of it only some of
-what can run. What it leaves has the page's policy, so that this one keeps it from running.
-"""
+"""The content security policies of everything that the gateway sends."""
 
 from __future__ import annotations
 
@@ -13,34 +9,56 @@ import secrets
 
 from .prefix_map import map_script
 
-# Scripts by a nonce, or loaded by one that had it ('strict-dynamic'): no address will do, since people's
-# files have addresses of this origin, too. Label Studio's audio decoder compiles code ('unsafe-eval').
-# Data may come from anywhere (cloud storage).
-POLICY = (
+# The gateway's own pages load the gateway's own files only.
+_OWN_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+)
+# A file that a user uploaded or linked to: a browser shows it, and runs no script of it in Jupyter's
+# origin.
+_DATA = (
+    "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; "
+    "style-src 'unsafe-inline'; frame-ancestors {ancestors}"
+)
+# Label Studio shows labelled HTML in frames and in its own pages, and removes only some of the scripts
+# from it. This policy keeps the rest from running. Scripts need the nonce, or are loaded by a script
+# that has it ('strict-dynamic'). No address is allowed: uploaded files have addresses of this origin.
+# Label Studio's audio decoder compiles code ('unsafe-eval'). Data may come from any host (cloud storage).
+_LABEL_STUDIO_PAGE = (
     "default-src 'self' data: blob:; script-src 'nonce-{nonce}' 'strict-dynamic' 'unsafe-eval'; "
     "script-src-attr 'unsafe-hashes' {handlers}; worker-src 'self' data: blob:; "
     "connect-src * data: blob:; img-src * data: blob:; media-src * data: blob:; "
     "style-src * 'unsafe-inline'; font-src * data:; object-src * data: blob:; "
     "frame-src * data: blob:; form-action 'self'; base-uri 'self'; frame-ancestors {ancestors}"
 )
-# What is in attributes of Label Studio's templates. A nonce cannot allow these; people's HTML may say
-# the same, to no effect but this.
-HANDLERS = ("history.back()", "location.reload()", "window.location.href='/'", "smart_submit()")
+# The event handlers in attributes of Label Studio's templates. A nonce does not cover attributes.
+# Labelled HTML may contain the same handlers, but no others.
+_HANDLERS = ("history.back()", "location.reload()", "window.location.href='/'", "smart_submit()")
+
+
+def own_page_policy(ancestors: str) -> str:
+    """Return the policy of the gateway's own pages. `ancestors`: sources that may frame them."""
+    return _OWN_PAGE.format(ancestors=ancestors)
+
+
+def data_policy(ancestors: str) -> str:
+    """Return the policy of files and other data of users. `ancestors`: sources that may frame them."""
+    return _DATA.format(ancestors=ancestors)
+
+
+def label_studio_page_policy(nonce: str, prefix: str, ancestors: str) -> str:
+    """Return the policy of a page of Label Studio that `map_page` gave this nonce and prefix."""
+    return _LABEL_STUDIO_PAGE.format(nonce=nonce, handlers=_hashes(prefix), ancestors=ancestors)
 
 
 def new_nonce() -> str:
-    """For one page, and known to nobody else."""
+    """Return a secret for the scripts of one page; its letters need no escaping."""
     return secrets.token_urlsafe(18)
 
 
-def page_policy(nonce: str, prefix: str, ancestors: str) -> str:
-    """The Content-Security-Policy of a page that is mapped with this nonce and prefix."""
-    return POLICY.format(nonce=nonce, handlers=_handlers(prefix), ancestors=ancestors)
-
-
 @functools.cache
-def _handlers(prefix: str) -> str:
+def _hashes(prefix: str) -> str:
     digests = (
-        hashlib.sha256(map_script(handler.encode(), prefix)).digest() for handler in HANDLERS
+        hashlib.sha256(map_script(handler.encode(), prefix)).digest() for handler in _HANDLERS
     )
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

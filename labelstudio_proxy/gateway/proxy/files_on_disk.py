@@ -25,8 +25,8 @@ from yarl import URL
 
 from ...data_directory.directory import DataDirectory
 from ...label_studio.upstream import HOST, url_of
+from .content_security_policy import data_policy
 from .forward import Upstream
-from .headers import DATA_POLICY
 
 UPLOAD = re.compile(r"/data/upload/((\d+)/[^/]+)")
 LOCAL_FILE = re.compile(r"/data/local-files/?")
@@ -71,7 +71,7 @@ class Media:
         kind, _ = mimetypes.guess_type(found.path)
         headers = {
             hdrs.CONTENT_TYPE: kind or "application/octet-stream",
-            "Content-Security-Policy": DATA_POLICY.format(ancestors=ancestors),
+            "Content-Security-Policy": data_policy(ancestors),
             "X-Content-Type-Options": "nosniff",
         }
         return _File(found.path, CHUNK_BYTES, headers=headers)

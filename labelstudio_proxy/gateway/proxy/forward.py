@@ -17,9 +17,8 @@ from ...label_studio.upstream import HOST, Endpoint, url_of
 from ..identity import Identity
 from .codings import FAST, IDENTITY, pack, packable
 from .compression import change_headers, coding_of, packed, weak
-from .content_security_policy import new_nonce, page_policy
+from .content_security_policy import data_policy, label_studio_page_policy, new_nonce
 from .headers import (
-    DATA_POLICY,
     content_type,
     decoded,
     request_headers,
@@ -107,9 +106,9 @@ async def _answer(
         headers["Location"] = location
     nonce = new_nonce()
     if is_data:
-        headers["Content-Security-Policy"] = DATA_POLICY.format(ancestors=ancestors)
+        headers["Content-Security-Policy"] = data_policy(ancestors)
     elif kind == "text/html" and answer.status != 304:  # of the page that the browser has
-        headers["Content-Security-Policy"] = page_policy(nonce, prefix, ancestors)
+        headers["Content-Security-Policy"] = label_studio_page_policy(nonce, prefix, ancestors)
     has_body = request.method != "HEAD" and answer.status not in {204, 304}
     is_mapped = not is_data and kind in KINDS
     if is_mapped:

@@ -42,7 +42,7 @@ NOT_FORWARDED = HOP_BY_HOP | {
 }
 NOT_FORWARDED_PREFIXES = ("x-forwarded-", "x-jupyter", "x-labelstudio-proxy-", "sec-fetch-")
 # Label Studio's cookies would be sent to every other program under the same host. Its report-only
-# policy names hosts of other companies; `page_policy` takes its place.
+# policy names hosts of other companies; `content_security_policy` replaces it.
 NOT_RETURNED = HOP_BY_HOP | {
     "content-security-policy",
     "content-security-policy-report-only",
@@ -51,12 +51,6 @@ NOT_RETURNED = HOP_BY_HOP | {
     "set-cookie",
     "set-cookie2",
 }
-
-# A file that somebody uploaded, opened by its address: shown, but no program of Jupyter's origin.
-DATA_POLICY = (
-    "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; "
-    "style-src 'unsafe-inline'; frame-ancestors {ancestors}"
-)
 
 
 def request_headers(
