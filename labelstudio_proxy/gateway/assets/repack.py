@@ -65,10 +65,10 @@ class Repacker:
         if self._running is not None and not self._running.done():
             self._wait()
         elif self._ahead:
-            self._run("ahead", self._ahead.pop())
+            self._run("assets.ahead", self._ahead.pop())
         elif self._waiting:
             folder, jobs = self._waiting.popitem()
-            self._run("repack", {"folder": str(folder), "jobs": jobs})
+            self._run("assets.repack", {"folder": str(folder), "jobs": jobs})
 
     def _run(self, module: str, given: object) -> None:
         self._running = asyncio.create_task(_run(module, json.dumps(given).encode()))

@@ -50,7 +50,7 @@ async def map_beside(
 ) -> AsyncGenerator[bytes, None]:
     """As `mapped`, of `start` and what follows it; raises MappingFailed, and what `rest` raises."""
     try:
-        process = await run_beside("mapping", kind, prefix, *scripts)
+        process = await run_beside("proxy.mapping_process", kind, prefix, *scripts)
     except OSError as error:
         raise MappingFailed from error
     # Others on this machine may read a command line.
