@@ -22,7 +22,7 @@ from . import (
 from .bench import LIST, Bench
 from .machine import machine, versions
 from .report import Report
-from .results import Row
+from .results import Table
 
 logger = logging.getLogger(__name__)
 
@@ -85,8 +85,10 @@ def measure(key: str, bench: Bench, report: Report) -> None:
     begin = time.monotonic()
     try:
         for found in LIST[key](bench):
-            (report.rows if isinstance(found, Row) else report.tables).append(found)
-            if isinstance(found, Row):
+            if isinstance(found, Table):
+                report.tables.append(found)
+            else:
+                report.rows.append(found)
                 print(f"    {found.what}: {found.result_text()}, {found.target_text()}")
     except Exception as error:  # the other rows are worth having
         logger.exception("%s could not be measured", key)

@@ -135,14 +135,27 @@ def measures(key: str) -> Callable[[Measure], Measure]:
     return add
 
 
-def alternate(rounds: int, ways: Mapping[str, Callable[[], T]]) -> dict[str, list[T] | str]:
-    """Measure A B, B A, A B, …: what the machine does meanwhile meets them all.
+def alternate(rounds: int, ways: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """Return the values of each way, measured in turns. Raises NotPossible if a way does."""
+    found = {}
+    for name, values in alternate_possible(rounds, ways).items():
+        if isinstance(values, str):
+            raise NotPossible(f"{name}: {values}")
+        found[name] = values
+    return found
 
-    A way that raises NotPossible is left out from then on, with what it said.
+
+def alternate_possible(
+    rounds: int, ways: Mapping[str, Callable[[], T]]
+) -> dict[str, list[T] | str]:
+    """Return the values of each way, or the reason why it cannot be measured.
+
+    The order is A B, B A, A B, …, so that other work of the machine slows down all ways alike.
+    A way that raises NotPossible is left out from then on.
     """
     found: dict[str, list[T] | str] = {name: [] for name in ways}
     for turn in range(rounds):
-        names = list(ways) if turn % 2 == 0 else list(reversed(ways))
+        names = list(ways) if turn % 2 == 0 else list(ways)[::-1]
         for name in names:
             values = found[name]
             if isinstance(values, str):

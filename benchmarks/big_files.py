@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -22,7 +23,7 @@ from support.jupyter import JupyterLab
 from support.label_studio import BareLabelStudio
 from support.processes import children, command_line
 
-from .bench import Bench, NotPossible, alternate, measures
+from .bench import Bench, NotPossible, alternate, alternate_possible, measures
 from .processor import profile
 from .results import Compare, Row, Sample, Table, number
 from .servers import Chain, Way, files, way_to
@@ -188,7 +189,10 @@ class Studio:
 
 def digest_of(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 @measures("download")
@@ -207,14 +211,16 @@ def downloads(bench: Bench) -> list[Row | Table]:
 
     rounds = bench.times(3)
     runs = samples(
-        alternate(rounds, {TILE: ours, SAME: lambda: download(chain.label_studio, path, size)})
+        alternate_possible(
+            rounds, {TILE: ours, SAME: lambda: download(chain.label_studio, path, size)}
+        )
     )
     download(chain.whole, path, size, digest=digest)
     ways = {ALONE: way_to(studio.bare), **others(bench, studio.bare)}
     runs |= samples(
-        alternate(
+        alternate_possible(
             min(rounds, 2),
-            {name: lambda way=way: download(way, path, size) for name, way in ways.items()},
+            {name: partial(download, way, path, size) for name, way in ways.items()},
         )
     )
     what = f"{size // MB} MB downloaded from Label Studio"
@@ -273,8 +279,8 @@ def transfers(bench: Bench) -> list[Row | Table]:
     def get(way: Way) -> float:
         return download(way, "film.mp4", size, {name: value})
 
-    found = alternate(bench.times(5), {each: lambda each=each: watched(get, each) for each in ways})
-    runs = samples(found)
+    gets = {each: partial(watched, get, each) for each in ways}
+    runs = samples(alternate_possible(bench.times(5), gets))
     rows += [
         _transfer("transfer-download", f"{size // MB} MB downloaded from a fast program", runs),
         memory_row("transfer-download-memory", f"{size // MB} MB downloaded", memory),
@@ -310,9 +316,8 @@ def transfers(bench: Bench) -> list[Row | Table]:
             )
         return size / MB / took
 
-    runs = samples(
-        alternate(bench.times(5), {each: lambda each=each: watched(put, each) for each in ways})
-    )
+    puts = {each: partial(watched, put, each) for each in ways}
+    runs = samples(alternate_possible(bench.times(5), puts))
     rows += [
         _transfer("transfer-upload", f"{size // MB} MB uploaded to a program that hashes", runs),
         memory_row("transfer-upload-memory", f"{size // MB} MB uploaded", memory),
@@ -372,11 +377,11 @@ def seek(bench: Bench) -> list[Row | Table]:
                 return first_byte(way, path, start)
 
             runs = samples(
-                alternate(
+                alternate_possible(
                     bench.times(rounds),
                     {
-                        TILE: lambda go=measured: go(chain.whole),
-                        SAME: lambda go=measured: go(chain.label_studio),
+                        TILE: partial(measured, chain.whole),
+                        SAME: partial(measured, chain.label_studio),
                     },
                 )
             )
@@ -418,8 +423,8 @@ def file_sizes(bench: Bench) -> list[Row | Table]:
         runs = alternate(
             bench.times(rounds),
             {
-                TILE: lambda path=path, size=size: download(chain.whole, path, size),
-                SAME: lambda path=path, size=size: download(chain.label_studio, path, size),
+                TILE: partial(download, chain.whole, path, size),
+                SAME: partial(download, chain.label_studio, path, size),
             },
         )
         direct, ours = (statistics.median(runs[name]) for name in (SAME, TILE))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from support.label_studio import BareLabelStudio
 
 from .bench import OWNER, PASSWORD, TEXT_CONFIG, Bench, add_tasks, alternate, measures
@@ -47,10 +49,8 @@ def tasks(bench: Bench) -> list[Row | Table]:
         runs = alternate(
             bench.times(3),
             {
-                name: lambda name=name, path=path: load(
-                    chain.whole if name == TILE else chain.label_studio, path, 1, bench.seconds(4)
-                )
-                for name in (SAME, TILE)
+                name: partial(load, way, path, 1, bench.seconds(4))
+                for name, way in ((SAME, chain.label_studio), (TILE, chain.whole))
             },
         )
         direct, ours = (median_of(runs[name])[0] for name in (SAME, TILE))
@@ -68,13 +68,8 @@ def tabs(bench: Bench) -> list[Row | Table]:
         runs = alternate(
             bench.times(3),
             {
-                name: lambda name=name, count=count: load(
-                    chain.whole if name == TILE else chain.label_studio,
-                    DYNAMIC,
-                    count,
-                    bench.seconds(5),
-                )
-                for name in (SAME, TILE)
+                name: partial(load, way, DYNAMIC, count, bench.seconds(5))
+                for name, way in ((SAME, chain.label_studio), (TILE, chain.whole))
             },
         )
         cells = [str(count)]

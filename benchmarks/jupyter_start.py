@@ -12,6 +12,7 @@ import time
 import venv
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from support.processes import Process, clean_environment, free_port
@@ -91,6 +92,10 @@ def answers(port: int) -> bool:
     return False
 
 
+def start_in_new_folder(bench: Bench, python: Path) -> float:
+    return start(python, bench.folder())
+
+
 @measures("jupyter")
 def jupyter_start(bench: Bench) -> list[Row | Table]:
     folder = bench.folder()
@@ -105,10 +110,7 @@ def jupyter_start(bench: Bench) -> list[Row | Table]:
         start(python, bench.folder())  # compiles what is not compiled yet
     runs = alternate(
         bench.times(20),
-        {
-            name: lambda python=python: start(python, bench.folder())
-            for name, python in pythons.items()
-        },
+        {name: partial(start_in_new_folder, bench, python) for name, python in pythons.items()},
     )
     row = Row(
         key="jupyter-start",

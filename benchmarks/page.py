@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,11 @@ def profile(browser: Browser, way: Way, login: str = "") -> BrowserContext:
     url = f"{way.url}user/login/"
     context.request.get(url)
     (csrf,) = (c["value"] for c in context.cookies() if c["name"] == "csrftoken")
-    form = {"email": OWNER, "password": PASSWORD, "csrfmiddlewaretoken": csrf}
+    form: dict[str, str | float | bool] = {
+        "email": OWNER,
+        "password": PASSWORD,
+        "csrfmiddlewaretoken": csrf,
+    }
     answer = context.request.post(url, form=form, headers={"Referer": url})
     assert answer.ok, f"{answer.status} {answer.url}"
     assert "login" not in answer.url, "Label Studio does not take the password"
@@ -224,7 +229,7 @@ def size(bench: Bench) -> list[Row | Table]:
                 upstream.append((between - before, relay.requests - between))
             return first, second
 
-    visits = alternate(bench.times(3), {name: lambda name=name: both(name) for name in found.ways})
+    visits = alternate(bench.times(3), {name: partial(both, name) for name in found.ways})
 
     def kilobytes(name: str, which: int) -> Sample:
         return Sample.of([pair[which].size / 1000 for pair in visits[name]])
@@ -304,7 +309,7 @@ def slow_line(bench: Bench) -> list[Row | Table]:
     packed_ahead(found.chain)
     for name in found.ways:  # what a server does only once is not the line's
         once(name)
-    runs = alternate(bench.times(5), {name: lambda name=name: once(name) for name in found.ways})
+    runs = alternate(bench.times(5), {name: partial(once, name) for name in found.ways})
     samples = {name: Sample.of(values) for name, values in runs.items()}
     row = Row(
         key="page-slow",

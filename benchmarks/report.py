@@ -72,7 +72,7 @@ class Report:
         versions = ", ".join(f"{name} {value}" for name, value in self.versions.items())
         return f"Measured on {self.date}. Machine: {machine}. Versions: {versions}."
 
-    def _targets(self) -> tuple[Sequence[str], list[Sequence[str]]]:
+    def _targets(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
         columns = ("what", "measured", "against", "result", "target", "met")
         lines = []
         for row in self.rows:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -189,6 +190,10 @@ def second_start(bench: Bench) -> list[Row | Table]:
     return [row, phases_table("second-start", "Where the time of a second start goes", clicks)]
 
 
+def ready_line(log: Path) -> re.Match[str] | None:
+    return READY.search(log.read_text())
+
+
 @measures("start-prewarm")
 def prewarmed_start(bench: Bench) -> list[Row | Table]:
     """Label Studio has been started with Jupyter and is ready before the click."""
@@ -204,7 +209,7 @@ def prewarmed_start(bench: Bench) -> list[Row | Table]:
         try:
             # Jupyter's log tells: to ask the gateway would be to start it.
             wait_for(
-                lambda log=jupyter.log: READY.search(log.read_text()),
+                partial(ready_line, jupyter.log),
                 what="Label Studio, without a click",
                 timeout=120,
             )

@@ -10,11 +10,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from support.label_studio import BareLabelStudio
 
-from .bench import Bench, NotPossible, alternate, measures
+from .bench import Bench, NotPossible, alternate, alternate_possible, measures
 from .results import Compare, Row, Sample, Table, number
 from .servers import Chain, Nginx, PlainProxy, Way, way_to
 
@@ -124,11 +125,11 @@ def static(bench: Bench) -> list[Row | Table]:
     rows: list[Row | Table] = []
     for key, path in found.items():
         runs = samples(
-            alternate(
+            alternate_possible(
                 bench.times(5),
                 {
-                    name: lambda name=name, path=path: wrk(
-                        ways[name], path, PACKED, bench.seconds(4), closing=name == ALONE
+                    name: partial(
+                        wrk, ways[name], path, PACKED, bench.seconds(4), closing=name == ALONE
                     )
                     for name in ways
                 },
@@ -160,19 +161,18 @@ def dynamic(bench: Bench) -> list[Row | Table]:
 
     def measured(ways: Mapping[str, Way]) -> tuple[Samples, Samples]:
         """Milliseconds (medians), and requests per second."""
-        found = alternate(
+        found = alternate_possible(
             bench.times(5),
-            {
-                n: lambda way=way: load(way, DYNAMIC, CONNECTIONS, seconds)
-                for n, way in ways.items()
-            },
+            {n: partial(load, way, DYNAMIC, CONNECTIONS, seconds) for n, way in ways.items()},
         )
         times: Samples = {}
         rates: Samples = {}
         for name, loads in found.items():
-            failed = isinstance(loads, str)
-            times[name] = loads if failed else Sample.of([1000 * each.median for each in loads])
-            rates[name] = loads if failed else Sample.of([each.per_second for each in loads])
+            if isinstance(loads, str):
+                times[name] = rates[name] = loads
+            else:
+                times[name] = Sample.of([1000 * each.median for each in loads])
+                rates[name] = Sample.of([each.per_second for each in loads])
         return times, rates
 
     inside = "the gateway, asked directly"
@@ -180,27 +180,28 @@ def dynamic(bench: Bench) -> list[Row | Table]:
     # With its own development server, so not to be held against the above but against each other.
     bare = bench.keep(BareLabelStudio(bench.started_data_dir()))
     more_times, more_rates = measured({ALONE: way_to(bare), **others(bench, bare)})
-    row_of = {
-        "key": "dynamic-median",
-        "what": "Dynamic request: median at 4 connections",
-        "unit": "ms",
-        "compare": Compare.ADDED,
-        "target": 4.0,
-        "against_name": SAME,
-    }
     latency = Row(
-        **row_of, ours=take(times, TILE), against=take(times, SAME), others={**times, **more_times}
+        key="dynamic-median",
+        what="Dynamic request: median at 4 connections",
+        unit="ms",
+        compare=Compare.ADDED,
+        target=4.0,
+        ours=take(times, TILE),
+        against=take(times, SAME),
+        against_name=SAME,
+        others={**times, **more_times},
     )
-    row_of |= {
-        "key": "dynamic-throughput",
-        "what": "Dynamic request: throughput at 4 connections",
-        "unit": "requests/s",
-        "compare": Compare.RATIO,
-        "target": 0.95,
-        "at_least": True,
-    }
     throughput = Row(
-        **row_of, ours=take(rates, TILE), against=take(rates, SAME), others={**rates, **more_rates}
+        key="dynamic-throughput",
+        what="Dynamic request: throughput at 4 connections",
+        unit="requests/s",
+        compare=Compare.RATIO,
+        target=0.95,
+        at_least=True,
+        ours=take(rates, TILE),
+        against=take(rates, SAME),
+        against_name=SAME,
+        others={**rates, **more_rates},
     )
     return [latency, throughput, _one_request(bench, chain)]
 
@@ -214,14 +215,11 @@ def _one_request(bench: Bench, chain: Chain) -> Table:
     }
     found = alternate(
         bench.times(5),
-        {
-            name: lambda way=way: 1000 * load(way, DYNAMIC, 1, bench.seconds(3)).median
-            for name, way in ways.items()
-        },
+        {name: partial(load, way, DYNAMIC, 1, bench.seconds(3)) for name, way in ways.items()},
     )
     lines, before = [], 0.0
-    for name, values in found.items():
-        reached = statistics.median(values)
+    for name, loads in found.items():
+        reached = statistics.median(1000 * each.median for each in loads)
         lines.append((name, number(reached - before), number(reached)))
         before = reached
     return Table(

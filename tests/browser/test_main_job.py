@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Frame, Page, expect
+from playwright.sync_api import FilePayload, Frame, Page, expect
 from support import media
 from support.browser import INSECURE_HOST, Recorder, Tab
 from support.containers import container_of
@@ -120,7 +121,7 @@ def create_project(desk: Desk) -> None:
     assert draft.value.status == 201
     studio.get_by_label("Project Name").fill("Cats")
     studio.get_by_text("Data Import", exact=True).click()
-    picture = {"name": "cat.png", "mimeType": "image/png", "buffer": media.png()}
+    picture = FilePayload(name="cat.png", mimeType="image/png", buffer=media.png())
     studio.locator("input[type=file]").first.set_input_files(picture)
     studio.get_by_text("cat.png").first.wait_for()
     studio.get_by_text("Labeling Setup", exact=True).click()
@@ -183,16 +184,17 @@ def label_picture(desk: Desk) -> None:
     rest(studio)
 
 
-def export_json(desk: Desk) -> list[dict]:
+def export_json(desk: Desk) -> list[dict[str, Any]]:
     desk.open("projects/1/data")
     rest(desk.studio)
     desk.studio.get_by_role("button", name="Export").click()
     with desk.page.expect_download() as download:
         desk.studio.locator("[class*=modal]").get_by_role("button", name="Export").click()
-    return json.loads(Path(download.value.path()).read_text())
+    tasks: list[dict[str, Any]] = json.loads(Path(download.value.path()).read_text())
+    return tasks
 
 
-def assert_labelled(tasks: list[dict]) -> None:
+def assert_labelled(tasks: list[dict[str, Any]]) -> None:
     (task,) = tasks
     ((annotation),) = task["annotations"]
     ((region),) = annotation["result"]
@@ -300,6 +302,7 @@ def test_ten_tabs_cause_one_start_and_show_what_they_asked_for(
             timeout=START_MS
         )
         assert page.url.startswith(asked.removesuffix("#here"))
+    assert isinstance(desk.jupyter, JupyterLab)
     log = desk.jupyter.log.read_text()
     assert len(re.findall(r"Label Studio \(.*\) is starting", log)) == 1
 

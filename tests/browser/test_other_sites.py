@@ -122,7 +122,7 @@ def stopped(studio: LabelStudioClient) -> LabelStudioClient:
     return studio
 
 
-@pytest.fixture(params=ORIGINS.values(), ids=ORIGINS)
+@pytest.fixture(params=list(ORIGINS.values()), ids=list(ORIGINS))
 def login(
     request: pytest.FixtureRequest, jupyter: JupyterLab, new_page: Callable[..., Tab]
 ) -> tuple[Page, str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import brotli
 import pytest
@@ -45,7 +46,7 @@ def start(
     with ExitStack() as stack:
 
         def started(
-            of: SmallInstallation = installation, cache: Path = tmp_path / "cache", **options: str
+            of: SmallInstallation = installation, cache: Path = tmp_path / "cache", **options: Any
         ) -> Gateway:
             data_dir = new_data_dir()
             add_account(data_dir, "ada@localhost")

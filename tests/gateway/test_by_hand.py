@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,6 +40,12 @@ def browser() -> Iterator[requests.Session]:
         yield session
 
 
+def cookies_of(browser: requests.Session) -> list[Cookie]:
+    """The cookies; iterating over a RequestsCookieJar is typed as if it were over names."""
+    jar: CookieJar = browser.cookies
+    return list(jar)
+
+
 def test_the_address_that_is_printed_lets_its_reader_in(
     address: str, browser: requests.Session
 ) -> None:
@@ -52,7 +59,7 @@ def test_the_address_that_is_printed_lets_its_reader_in(
     assert answer.status_code == 200
     assert answer.url == page
     assert "Label Studio" in answer.text
-    (cookie,) = browser.cookies
+    (cookie,) = cookies_of(browser)
     assert cookie.path == "/x/"
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert cookie.get_nonstandard_attr("SameSite") == "Strict"

@@ -54,13 +54,15 @@ def gateway(data_dir: Path) -> Iterator[Callable[..., Gateway]]:
 
 
 def snapshot(gateway: Gateway) -> dict[str, Any]:
-    return gateway.ask("GET", "/_proxy/state").json()
+    found: dict[str, Any] = gateway.ask("GET", "/_proxy/state").json()
+    return found
 
 
 def post(gateway: Gateway, command: str) -> dict[str, Any]:
     answer = gateway.ask("POST", f"/_proxy/{command}", [PROGRAM])
     assert answer.status == 202
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def until(gateway: Gateway, *states: str) -> dict[str, Any]:
@@ -329,10 +331,15 @@ def test_it_ends_when_jupyter_has_gone(data_dir: Path, tmp_path: Path) -> None:
         timeout=60,
     )
     pid = int(shell.stdout)
-    _, status = wait_for(
-        lambda: (ended := os.waitpid(pid, os.WNOHANG))[0] and ended, what="the gateway to end"
-    )
-    assert os.waitstatus_to_exitcode(status) == 1
+    statuses: list[int] = []
+
+    def ended() -> bool:
+        reaped, status = os.waitpid(pid, os.WNOHANG)
+        statuses.append(status)
+        return reaped == pid
+
+    wait_for(ended, what="the gateway to end")
+    assert os.waitstatus_to_exitcode(statuses[-1]) == 1
     assert not pids_that_mention(tmp_path)
 
 

@@ -61,12 +61,9 @@ def gateway(data_dir: Path, tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 
 
 def port_in(folder: Path) -> int:
-    return int(
-        wait_for(
-            lambda: (folder / "port").exists() and (folder / "port").read_text(),
-            what="Label Studio's port",
-        )
-    )
+    file = folder / "port"
+    wait_for(file.exists, what="Label Studio's port")
+    return int(file.read_text())
 
 
 def test_listeners_are_found_wherever_they_listen(take: Callable[[int], Squatter]) -> None:

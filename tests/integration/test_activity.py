@@ -45,8 +45,8 @@ def test_open_pages_do_not_keep_jupyter_from_being_culled(
         before = jupyter.get("api/status").json()["last_activity"]
         ask = {"GET": studio.get, "POST": studio.post}[method]
         assert ask(path, anonymous=True, headers=headers, cookies=cookies).ok
-        after: str = jupyter.get("api/status").json()["last_activity"]
-        return after > before
+        after = jupyter.get("api/status").json()["last_activity"]
+        return str(after) > str(before)
 
     assert not moves("GET", "api/projects", PAGE)
     assert not moves("GET", "_proxy/state", PAGE)

@@ -70,7 +70,7 @@ def used(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
 ) -> dict[str, Seen]:
     """What each Label Studio has shown, by base URL, and at last a plain one, "plain"."""
-    used = {}
+    used: dict[str, Seen] = {}
     for base_url in BASE_URLS:
         jupyter = JupyterLab(
             base_url=base_url, root_dir=notebooks, config={"data_dir": str(data_directory)}

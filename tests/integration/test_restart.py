@@ -83,6 +83,11 @@ class Annotator:
 
         return again_and_again(work, pause=0.01)
 
+    def wait_for_another(self) -> None:
+        """Wait until one more annotation is acknowledged."""
+        known = len(self.acknowledged)
+        wait_for(lambda: len(self.acknowledged) > known, what="a success")
+
 
 class SlowBody:
     """A task to import, of which a byte comes each second."""
@@ -168,8 +173,7 @@ def test_fifty_kills_at_random_moments_of_writing_lose_nothing(
     chance = random.Random(4711)
     with annotator.at_work():
         for _ in range(KILLS):
-            known = len(annotator.acknowledged)
-            wait_for(lambda known=known: len(annotator.acknowledged) > known, what="a success")
+            annotator.wait_for_another()
             time.sleep(chance.uniform(0, 0.3))
             kill(jupyter)
             wait_for(lambda: studio.state()["state"] != "ready", what="the end to be noticed")

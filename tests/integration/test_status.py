@@ -64,7 +64,7 @@ def until(jupyter: JupyterLab, wanted: str) -> dict[str, Any]:
         assert found["state"] != "failed", found
         return found if found["state"] == wanted else None
 
-    return wait_for(reached, what=f"Label Studio {wanted}", timeout=120)  # type: ignore[return-value]
+    return wait_for(reached, what=f"Label Studio {wanted}", timeout=120)
 
 
 def metrics(jupyter: JupyterLab) -> dict[str, float]:

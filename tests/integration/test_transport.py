@@ -11,7 +11,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,7 +62,17 @@ def client(
 def request(
     jupyter: JupyterLab, method: str, target: str, body: bytes | None = None, **headers: str
 ) -> Raw:
-    """Send exactly this target, below the prefix."""
+    """Send exactly this target, below the prefix. In names of headers, `_` stands for `-`."""
+    return request_with(jupyter, method, target, headers, body)
+
+
+def request_with(
+    jupyter: JupyterLab,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+) -> Raw:
     connection = http.client.HTTPConnection("127.0.0.1", jupyter.port, timeout=60)
     sent = {"Authorization": f"token {jupyter.token}"}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -191,13 +201,13 @@ def test_ranges_and_conditions_pass(jupyter: JupyterLab) -> None:
     assert arrived.all("Range") == ["bytes=5-9"]
     assert arrived.all("If-None-Match") == ['"x"']
     name, value = answer(status=206, headers=[("Content-Range", "bytes 5-9/100")], body="56789")
-    partial = request(jupyter, "GET", "/data/x", **{name: value})
+    partial = request_with(jupyter, "GET", "/data/x", {name: value})
     assert (partial.status, partial.body) == (206, b"56789")
     assert partial["Content-Range"] == "bytes 5-9/100"
     name, value = answer(status=304, headers=[("ETag", '"x"')])
-    assert request(jupyter, "GET", "/data/x", **{name: value}).status == 304
+    assert request_with(jupyter, "GET", "/data/x", {name: value}).status == 304
     name, value = answer(headers=[("Content-Type", "image/png")], body="12345")
-    head = request(jupyter, "HEAD", "/data/x", **{name: value})
+    head = request_with(jupyter, "HEAD", "/data/x", {name: value})
     assert (head.status, head["Content-Length"], head.body) == (200, "5", b"")
 
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support import older
@@ -79,10 +78,11 @@ def backups(data_dir: Path) -> list[Path]:
 def failure(gateway: Gateway) -> dict[str, str]:
     gateway.ask("POST", "/_proxy/start", [PROGRAM])
 
-    def failed() -> dict[str, Any] | None:
+    def failed() -> dict[str, str] | None:
         found = gateway.ask("GET", "/_proxy/state").json()
         assert found["state"] != "ready"
-        return found["error"]
+        error: dict[str, str] | None = found["error"]
+        return error
 
     return wait_for(failed, what="a refusal")
 

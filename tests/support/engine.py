@@ -302,7 +302,7 @@ class PodmanService(Engine):
         _, tasks = resource.getrlimit(resource.RLIMIT_NPROC)
         if not 0 < tasks < 32768:  # Podman lowers its own to the machine's highest pid
             tasks = 32768
-        settings = {
+        settings: dict[str, dict[str, Any]] = {
             # what works on machines without systemd, whichever cgroups they have
             "engine": {"cgroup_manager": "cgroupfs", "events_logger": "file", "runtime": "runc"},
             # not more than this process has, which not every root may exceed

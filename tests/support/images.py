@@ -78,7 +78,11 @@ def make_wheel(folder: Path) -> Path:
         ".*", "build", "dist", "*.egg-info", "__pycache__", "tests", "test-results"
     )
     source = shutil.copytree(CHECKOUT, folder / "source", ignore=ignored)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, source]
+    command: list[str | Path] = [
+        *(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir"),
+        folder,
+        source,
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = folder.glob("*.whl")

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def wait_for(
-    condition: Callable[[], T], *, what: str | Callable[[], str], timeout: float = 60
+    condition: Callable[[], T | None], *, what: str | Callable[[], str], timeout: float = 60
 ) -> T:
     """Return the first true value of `condition`.
 

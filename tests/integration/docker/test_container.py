@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def made(
         "environment": ENVIRONMENT,
     }
     with contextlib.ExitStack() as stack:
-        stack.callback(subprocess.run, ["umount", mounted], check=True)
+        stack.callback(partial(subprocess.run, ["umount", mounted], check=True))
         jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, **settings))
         stack.callback(jupyter.stop)
         configure_proxy(jupyter.home)
@@ -371,7 +372,7 @@ def test_nothing_can_be_written_but_its_data(studio: Studio, second: Studio) -> 
 def temporary_folder(container: Container) -> str:
     """Where uploads pass through: on a disk, since /tmp counts as memory."""
     environment = dict(each.split("=", 1) for each in container.attrs["Config"]["Env"])
-    folder = environment["TMPDIR"]
+    folder: str = environment["TMPDIR"]
     (volume,) = (m for m in container.attrs["Mounts"] if m["Type"] == "volume")
     assert Path(folder).is_relative_to(volume["Destination"])
     return folder
@@ -902,7 +903,7 @@ def test_a_container_of_somebody_elses_with_its_name_is_left_alone(studio: Studi
 
 
 def test_an_idle_one_is_stopped_in_time_and_leaves_nothing(studio: Studio) -> None:
-    took = []
+    took: list[float] = []
     # The machine may be busy; it is the program that may not dawdle.
     while not took or (took[-1] > STOP_SECONDS and len(took) < 3):
         if took:

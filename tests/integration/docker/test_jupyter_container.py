@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from support.engine import Engine
@@ -17,8 +18,8 @@ def jupyter(
 ) -> Iterator[Callable[..., JupyterInContainer]]:
     with contextlib.ExitStack() as stack:
 
-        def start(**options: object) -> JupyterInContainer:
-            started = JupyterInContainer(docker_engine, jupyter_image, **options)  # type: ignore[arg-type]
+        def start(**options: Any) -> JupyterInContainer:
+            started = JupyterInContainer(docker_engine, jupyter_image, **options)
             stack.callback(started.stop)
             return started
 
@@ -33,10 +34,10 @@ def network(docker_engine: Engine) -> Iterator[str]:
     made.remove()
 
 
-def settled(jupyter: JupyterInContainer) -> dict:
+def settled(jupyter: JupyterInContainer) -> dict[str, Any]:
     """Start Label Studio; the state that comes of it."""
     assert jupyter.post("labelstudio/_proxy/start").status_code == 202
-    state: dict = {}
+    state: dict[str, Any] = {}
 
     def is_settled() -> bool:
         state.update(jupyter.get("labelstudio/_proxy/state").json())

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -311,12 +311,15 @@ def test_a_folder_without_a_database_is_told(tmp_path: Path) -> None:
 
 
 def packed(
-    path: Path, change: Callable[[dict[str, Any]], object] = lambda _: None, **files: bytes
+    path: Path,
+    files: Mapping[str, bytes] | None = None,
+    *,
+    change: Callable[[dict[str, Any]], object] = lambda _: None,
 ) -> Path:
     """An archive as `backup` would make it, of a database and more; `change` the manifest."""
     database = path.with_suffix(".sqlite3")
     make_database(database, "foreign")
-    contents = {DATABASE: database.read_bytes(), **files}
+    contents = {DATABASE: database.read_bytes(), **(files or {})}
     database.unlink()
     manifest = {
         "format": 1,
@@ -349,7 +352,7 @@ def rewritten(path: Path, change: Callable[[zipfile.ZipInfo], object], name: str
 
 
 def test_the_maker_of_hostile_archives_can_make_a_good_one(tmp_path: Path, used: Path) -> None:
-    restore(packed(tmp_path / "a.zip", **{"media/x": b"x"}), DataDirectory(used), quiet)
+    restore(packed(tmp_path / "a.zip", {"media/x": b"x"}), DataDirectory(used), quiet)
     assert label_in(used) == "foreign"
 
 
@@ -357,7 +360,7 @@ def test_the_maker_of_hostile_archives_can_make_a_good_one(tmp_path: Path, used:
 @pytest.mark.parametrize("left", [0, 1, 100, 0.5, 0.99, -1, -22, -100])
 def test_one_that_was_cut_off(whole: Path, used: Path, left: float) -> None:
     content = whole.read_bytes()
-    end = int(left * len(content)) if isinstance(left, float) else left
+    end = int(left * len(content)) if 0 < left < 1 else int(left)
     whole.write_bytes(content[:end])
     refused(lambda: restore(whole, DataDirectory(used), quiet), "is not restored")
 
@@ -379,7 +382,7 @@ def test_one_with_any_byte_of_a_file_changed(whole: Path, used: Path) -> None:
     ],
 )
 def test_one_with_a_name_that_leads_out(tmp_path: Path, used: Path, name: str) -> None:
-    made = packed(tmp_path / "a.zip", **{name: b"" if name.endswith("/") else b"evil"})
+    made = packed(tmp_path / "a.zip", {name: b"" if name.endswith("/") else b"evil"})
     refused(lambda: restore(made, DataDirectory(used), quiet), "It holds")
     assert not list(tmp_path.rglob("evil"))
 
@@ -387,7 +390,7 @@ def test_one_with_a_name_that_leads_out(tmp_path: Path, used: Path, name: str) -
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO])
 def test_one_with_a_link_or_a_device(tmp_path: Path, used: Path, kind: int) -> None:
-    made = packed(tmp_path / "a.zip", media=b"/etc/passwd")
+    made = packed(tmp_path / "a.zip", {"media": b"/etc/passwd"})
 
     def change(info: zipfile.ZipInfo) -> None:
         info.external_attr = (kind | 0o777) << 16
@@ -398,7 +401,7 @@ def test_one_with_a_link_or_a_device(tmp_path: Path, used: Path, kind: int) -> N
 
 @pytest.mark.usefixtures("unchanged")
 def test_one_with_two_files_of_one_name(tmp_path: Path, used: Path) -> None:
-    made = packed(tmp_path / "a.zip", media=b"one")
+    made = packed(tmp_path / "a.zip", {"media": b"one"})
     with zipfile.ZipFile(made, "a") as more, pytest.warns(UserWarning, match="Duplicate"):
         more.writestr("media", b"two")
     refused(lambda: restore(made, DataDirectory(used), quiet), "two files of one name")
@@ -406,13 +409,13 @@ def test_one_with_two_files_of_one_name(tmp_path: Path, used: Path) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 def test_one_with_a_file_where_another_needs_a_folder(tmp_path: Path, used: Path) -> None:
-    made = packed(tmp_path / "a.zip", **{"media": b"one", "media/x": b"two"})
+    made = packed(tmp_path / "a.zip", {"media": b"one", "media/x": b"two"})
     refused(lambda: restore(made, DataDirectory(used), quiet), "one place")
 
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_zip_bomb(tmp_path: Path, used: Path) -> None:
-    made = packed(tmp_path / "a.zip", media=bytes(150 << 20))
+    made = packed(tmp_path / "a.zip", {"media": bytes(150 << 20)})
     assert made.stat().st_size < 1 << 20
     refused(lambda: restore(made, DataDirectory(used), quiet), "far more than fits")
 
@@ -421,8 +424,8 @@ def test_a_zip_bomb(tmp_path: Path, used: Path) -> None:
 def test_a_file_that_becomes_larger_than_it_says(tmp_path: Path, used: Path) -> None:
     made = packed(
         tmp_path / "a.zip",
-        lambda manifest: manifest["files"]["media"].update(size=10),
-        media=bytes(1 << 20),
+        {"media": bytes(1 << 20)},
+        change=lambda manifest: manifest["files"]["media"].update(size=10),
     )
     content = bytearray(made.read_bytes())
     # the size in the central directory, which is what readers believe
@@ -493,7 +496,7 @@ MANIFESTS: list[Callable[[dict[str, Any]], object]] = [
 def test_one_whose_manifest_does_not_fit(
     tmp_path: Path, used: Path, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    made = packed(tmp_path / "a.zip", change)
+    made = packed(tmp_path / "a.zip", change=change)
     refused(lambda: restore(made, DataDirectory(used), quiet), "is not restored")
 
 
@@ -516,7 +519,7 @@ def test_another_programs_zip(tmp_path: Path, used: Path) -> None:
 def test_one_with_a_database_that_is_not_label_studios(
     tmp_path: Path, used: Path, content: bytes
 ) -> None:
-    made = packed(tmp_path / "a.zip", **{DATABASE: content})
+    made = packed(tmp_path / "a.zip", {DATABASE: content})
     refused(lambda: restore(made, DataDirectory(used), quiet), "damaged, or foreign")
 
 

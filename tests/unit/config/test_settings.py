@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from traitlets.config import Config
@@ -91,7 +92,7 @@ def test_a_configuration_file_may_update_a_dictionary() -> None:
     ],
 )
 def test_a_wrong_value_is_told_with_its_source_and_leaves_the_default(
-    source: str, arguments: dict
+    source: str, arguments: dict[str, Any]
 ) -> None:
     settings, (problem,) = settle(**arguments)
     assert "LabelStudioProxy.start_timeout" in problem.what

@@ -141,7 +141,7 @@ def dead() -> Process:
 
 # ---- what blocks nobody
 
-LEFT = {
+LEFT: dict[str, Callable[[], Process]] = {
     "a dead process": dead,
     "a process id that is another's now": lambda: replace(HERE, began="1"),
     "before a reboot": lambda: replace(HERE, boot="another boot id", pid=1),

@@ -6,6 +6,7 @@ import lzma
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import label_studio
@@ -23,7 +24,7 @@ def placed(tmp_path: Path) -> Path:
     return directory.database
 
 
-def rows(database: Path, query: str) -> list[tuple]:
+def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         return connection.execute(query).fetchall()
 

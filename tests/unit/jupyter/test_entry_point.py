@@ -8,9 +8,11 @@ import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 from xml.etree import ElementTree as ET
 
 import pytest
+from jupyter_server.serverapp import ServerApp
 from jupyter_server_proxy.config import ServerProcess, get_entrypoint_server_processes
 from traitlets.config import Config
 
@@ -82,8 +84,8 @@ def test_files_of_a_user_do_not_take_the_place_of_modules(tmp_path: Path) -> Non
     assert told.stdout.startswith("labelstudio-proxy ")
 
 
-def serverapp(tmp_path: Path, **config: object) -> SimpleNamespace:
-    return SimpleNamespace(
+def serverapp(tmp_path: Path, **config: object) -> ServerApp:
+    app = SimpleNamespace(
         config=Config(config),
         cli_config=Config(),
         tornado_settings={},
@@ -92,6 +94,7 @@ def serverapp(tmp_path: Path, **config: object) -> SimpleNamespace:
         allow_origin_pat="",
         log=SimpleNamespace(error=lambda *_: None),
     )
+    return cast("ServerApp", app)
 
 
 @pytest.fixture

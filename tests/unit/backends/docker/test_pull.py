@@ -23,7 +23,7 @@ from labelstudio_proxy.backends.docker.registry import registry_of
 
 # ---- progress
 
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"status": "Pulling from label-studio", "id": "1.23.2"},
     {"status": "Pulling fs layer", "progressDetail": {}, "id": "a"},
     {"status": "Pulling fs layer", "progressDetail": {}, "id": "b"},
