@@ -19,6 +19,7 @@ from .._version import __version__
 from ..config.settings import absolute
 from ..gateway_client import ask, events
 from ..gateway_registry import Entry, running
+from ..label_studio.paths import FIRST_SEGMENTS
 
 if TYPE_CHECKING:
     from ..config.handoff import Handoff
@@ -359,33 +360,12 @@ def _port(text: str) -> int:
     return port
 
 
-# The first parts of Label Studio's own paths: under such a prefix, an address would be ambiguous.
-LABEL_STUDIO_PATHS = frozenset(
-    [
-        "admin",
-        "api",
-        "data",
-        "dm",
-        "docs",
-        "export",
-        "organization",
-        "projects",
-        "react-app",
-        "samples",
-        "static",
-        "storage-data",
-        "tasks",
-        "user",
-    ]
-)
-
-
 def _prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9/_.~%@!$&'()*+,;=:-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no path of an address")
     prefix = f"/{text.strip('/')}/" if text.strip("/") else "/"
     parts = prefix.strip("/").split("/")
-    if parts[-1] != "labelstudio" and parts[0] in LABEL_STUDIO_PATHS:
+    if parts[-1] != "labelstudio" and parts[0] in FIRST_SEGMENTS:
         raise argparse.ArgumentTypeError(
             f"{prefix} is among Label Studio's own paths; choose another first part"
         )

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,6 +16,7 @@ from aiohttp import web
 from ..activity import OWN, is_persons
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
+from ..label_studio import paths
 from ..label_studio.build import Build
 from ..label_studio.upstream import open_session
 from ..lifecycle.supervisor import Supervisor
@@ -30,8 +30,8 @@ from .identity import Identity, establish, explain_refusal
 from .idle_stop import Idle
 from .proxy.content_security_policy import own_page_policy
 from .proxy.files_on_disk import Media
-from .proxy.forward import LOGIN, Refused, Upstream, forward
-from .proxy.local_files import SERVED, leads_out
+from .proxy.forward import Refused, Upstream, forward
+from .proxy.local_files import leads_out
 from .proxy.request_body import STALL_SECONDS, Stalled
 from .responses import json_answer, redirect
 from .start_page import Action, render_notice_page, render_start_page
@@ -41,12 +41,6 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 2
 WATCH_SECONDS = 60.0
 REST_SECONDS = 2.0
-
-# Label Studio's way to write into the files root.
-WRITES_FILES = re.compile(r"/api/storages/export/localfiles(/|$)")
-# These load their program from elsewhere; what they show is here.
-API_BROWSERS = re.compile(r"/docs/api/schema/(redoc|swagger-ui)/?")
-API_SCHEMA = "docs/api/schema/json/"
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ class Gateway:
         """What the idle stop is to know of a request while it lasts."""
         if is_persons(request.method, plain, request.headers):
             return self._idle.somebody()
-        if plain.startswith("/api/"):  # such as a page's long export; what it polls is short
+        if paths.API.match(plain):  # such as a page's long export; what it polls is short
             return self._idle.under_way()
         return contextlib.nullcontext()
 
@@ -142,19 +136,19 @@ class Gateway:
     ) -> web.StreamResponse:
         if plain.startswith(OWN):
             return await self._own.answer(request, plain.removeprefix(OWN), path.partition("?")[2])
-        if plain.rstrip("/") == "/logout":
-            return redirect(path, "../" if self._place.behind_jupyter else "")
-        if LOGIN.fullmatch(plain):
-            return redirect(path, "")
-        if API_BROWSERS.fullmatch(plain):
-            return redirect(path, API_SCHEMA)
+        if paths.LOGOUT.fullmatch(plain):
+            return redirect(path, "/../" if self._place.behind_jupyter else "/")
+        if paths.LOGIN.fullmatch(plain):
+            return redirect(path, "/")
+        if paths.API_BROWSERS.fullmatch(plain):
+            return redirect(path, paths.API_SCHEMA)
         if self._supervisor.snapshot.state is not State.READY:
             return self._not_ready(request)
-        if plain.rstrip("/") == "/heidi-tips":
+        if paths.TIPS.fullmatch(plain):
             # Label Studio would ask the internet, and wait for it.
             return json_answer({})
         if (
-            WRITES_FILES.match(plain)
+            paths.EXPORT_TO_FILES.match(plain)
             and request.method not in SAFE_METHODS
             and not self._settings.files_writable
         ):
@@ -164,7 +158,7 @@ class Gateway:
             )
             return json_answer({"detail": detail}, 403)
         if (
-            SERVED.search(plain)
+            paths.LOCAL_FILE_ANYWHERE.search(plain)
             and self._files_root is not None
             and await asyncio.to_thread(leads_out, self._files_root, path.partition("?")[2])
         ):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from ..data_directory.directory import Account, DataDirectory
+from ..label_studio import paths
 from ..label_studio.access_token import BODY_TOKEN_SECONDS, access_token
 from ..label_studio.upstream import HOST, Endpoint, url_of
 from ..problem import Problem
@@ -88,7 +89,7 @@ async def _by_email(
 ) -> Account:
     for user_id in range(1, ACCOUNTS_TRIED + 1):
         headers = {"Host": HOST, "Authorization": f"Bearer {access_token(key, user_id)}"}
-        url = url_of(endpoint, "/api/current-user/whoami")
+        url = url_of(endpoint, paths.WHOAMI)
         async with session.get(url, headers=headers) as response:
             if response.status == 200 and (await response.json()).get("email") == email:
                 return Account(user_id, email, active=True, personal_tokens=True)
@@ -118,7 +119,7 @@ def explain_refusal(directory: DataDirectory, external_database: bool, image: st
             f"The account {account.email} is deactivated.",
             "Activate it again: "
             + _by_password(directory, account, image)
-            + " There, `/admin/users/user/` has the account and its Active box.",
+            + f" There, `{paths.ACCOUNTS}` has the account and its Active box.",
         )
     if account is not None and not account.personal_tokens:
         return Problem(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..label_studio import paths
 from ..request_kind import (
     DEST,
     MODE,
@@ -22,10 +23,6 @@ from ..request_kind import (
     is_prefetch,
     is_program,
 )
-
-# Label Studio's API acts even where it is only asked: an export writes files, for example. Its
-# pages change nothing.
-API = re.compile(r"/+api(/|$)")
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def refusal(method: str, path: str, headers: Mapping[str, str], origins: Origins
     if method in SAFE_METHODS and not is_websocket:
         # What a navigation to a page shows stays with its reader; images, frames and scripts of
         # other sites have no business here.
-        shows = headers.get(MODE) == "navigate" and not API.match(path)
+        shows = headers.get(MODE) == "navigate" and not paths.API.match(path)
         if site in {"cross-site", "same-site"} and not shows:
             return "It comes from another site."
         return None

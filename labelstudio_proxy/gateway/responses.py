@@ -19,8 +19,8 @@ def json_answer(
 
 
 def redirect(path: str, target: str) -> web.Response:
-    """To `target`, which is relative to the prefix, from `path`."""
+    """To `target` (absolute, without the prefix) from `path`."""
     return web.Response(
         status=302,
-        headers={"Location": relative(path, "/") + target, "Cache-Control": "no-store"},
+        headers={"Location": relative(path, target), "Cache-Control": "no-store"},
     )

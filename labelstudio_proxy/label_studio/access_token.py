@@ -8,6 +8,7 @@ import uuid
 import aiohttp
 import jwt
 
+from . import paths
 from .upstream import Endpoint, answers
 
 TOKEN_SECONDS = 60
@@ -33,4 +34,4 @@ async def lets_in(
 ) -> bool:
     """Whether Label Studio takes a token of the account that is signed with `key`."""
     headers = {"Authorization": f"Bearer {access_token(key, user_id)}"}
-    return await answers(session, endpoint, "/api/current-user/whoami", headers)
+    return await answers(session, endpoint, paths.WHOAMI, headers)

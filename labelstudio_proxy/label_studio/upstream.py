@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from . import paths
 from .port_owner import Listener
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def url_of(endpoint: Endpoint, path: str) -> str:
 
 async def healthy(session: aiohttp.ClientSession, endpoint: Endpoint) -> bool:
     """Whether Label Studio answers, its database included."""
-    return await answers(session, endpoint, "/health")
+    return await answers(session, endpoint, paths.HEALTH)
 
 
 async def answers(

@@ -13,6 +13,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
+from ...label_studio import paths
 from ...label_studio.access_token import lets_in
 from ...label_studio.build import Build
 from ...label_studio.upstream import Endpoint, answers, healthy, open_session
@@ -173,7 +174,7 @@ class DockerBackend(Backend):
         seconds = float(self._planner.private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
         async with open_session(self._endpoint) as session:
             while True:
-                await answers(session, self._endpoint, "/health", {GATEWAY_HEADER: self._sign})
+                await answers(session, self._endpoint, paths.HEALTH, {GATEWAY_HEADER: self._sign})
                 await asyncio.sleep(seconds / SHOWINGS)
 
     async def _until_ended(self, container: Container) -> str:

@@ -6,16 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ...label_studio import paths
 from ..proxy.codings import IDENTITY
 from .cache import Asset
 
-# Plain names only: what is encoded or has dots at odd places, Label Studio is asked for.
-_SEGMENT = r"[A-Za-z0-9_@+~-][A-Za-z0-9_@+~.-]*"
-_ASSET = re.compile(rf"/(?:static|react-app)(?:/{_SEGMENT})+")
-# Django's and webpack's hashes of the content, in the name.
-_HASHED = re.compile(r".*\.[0-9a-f]{12,64}(?:\.[A-Za-z0-9]+)+")
-# The commit that Label Studio is built from. `vendor.js?v=1` is none.
-_VERSIONED = re.compile(r"(?:.*&)?v=[0-9a-f]{6,64}(?:&.*)?")
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 FOR_EVER = "private, max-age=31536000, immutable"
@@ -38,7 +32,7 @@ def asset_path(method: str, target: str, headers: Mapping[str, str]) -> str | No
     but where it is to continue an answer of ours, it gets all of it.
     """
     path = target.partition("?")[0]
-    if method not in {"GET", "HEAD"} or len(path) > 1000 or not _ASSET.fullmatch(path):
+    if method not in {"GET", "HEAD"} or len(path) > 1000 or not paths.ASSET.fullmatch(path):
         return None
     if "Range" in headers and not headers.get("If-Range", "").startswith(('"', "W/")):
         return None
@@ -67,7 +61,7 @@ def answer(method: str, target: str, headers: Mapping[str, str], asset: Asset) -
 def is_immutable(target: str) -> bool:
     """Whether another build's asset has another URL."""
     path, _, query = target.partition("?")
-    return bool(_HASHED.fullmatch(path) or _VERSIONED.fullmatch(query))
+    return bool(paths.HASHED_ASSET.fullmatch(path) or paths.BUILD_QUERY.fullmatch(query))
 
 
 def _known(if_none_match: str, asset: Asset) -> str:

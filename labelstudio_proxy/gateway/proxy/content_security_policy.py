@@ -7,6 +7,7 @@ import functools
 import hashlib
 import secrets
 
+from ...label_studio import paths
 from .prefix_map import map_script
 
 # The gateway's own pages load the gateway's own files only.
@@ -31,9 +32,6 @@ _LABEL_STUDIO_PAGE = (
     "style-src * 'unsafe-inline'; font-src * data:; object-src * data: blob:; "
     "frame-src * data: blob:; form-action 'self'; base-uri 'self'; frame-ancestors {ancestors}"
 )
-# The event handlers in attributes of Label Studio's templates. A nonce does not cover attributes.
-# Labelled HTML may contain the same handlers, but no others.
-_HANDLERS = ("history.back()", "location.reload()", "window.location.href='/'", "smart_submit()")
 
 
 def own_page_policy(ancestors: str) -> str:
@@ -59,6 +57,7 @@ def new_nonce() -> str:
 @functools.cache
 def _hashes(prefix: str) -> str:
     digests = (
-        hashlib.sha256(map_script(handler.encode(), prefix)).digest() for handler in _HANDLERS
+        hashlib.sha256(map_script(handler.encode(), prefix)).digest()
+        for handler in paths.TEMPLATE_HANDLERS
     )
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

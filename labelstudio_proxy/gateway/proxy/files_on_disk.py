@@ -11,12 +11,11 @@ import asyncio
 import mimetypes
 import os
 import posixpath
-import re
 import sqlite3
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import parse_qs, unquote
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
@@ -24,12 +23,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...data_directory.directory import DataDirectory
+from ...label_studio import paths
 from ...label_studio.upstream import HOST, url_of
 from .content_security_policy import data_policy
 from .forward import Upstream
 
-UPLOAD = re.compile(r"/data/upload/((\d+)/[^/]+)")
-LOCAL_FILE = re.compile(r"/data/local-files/?")
 # What is smaller Label Studio reads as quickly as it is asked.
 LARGE_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 256 * 1024
@@ -63,7 +61,7 @@ class Media:
 
         Raises aiohttp.ClientError where Label Studio cannot be reached.
         """
-        if request.method != hdrs.METH_GET or not target.startswith("/data/"):
+        if request.method != hdrs.METH_GET or not _may_be_file(target):
             return None
         found = await asyncio.to_thread(self._find, target)
         if found is None or not await _is_allowed(found, upstream):
@@ -80,9 +78,9 @@ class Media:
         path, _, query = target.partition("?")
         plain = unquote(path)
         try:
-            if match := UPLOAD.fullmatch(plain):
+            if match := paths.UPLOAD.fullmatch(plain):
                 return self._upload(match[1], int(match[2]))
-            if LOCAL_FILE.fullmatch(plain):
+            if paths.LOCAL_FILE.fullmatch(plain):
                 return self._local_file(target, parse_qs(query).get("d", [""])[-1])
         except (OSError, ValueError, sqlite3.Error):
             pass  # whatever is wrong, Label Studio is to say it
@@ -96,14 +94,14 @@ class Media:
         if number is None:
             return None
         file = _large(uploads / name, uploads)
-        return file and _Found(file[0], f"/api/import/file-upload/{number}", {}, 200)
+        return file and _Found(file[0], paths.upload_record(number), {}, 200)
 
     def _local_file(self, target: str, name: str) -> _Found | None:
         if self._files_root is None or not name:
             return None
         # As Label Studio does, so that it is the same file.
         path = self._files_root / posixpath.normpath(name).lstrip("/")
-        ask = f"/data/local-files/?d={quote(name)}"
+        ask = paths.local_file(name)
         file = _large(path, self._files_root)
         return file and _Found(file[0], ask, {hdrs.IF_NONE_MATCH: f"W/{file[1]}"}, 304)
 
@@ -136,6 +134,11 @@ async def _is_allowed(found: _Found, upstream: Upstream) -> bool:
             answer.close()
             return False
         return True
+
+
+def _may_be_file(target: str) -> bool:
+    path = unquote(target.partition("?")[0])
+    return bool(paths.UPLOAD.fullmatch(path) or paths.LOCAL_FILE.fullmatch(path))
 
 
 class _File(web.FileResponse):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from ...label_studio import paths
 from ...label_studio.upstream import HOST, Endpoint, url_of
 from ..identity import Identity
 from .codings import FAST, IDENTITY, pack, packable
@@ -28,14 +28,6 @@ from .headers import (
 from .mapping_process import KINDS, MappingFailed, begin, map_beside, mapped
 from .redirects import mapped_location
 from .request_body import body_of
-
-# What people upload or link to, and what programs ask for: never a page, whatever its type.
-DATA = re.compile(
-    r"^/(data|api|storage-data|export)/|^/(tasks|projects)/\d+/(resolve|presign)\b|"
-    # Label Studio finds these anywhere in a path.
-    r"data/local-files/|samples/"
-)
-LOGIN = re.compile(r"/user/(login|signup)/?")
 
 
 class Refused(Exception):
@@ -95,13 +87,13 @@ async def _answer(
 ) -> web.StreamResponse:
     plain_path = unquote(path.partition("?")[0])
     headers = response_headers(decoded(answer.raw_headers))
-    is_data = DATA.search(plain_path) is not None
+    is_data = paths.DATA.search(plain_path) is not None
     kind = content_type(headers)
     if "Location" in headers:
         location = mapped_location(path, headers["Location"])
         if location is None:
             return web.Response(status=502, text="Label Studio redirects to another site.\n")
-        if not is_data and LOGIN.fullmatch(urlsplit(headers["Location"]).path):
+        if not is_data and paths.LOGIN.fullmatch(urlsplit(headers["Location"]).path):
             raise Refused
         headers["Location"] = location
     nonce = new_nonce()
@@ -116,7 +108,7 @@ async def _answer(
         headers.popall("Content-Length", None)
     accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
     # What people upload or take home passes with its length, and in parts.
-    is_file = is_data and not plain_path.startswith("/api/")
+    is_file = is_data and not paths.API.match(plain_path)
     coding = None if is_file else coding_of(request.headers, accepted, answer.status, headers)
     chunks = _chunks(answer)
     async with AsyncExitStack() as closing:

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from pathlib import Path
 from urllib.parse import parse_qs
-
-# Label Studio's own pattern for these, which it finds anywhere in a path.
-SERVED = re.compile(r"data/local-files/")
 
 
 def leads_out(root: Path, query: str) -> bool:

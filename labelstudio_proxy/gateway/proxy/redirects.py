@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from ...label_studio import paths
 from ...label_studio.upstream import HOST
-
-# Where Label Studio hands out signed links to cloud storage: the only redirects that may leave
-# the origin.
-SIGNED_LINKS = re.compile(r"/(tasks|projects)/\d+/(resolve|presign)/?")
 
 
 def relative(path: str, target: str) -> str:
@@ -35,7 +32,7 @@ def mapped_location(path: str, location: str) -> str | None:
     if target.scheme or target.netloc:
         ours = target.scheme in {"", "http", "https"} and target.hostname in {HOST, "127.0.0.1"}
         if not ours:
-            signed = SIGNED_LINKS.fullmatch(path.split("?", 1)[0])
+            signed = paths.SIGNED_LINKS.fullmatch(path.split("?", 1)[0])
             return location if signed and target.scheme in {"http", "https"} else None
         location = target._replace(scheme="", netloc="", path=target.path or "/").geturl()
     if location.startswith("/"):

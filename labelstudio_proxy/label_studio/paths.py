@@ -1,0 +1,85 @@
+"""Label Studio's URLs. No other module spells one.
+
+Paths are absolute, decoded, and without the prefix and the query, unless a comment says otherwise.
+The facts are from the URL configuration and the front end of Label Studio 1.23.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+# Programs ask these. `HEALTH` also asks the database.
+HEALTH = "/health"
+WHOAMI = "/api/current-user/whoami"
+
+# The admin page that lists the accounts, for people.
+ACCOUNTS = "/admin/users/user/"
+
+# The first segments of all paths: a prefix that begins with one of them would be ambiguous.
+FIRST_SEGMENTS = frozenset(
+    (
+        *("admin", "api", "data", "dm", "docs", "export", "organization", "projects"),
+        *("react-app", "samples", "static", "storage-data", "tasks", "user"),
+    )
+)
+
+# --- Pages
+
+LOGIN = re.compile(r"/user/(login|signup)/?")
+LOGOUT = re.compile(r"/logout/*")
+# These load their program from another site; the schema that they show is at API_SCHEMA.
+API_BROWSERS = re.compile(r"/docs/api/schema/(redoc|swagger-ui)/?")
+API_SCHEMA = "/docs/api/schema/json/"
+# The event handlers in attributes of the page templates.
+TEMPLATE_HANDLERS = (
+    *("history.back()", "location.reload()"),
+    *("window.location.href='/'", "smart_submit()"),
+)
+
+# --- API
+
+# Matched at the start of a path. An API request may act even with GET: an export writes files.
+API = re.compile(r"/+api(/|$)")
+# Writes into the files root with any method but the safe ones. Matched at the start of a path.
+EXPORT_TO_FILES = re.compile(r"/api/storages/export/localfiles(/|$)")
+# Label Studio asks the internet for these, and waits.
+TIPS = re.compile(r"/heidi-tips/*")
+
+# --- Data
+
+# What people upload or link to, and what programs ask for: never a page, whatever its type.
+# Searched for, since Label Studio finds local files and samples anywhere in a path.
+DATA = re.compile(
+    r"^/(data|api|storage-data|export)/|^/(tasks|projects)/\d+/(resolve|presign)\b|"
+    r"data/local-files/|samples/"
+)
+# The groups: the name below `media/upload`, and the project's number.
+UPLOAD = re.compile(r"/data/upload/((\d+)/[^/]+)")
+# A file of the files root, named by the parameter `d`.
+LOCAL_FILE = re.compile(r"/data/local-files/?")
+# The same as Label Studio's own pattern finds it, anywhere in a path.
+LOCAL_FILE_ANYWHERE = re.compile(r"data/local-files/")
+# Lead to signed links of cloud storage: the only redirects that may leave the origin.
+SIGNED_LINKS = re.compile(r"/(tasks|projects)/\d+/(resolve|presign)/?")
+
+
+def local_file(name: str) -> str:
+    """Return the target (encoded, with its query) of the file `name` in the files root."""
+    return f"/data/local-files/?d={quote(name)}"
+
+
+def upload_record(number: int) -> str:
+    """Return the path of the API's record of an uploaded file, which holds no content."""
+    return f"/api/import/file-upload/{number}"
+
+
+# --- Assets: scripts, styles, fonts and pictures of the front end
+
+# Plain names only, and not encoded. Label Studio itself serves any other name.
+_SEGMENT = r"[A-Za-z0-9_@+~-][A-Za-z0-9_@+~.-]*"
+ASSET = re.compile(rf"/(?:static|react-app)(?:/{_SEGMENT})+")
+# A name with the content's hash, as Django and webpack make it.
+HASHED_ASSET = re.compile(r".*\.[0-9a-f]{12,64}(?:\.[A-Za-z0-9]+)+")
+# A query with the commit that Label Studio was built from. `vendor.js?v=1` has none.
+BUILD_QUERY = re.compile(r"(?:.*&)?v=[0-9a-f]{6,64}(?:&.*)?")
