@@ -1,20 +1,46 @@
-"""Tasks that must be over."""
+"""Cancel a task and wait for it; run a blocking call in a thread."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
 
-# Longer than any part of a run of Label Studio takes to end.
+T = TypeVar("T")
+
+# Longer than stopping any part of Label Studio takes.
 CANCEL_SECONDS = 12.0
 
 
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it has ended.
+async def cancel_and_wait(task: asyncio.Task[None]) -> None:
+    """Cancel `task` and return when it is done.
 
-    Once may not do: some libraries forget it if what they wait for comes at that very moment.
+    Cancels again every `CANCEL_SECONDS`: some libraries lose a cancellation that arrives together
+    with the result that they wait for.
     """
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=CANCEL_SECONDS)
     if not task.cancelled():
-        task.exception()  # else it would be complained that nobody has asked for it
+        task.exception()  # marks it as seen; asyncio would log it otherwise
+
+
+async def call_in_thread(call: Callable[[], T], name: str) -> T:
+    """Return what `call` returns, or raise what it raises; it runs in a new thread called `name`.
+
+    If this coroutine is cancelled, it returns at once and the thread continues alone. Unlike a
+    thread of a pool, it blocks neither other calls nor the exit of the process.
+    """
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # from now on, cancelling only drops the result
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await asyncio.wrap_future(future)

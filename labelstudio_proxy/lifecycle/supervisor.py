@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from ..aio import end
+from ..aio import cancel_and_wait
 from ..backends.base import Backend, Held, NotAgain, Report
 from ..backends.docker.leftover import end_container
 from ..data_directory import foreign_processes
@@ -282,7 +282,7 @@ class Supervisor:
             return unexpected("Label Studio could not be run.", error)
         finally:
             interrupt.cancel()
-            await end(run)
+            await cancel_and_wait(run)
         return None
 
     async def _run(self, backend: Backend) -> None:

@@ -12,7 +12,7 @@ from docker.credentials.constants import PROGRAM_PREFIX
 from docker.errors import DockerException
 from docker.utils.config import find_config_file
 
-from ...call_in_thread import call_aside
+from ...aio import call_in_thread
 from .registry import ODD
 
 # A helper may ask somebody to unlock what it keeps, where nobody looks.
@@ -34,7 +34,7 @@ class Credentials:
 
 async def find_credentials(registry: str) -> Credentials:
     """Those of the user for a registry. A login that cannot be read is as none, but is told of."""
-    found = asyncio.create_task(call_aside(lambda: _find(registry), "credentials"))
+    found = asyncio.create_task(call_in_thread(lambda: _find(registry), "credentials"))
     try:
         done, _ = await asyncio.wait([found], timeout=HELPER_SECONDS)
     finally:

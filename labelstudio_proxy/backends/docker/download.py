@@ -19,7 +19,7 @@ from typing import IO, Any
 import aiohttp
 from docker.utils import parse_repository_tag
 
-from ...call_in_thread import call_aside
+from ...aio import call_in_thread
 from .download_folder import Folder
 from .registry import ODD, Blob, Manifest, NotForUs, Repository, registry_of
 
@@ -244,7 +244,7 @@ async def _is_whole(path: Path, blob: Blob) -> bool:
             return f"sha256:{found.hexdigest()}" == blob.digest
         return False
 
-    return await call_aside(look, "digest")
+    return await call_in_thread(look, "digest")
 
 
 def _size(path: Path) -> int:

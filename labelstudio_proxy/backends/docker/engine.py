@@ -23,7 +23,7 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
-from ...call_in_thread import call_aside
+from ...aio import call_in_thread
 from ...problem import Problem
 from .engine_problems import (
     Address,
@@ -78,7 +78,7 @@ class Engine:
         A call under way cannot be taken back: cancelled, this waits for its end first, for a while.
         """
         client = self._quick if seconds <= QUICK_SECONDS else self._patient
-        future = asyncio.ensure_future(call_aside(lambda: call(client), "engine"))
+        future = asyncio.ensure_future(call_in_thread(lambda: call(client), "engine"))
         # Else what comes of a call that nobody waits for any more would be complained about.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:

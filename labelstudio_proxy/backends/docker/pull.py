@@ -12,7 +12,7 @@ import requests
 from docker import DockerClient
 from docker.errors import DockerException
 
-from ...call_in_thread import call_aside
+from ...aio import call_in_thread
 
 # What fails on our side, or at the engine; what else it says stands for itself.
 STALLED = "stalled"
@@ -56,7 +56,7 @@ class Stream:
                 loop.call_soon_threadsafe(take, event)
 
         try:
-            return await call_aside(lambda: self._run(post), self._path)
+            return await call_in_thread(lambda: self._run(post), self._path)
         finally:
             self._stop()
 

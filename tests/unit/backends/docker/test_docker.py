@@ -22,6 +22,7 @@ import pytest
 from docker import DockerClient
 from docker.errors import APIError, NotFound
 
+from labelstudio_proxy.aio import call_in_thread
 from labelstudio_proxy.backends.docker import backend as docker
 from labelstudio_proxy.backends.docker import container_spec, exit_reasons
 from labelstudio_proxy.backends.docker import engine as docker_engine
@@ -44,7 +45,6 @@ from labelstudio_proxy.backends.docker.jupyter_container import (
     own_container_ids,
     surroundings_of,
 )
-from labelstudio_proxy.call_in_thread import call_aside
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.label_studio.upstream import open_session, url_of
 from labelstudio_proxy.problem import Problem
@@ -527,7 +527,7 @@ async def test_a_container_that_goes_while_podman_looks_at_it_is_not_there() -> 
 async def test_a_call_that_never_ends_keeps_nobody_waiting_at_the_end() -> None:
     """As for a process that ends: its threads are not waited for."""
     ended = threading.Event()
-    future = asyncio.ensure_future(call_aside(ended.wait, "engine"))
+    future = asyncio.ensure_future(call_in_thread(ended.wait, "engine"))
     await asyncio.sleep(0)
     (thread,) = (each for each in threading.enumerate() if each.name == "engine")
     assert thread.daemon
