@@ -1,16 +1,103 @@
-"""Talks to a running gateway of this user, for the command line."""
+"""Find this user's running gateways and ask them: one small file for each, as Jupyter does it."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import os
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from .gateway_registry import Entry
+from jupyter_core.paths import jupyter_runtime_dir
+
+from . import private_file
 
 TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RunningGateway:
+    """How to reach a running gateway, and whose data it serves."""
+
+    pid: int
+    data_dir: str
+    prefix: str
+    unix_socket: str = ""
+    port: int = 0
+    token: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The file that lists this gateway; private, since it holds the token."""
+        return Path(jupyter_runtime_dir()) / f"labelstudio-proxy-{self.pid}.json"
+
+    def register(self) -> None:
+        """List this gateway, so that `running_gateways` finds it; raises OSError."""
+        private_file.write(self.file, json.dumps(asdict(self)).encode())
+
+    def unregister(self) -> None:
+        """Remove this gateway from the list."""
+        with contextlib.suppress(OSError):
+            self.file.unlink()
+
+    def ask(
+        self, route: str, method: str = "GET", seconds: float = TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
+        """Return the JSON response of a control route, for example `state`.
+
+        Raises TimeoutError after `seconds` without a response, ConnectionError if nothing listens.
+        """
+        with self._request(route, method, seconds=seconds) as response:
+            data: dict[str, Any] = json.loads(response.read())
+            return data
+
+    def events(self, last: int) -> Iterator[tuple[str, Any]]:
+        """Yield the gateway's events and their data, with the log lines after number `last`.
+
+        Stops when the gateway ends the stream, after half a minute. Raises OSError.
+        """
+        with self._request("events", "GET", {"Last-Event-ID": str(last)}) as response:
+            event = ""
+            for raw in response:
+                field, _, value = raw.decode().rstrip("\n").partition(": ")
+                if field == "event":
+                    event = value
+                elif field == "data":
+                    yield event, json.loads(value)
+
+    @contextlib.contextmanager
+    def _request(
+        self,
+        route: str,
+        method: str,
+        headers: dict[str, str] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> Iterator[http.client.HTTPResponse]:
+        connection: http.client.HTTPConnection
+        if self.unix_socket:
+            connection, prefix = _UnixConnection(self.unix_socket, seconds), "/"
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+            prefix = self.prefix
+        # Marks the request as a program's. On a port, the token is required as well.
+        authorization = f"token {self.token or 'this-user'}"
+        with contextlib.closing(connection):
+            try:
+                connection.request(
+                    method,
+                    f"{prefix}_proxy/{route}",
+                    headers={"Authorization": authorization, **(headers or {})},
+                )
+                response = connection.getresponse()
+            except TimeoutError:
+                raise
+            except (OSError, http.client.HTTPException) as error:
+                raise ConnectionError(str(error)) from error
+            yield response
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -24,62 +111,16 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(
-    entry: Entry, name: str, method: str = "GET", seconds: float = TIMEOUT_SECONDS
-) -> dict[str, Any]:
-    """The JSON answer of the gateway's own `name`, for example `state`; raises OSError.
-
-    TimeoutError, if there is none for `seconds`; ConnectionError, if nobody listens.
-    """
-    connection, answer = _request(entry, name, method, seconds=seconds)
-    try:
-        data: dict[str, Any] = json.loads(answer.read())
-        return data
-    finally:
-        connection.close()
-
-
-def events(entry: Entry, last: int) -> Iterator[tuple[str, Any]]:
-    """The gateway's events with their data, log lines after number `last`; raises OSError.
-
-    Ends when the gateway ends the stream, which it does after half a minute.
-    """
-    connection, answer = _request(entry, "events", "GET", {"Last-Event-ID": str(last)})
-    try:
-        event = ""
-        for raw in answer:
-            field, _, value = raw.decode().rstrip("\n").partition(": ")
-            if field == "event":
-                event = value
-            elif field == "data":
-                yield event, json.loads(value)
-    finally:
-        connection.close()
-
-
-def _request(
-    entry: Entry,
-    name: str,
-    method: str,
-    headers: dict[str, str] | None = None,
-    seconds: float = TIMEOUT_SECONDS,
-) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    if entry.unix_socket:
-        connection: http.client.HTTPConnection = _UnixConnection(entry.unix_socket, seconds)
-        path = f"/_proxy/{name}"
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", entry.port, timeout=seconds)
-        path = f"{entry.prefix}_proxy/{name}"
-    # Says that a program asks; on a port, it is also what lets it in.
-    token = entry.token or "this-user"
-    try:
-        connection.request(
-            method, path, headers={"Authorization": f"token {token}", **(headers or {})}
-        )
-        return connection, connection.getresponse()
-    except TimeoutError:
-        connection.close()
-        raise
-    except (OSError, http.client.HTTPException) as error:
-        connection.close()
-        raise ConnectionError(str(error)) from error
+def running_gateways() -> list[RunningGateway]:
+    """Return this user's gateways, newest first; removes the files of those that crashed."""
+    found: list[tuple[float, RunningGateway]] = []
+    for path in Path(jupyter_runtime_dir()).glob("labelstudio-proxy-*.json"):
+        try:
+            gateway = RunningGateway(**json.loads(path.read_text(encoding="utf-8")))
+            os.kill(gateway.pid, 0)
+            found.append((path.stat().st_mtime, gateway))
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (OSError, ValueError, TypeError):
+            continue
+    return [gateway for _, gateway in sorted(found, key=lambda each: each[0], reverse=True)]

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..config.settings import absolute
-from ..gateway_client import ask, events
-from ..gateway_registry import Entry, running
+from ..gateway_client import RunningGateway, running_gateways
 from ..label_studio.paths import FIRST_SEGMENTS
 
 if TYPE_CHECKING:
@@ -279,14 +278,16 @@ def _settled() -> Handoff:
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    entry = _chosen(arguments)
-    state = ask(entry, "state")
+    gateway = _chosen(arguments)
+    state = gateway.ask("state")
     if arguments.json:
-        print(json.dumps({**state, "data_dir": entry.data_dir, "prefix": entry.prefix}, indent=2))
+        print(
+            json.dumps({**state, "data_dir": gateway.data_dir, "prefix": gateway.prefix}, indent=2)
+        )
         return
     versions = state["versions"]
     print(f"Label Studio {versions.get('Label Studio', '')}: {_sentence(state)}".replace(" :", ":"))
-    print(f"  data directory: {entry.data_dir}\n  prefix:         {entry.prefix}")
+    print(f"  data directory: {gateway.data_dir}\n  prefix:         {gateway.prefix}")
     for notice in state["notices"]:
         print(f"  note:           {notice}")
     if error := state["error"]:
@@ -303,10 +304,10 @@ def _sentence(state: dict[str, Any]) -> str:
 
 
 def _logs(arguments: argparse.Namespace) -> None:
-    entry = _chosen(arguments)
+    gateway = _chosen(arguments)
     last = 0
     while True:
-        for event, data in events(entry, last):
+        for event, data in gateway.events(last):
             if event == "log":
                 for last, line in data:  # noqa: B007 - the newest number is wanted below
                     print(line, flush=True)
@@ -317,9 +318,9 @@ def _logs(arguments: argparse.Namespace) -> None:
 
 
 def _change(arguments: argparse.Namespace) -> None:
-    entry = _chosen(arguments)
-    before = ask(entry, "state")
-    state = ask(entry, arguments.command, "POST")
+    gateway = _chosen(arguments)
+    before = gateway.ask("state")
+    state = gateway.ask(arguments.command, "POST")
     # A restart is over when another start has ended.
     again = arguments.command == "restart"
     while True:
@@ -333,24 +334,24 @@ def _change(arguments: argparse.Namespace) -> None:
                 return
             raise _Told(f"{error['what']} {error['why']} {error['remedy']}")
         time.sleep(POLL_SECONDS)
-        state = ask(entry, "state")
+        state = gateway.ask("state")
 
 
-def _chosen(arguments: argparse.Namespace) -> Entry:
-    entries = running()
+def _chosen(arguments: argparse.Namespace) -> RunningGateway:
+    gateways = running_gateways()
     if arguments.data_dir:
         wanted = str(absolute(arguments.data_dir))
-        entries = [entry for entry in entries if entry.data_dir == wanted]
-    if not entries:
+        gateways = [each for each in gateways if each.data_dir == wanted]
+    if not gateways:
         which = f" for {arguments.data_dir}" if arguments.data_dir else ""
         raise _Told(
             f"nothing is running{which}. Click the Label Studio tile in JupyterLab, or run "
             "`labelstudio-proxy serve --port 9000`."
         )
-    if len(entries) > 1:
-        listed = "".join(f"\n  {entry.data_dir} ({entry.prefix})" for entry in entries)
+    if len(gateways) > 1:
+        listed = "".join(f"\n  {each.data_dir} ({each.prefix})" for each in gateways)
         raise _Told(f"several are running; choose one with --data-dir:{listed}")
-    return entries[0]
+    return gateways[0]
 
 
 def _port(text: str) -> int:

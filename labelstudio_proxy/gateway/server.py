@@ -24,7 +24,7 @@ from jupyter_core.paths import jupyter_data_dir
 from ..backends import factory
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
-from ..gateway_registry import Entry, forget, register
+from ..gateway_client import RunningGateway
 from ..label_studio.environment import external_database
 from ..lifecycle.log import LogBook
 from ..lifecycle.supervisor import Supervisor
@@ -115,7 +115,7 @@ async def serve(
     )
     await runner.setup()
     ended = _when_to_end(place.behind_jupyter, parent)
-    entry: Entry | None = None
+    running: RunningGateway | None = None
     try:
         site: web.BaseSite
         if listen.unix_socket is not None:
@@ -124,7 +124,7 @@ async def serve(
             site = web.TCPSite(runner, "127.0.0.1", listen.port)
         await site.start()
         port = 0 if listen.unix_socket else runner.addresses[0][1]
-        entry = Entry(
+        running = RunningGateway(
             pid=os.getpid(),
             data_dir=str(directory.path),
             prefix=place.prefix,
@@ -133,7 +133,7 @@ async def serve(
             token=token,
         )
         try:
-            register(entry)
+            running.register()
         except OSError as error:  # a full disk, say, which the page is to tell of
             logger.warning("labelstudio-proxy's commands will not find this gateway: %s", error)
         if settings.prewarm:
@@ -145,8 +145,8 @@ async def serve(
         return await ended
     finally:
         faulthandler.dump_traceback_later(ENDING_SECONDS, exit=True)
-        if entry is not None:
-            forget(entry)
+        if running is not None:
+            running.unregister()
         alone = ended.done() and not ended.cancelled() and ended.result() == JUPYTER_HAS_GONE
         await supervisor.close(alone=alone)
         await gateway.close()

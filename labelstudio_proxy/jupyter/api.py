@@ -15,7 +15,6 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from ..gateway_client import ask
 from .proxy_handler import StreamingServerProcess
 
 ROUTE = "api/labelstudio"
@@ -41,11 +40,11 @@ class StatusHandler(APIHandler):
 
     async def tell(self, name: str, method: str) -> None:
         """Give the gateway's answer, or say `stopped` where nobody listens."""
-        entry = self.server.gateway()
+        gateway = self.server.gateway()
         state: dict[str, Any] | None = None
-        if entry is not None:
+        if gateway is not None:
             try:
-                state = await asyncio.to_thread(ask, entry, name, method, ANSWER_SECONDS)
+                state = await asyncio.to_thread(gateway.ask, name, method, ANSWER_SECONDS)
             except ConnectionError:
                 pass  # it is just starting, or has just ended
             except (OSError, ValueError) as error:

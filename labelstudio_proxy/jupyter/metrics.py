@@ -10,7 +10,6 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ..gateway_client import ask
 from .proxy_handler import StreamingServerProcess
 
 # Those of supervisor.State, which is not imported at Jupyter's start.
@@ -69,9 +68,11 @@ class _Collector(Collector):
 
     def _ask(self) -> dict[str, Any] | None:
         """The gateway's state; None: it does not answer, so that no state is 1."""
-        entry = self._server.gateway()
+        gateway = self._server.gateway()
+        if gateway is None:
+            return {"state": "stopped"}
         try:
-            return ask(entry, "state", seconds=ANSWER_SECONDS) if entry else {"state": "stopped"}
+            return gateway.ask("state", seconds=ANSWER_SECONDS)
         except (OSError, ValueError):
             return None
 

@@ -25,7 +25,7 @@ from traitlets import Bool, Unicode
 from yarl import URL
 
 from ..activity import is_persons
-from ..gateway_registry import Entry
+from ..gateway_client import RunningGateway
 from ..label_studio.upstream import Endpoint, open_session
 from .signal_handlers import keep_jupyters_end
 
@@ -68,13 +68,15 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
         request = httputil.HTTPServerRequest("GET", "/", connection=_Nobody())
         await handler(application, request, **arguments).ensure_process()
 
-    def gateway(self) -> Entry | None:
+    def gateway(self) -> RunningGateway | None:
         """The gateway, if it runs; asks nothing and starts nothing."""
         state = self._state()
         process = getattr(state.get("proc"), "proc", None)
         if process is None or process.returncode is not None:
             return None
-        return Entry(pid=process.pid, data_dir="", prefix="", unix_socket=state["unix_socket"])
+        return RunningGateway(
+            pid=process.pid, data_dir="", prefix="", unix_socket=state["unix_socket"]
+        )
 
     @property
     def last_activity(self) -> float | None:

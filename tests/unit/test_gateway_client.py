@@ -1,0 +1,60 @@
+"""The list of running gateways."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labelstudio_proxy.gateway_client import RunningGateway, running_gateways
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    return tmp_path / "runtime"
+
+
+def test_registered_gateway_is_found_until_it_is_unregistered() -> None:
+    gateway = RunningGateway(os.getpid(), "/data", "/labelstudio/", port=9000, token="secret")
+    gateway.register()
+    assert running_gateways() == [gateway]
+    assert stat.S_IMODE(gateway.file.stat().st_mode) == 0o600  # it holds the token
+    gateway.unregister()
+    assert running_gateways() == []
+    gateway.unregister()  # twice does no harm
+
+
+def test_newest_gateway_comes_first() -> None:
+    older = RunningGateway(os.getppid(), "/older", "/")
+    newer = RunningGateway(os.getpid(), "/newer", "/")
+    for gateway, changed in ((newer, 2_000), (older, 1_000)):
+        gateway.register()
+        os.utime(gateway.file, (changed, changed))
+    assert running_gateways() == [newer, older]
+
+
+def test_file_of_a_crashed_gateway_is_removed() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    crashed = RunningGateway(process.pid, "/data", "/")
+    crashed.register()
+    assert running_gateways() == []
+    assert not crashed.file.exists()
+
+
+def test_unreadable_file_is_skipped(runtime: Path) -> None:
+    gateway = RunningGateway(os.getpid(), "/data", "/")
+    gateway.register()
+    (runtime / "labelstudio-proxy-1.json").write_text("half a fi")
+    assert running_gateways() == [gateway]
+
+
+def test_ask_raises_connection_error_if_nothing_listens(tmp_path: Path) -> None:
+    gateway = RunningGateway(1, "/data", "/", unix_socket=str(tmp_path / "no.sock"))
+    with pytest.raises(ConnectionError):
+        gateway.ask("state")
