@@ -29,6 +29,7 @@ lint: .venv/.test
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/deptry labelstudio_proxy
 
 .venv/.lab .venv/.test: pyproject.toml setup.cfg scripts/install
 
