@@ -1,0 +1,90 @@
+"""The documents name files, tests and commands that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+REPOSITORY = "https://github.com/labelstudio-proxy/labelstudio-proxy/blob/main/"
+RAW = "https://raw.githubusercontent.com/labelstudio-proxy/labelstudio-proxy/main/"
+DOCUMENTS = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").rglob("*.md"))]
+FOLDERS = "labelstudio_proxy|tests|docs|scripts|benchmarks|jupyter-config|\\.github|\\.ci"
+
+document = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=[path.relative_to(CHECKOUT).as_posix() for path in DOCUMENTS]
+)
+
+
+def prose(document: Path) -> str:
+    """The text without the measured results, which a program writes."""
+    text = document.read_text()
+    return re.sub(r"<!-- results: begin -->.*<!-- results: end -->", "", text, flags=re.DOTALL)
+
+
+def links(document: Path) -> Iterator[str]:
+    """The targets of all Markdown links, images and reference definitions, without #anchors."""
+    text = re.sub(r"`[^`\n]*`", "", prose(document))
+    for inline, reference in re.findall(
+        r"\]\(([^)\s]+)\)|^\[[^\]]+\]:\s*(\S+)", text, re.MULTILINE
+    ):
+        target = (inline or reference).partition("#")[0]
+        if target:
+            yield target
+
+
+def local(target: str) -> str | None:
+    """The path in the checkout that an absolute link leads to; None for other sites."""
+    for prefix in (REPOSITORY, RAW):
+        if target.startswith(prefix):
+            return target.removeprefix(prefix)
+    return None
+
+
+def test_links_of_the_readme_work_on_a_package_index() -> None:
+    relative = [target for target in links(CHECKOUT / "README.md") if "://" not in target]
+    assert not relative
+
+
+@document
+def test_links_lead_to_files_that_exist(document: Path) -> None:
+    for target in links(document):
+        if "://" in target:
+            path = local(target)
+            assert path is None or (CHECKOUT / path).exists(), target
+        else:
+            assert (document.parent / target).exists(), target
+
+
+@document
+def test_paths_in_code_spans_exist(document: Path) -> None:
+    for path in re.findall(rf"`((?:{FOLDERS})/[\w./-]*)(?:::[^`]*)?`", prose(document)):
+        assert (CHECKOUT / path).exists(), path
+
+
+@document
+def test_named_tests_exist(document: Path) -> None:
+    for path, test in re.findall(r"`(tests/[\w./-]+\.py)::(\w+)[^`]*`", prose(document)):
+        assert test in functions(CHECKOUT / path), f"{path}::{test}"
+
+
+@document
+def test_named_make_targets_exist(document: Path) -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    targets = set(re.findall(r"^([\w-]+):(?!=)", makefile, re.MULTILINE))
+    for named in re.findall(r"(?:`|^    )make ([a-z][\w-]*)", prose(document), re.MULTILINE):
+        assert named in targets, f"make {named}"
+
+
+def functions(path: Path) -> set[str]:
+    """The names of all functions of a test file, methods included."""
+    tree = ast.parse(path.read_text())
+    return {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
