@@ -11,7 +11,7 @@ import os
 import pwd
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,6 @@ CONTAINER = ("DJANGO_SETTINGS_MODULE", "labelstudio_settings")
 # What a killed gateway has left ends by itself, and may take 25 s for requests under way.
 END_SECONDS = 30.0
 POLL_SECONDS = 0.2
-WATCH_SECONDS = 30.0
 SHOWN_CHARACTERS = 200
 INTERPRETERS = ("python", "pypy")
 SERVERS = ("gunicorn", "uwsgi")
@@ -89,19 +88,6 @@ async def clear(data_dir: Path) -> None:
         if time.monotonic() > deadline + END_SECONDS:
             raise in_use(data_dir, others)
         await asyncio.sleep(POLL_SECONDS)
-
-
-async def watch(data_dir: Path, tell: Callable[[str], None]) -> None:
-    """Tell of those that are started later, once; to be cancelled."""
-    told: set[str] = set()
-    while True:
-        await asyncio.sleep(WATCH_SECONDS)
-        if found := await asyncio.to_thread(find_others, data_dir):
-            problem = in_use(data_dir, found)
-            notice = f"{problem.what} {problem.why} {problem.remedy}"
-            if notice not in told:
-                told.add(notice)
-                tell(notice)
 
 
 def in_use(data_dir: Path, others: Sequence[Other]) -> Problem:

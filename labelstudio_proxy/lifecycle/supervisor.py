@@ -326,9 +326,6 @@ class Supervisor:
         )
         endpoint = await backend.launch(owner, background=self._background)
         ended = asyncio.create_task(backend.wait())
-        looking = asyncio.create_task(
-            foreign_processes.watch(self._directory.path, self._board.note)
-        )
         try:
             await first_answer(endpoint, ended, self._start_timeout)
             if not ended.done():
@@ -342,7 +339,6 @@ class Supervisor:
             how = await ended
         finally:
             ended.cancel()
-            looking.cancel()
         last_words = [line for _, line in self.log.since(said_before)][-EXPLAIN_LINES:]
         raise _Ended(backend.explain(how, last_words))
 

@@ -204,14 +204,6 @@ def test_a_plain_label_studio_is_named_and_not_taken_over(
     assert ada.press("start")["state"] == "ready"
     assert ada.studio.state()["notices"] == []
 
-    again = bare_label_studio(data_dir)
-    (notice,) = wait_for(
-        lambda: [each for each in ada.studio.state()["notices"] if str(again.process.pid) in each],
-        what=lambda: str(ada.studio.state()),
-    )
-    assert "Another Label Studio uses the data directory" in notice
-    assert ada.studio.state()["state"] == "ready"
-
 
 def test_a_container_of_somebody_elses_is_noticed_and_ours_is_not(
     docker_engine: Engine,
