@@ -96,7 +96,7 @@ def _check(source: Path, path: Path) -> None:
 async def _have_alone(lock: DirectoryLock, path: Path) -> str:
     """Gives a sentence where there was a container, or may be one; raises Problem, and OSError."""
     await lock.take(lambda _: None)
-    await foreign_processes.clear(path)
+    await foreign_processes.ensure_none(path)
     return await end_container(DataDirectory(path))
 
 

@@ -1,6 +1,7 @@
-"""Label Studios on a data directory that no gateway of ours looks after, on this machine (Linux).
+"""Label Studio processes on a data directory that no gateway manages, on this machine.
 
-They are told by command line and environment: Label Studio opens its database for moments only.
+They are found by command line and environment: Label Studio opens its database for moments only, so
+open files would not show them.
 """
 
 from __future__ import annotations
@@ -8,20 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pwd
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..problem import Problem
-from .process_identity import PROC, began, descends, namespace
+import psutil
 
-# What labelstudio-proxy gives its own: the gateway's process id, or what a container's has.
+from ..problem import Problem
+
+# Variables in the environment of our own: the gateway's process id; the settings of a container.
 PARENT = "LABELSTUDIO_PROXY_PARENT"
 CONTAINER = ("DJANGO_SETTINGS_MODULE", "labelstudio_settings")
-# What a killed gateway has left ends by itself, and may take 25 s for requests under way.
+# A leftover of a killed gateway stops without help, which takes up to 25 s for open requests.
 END_SECONDS = 30.0
 POLL_SECONDS = 0.2
 SHOWN_CHARACTERS = 200
@@ -30,85 +30,65 @@ SERVERS = ("gunicorn", "uwsgi")
 
 
 @dataclass(frozen=True)
-class Other:
-    """A process that uses the data directory; `left`: a killed gateway of ours has started it."""
+class ForeignProcess:
+    """A process that uses the data directory; `leftover`: a killed gateway of ours started it."""
 
-    pid: int
-    began: str
+    process: psutil.Process
     user: str
     command: str
-    left: bool
+    leftover: bool
 
 
-def find_others(data_dir: Path) -> list[Other]:
-    """Those on `data_dir`, of any user and in any container that may be looked into. It blocks."""
+def find_foreign_processes(data_dir: Path) -> list[ForeignProcess]:
+    """Return those on `data_dir`, of any user and container that this user may inspect. Blocks."""
     found = []
-    for process in PROC.glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended, or may not be looked into
-            command = _words((process / "cmdline").read_bytes())
-            if not is_label_studio(command):
-                continue
-            pid, moment = int(process.name), began(int(process.name))
-            environment = dict(
-                line.split("=", 1)
-                for line in _words((process / "environ").read_bytes())
-                if "=" in line
-            )
-            parent = environment.get(PARENT, "")
-            in_container = environment.get(CONTAINER[0]) == CONTAINER[1]
-            # A wrapper may have given it another environment than ours.
-            looked_after = descends(pid, os.getpid()) or (
-                parent.isdecimal() and _is_older(int(parent), moment)
-            )
-            foreign = namespace(pid) != namespace(os.getpid())
-            if looked_after or in_container or (parent and foreign) or not moment:
-                continue
-            if _is(data_dir, process, given_data_dir(command, environment)):
-                user = _name(process.stat().st_uid)
-                said = " ".join(command)[:SHOWN_CHARACTERS]
-                found.append(Other(pid, moment, user, said, bool(parent)))
-    return sorted(found, key=lambda other: other.pid)
+    for process in psutil.process_iter():
+        # The process has ended, or this user may not inspect it.
+        with contextlib.suppress(psutil.Error, OSError):
+            if foreign := _inspect(process, data_dir):
+                found.append(foreign)
+    return found
 
 
-async def clear(data_dir: Path) -> None:
-    """See that nobody else uses `data_dir`; ends what a killed gateway has left. Raises Problem."""
+async def ensure_none(data_dir: Path) -> None:
+    """End what a killed gateway left on `data_dir`; raise Problem if anything else uses it."""
     deadline = time.monotonic() + END_SECONDS
-    told = False
-    while others := await asyncio.to_thread(find_others, data_dir):
-        if strangers := [other for other in others if not other.left]:
-            raise in_use(data_dir, strangers)
-        over = time.monotonic() > deadline
-        for other in others:
-            if over:
-                _send(other, signal.SIGKILL)
-            elif not told:
-                _send(other, signal.SIGTERM)
-                _send(other, signal.SIGCONT)  # else one that was stopped would wait
-        told = True
+    asked = False
+    while found := await asyncio.to_thread(find_foreign_processes, data_dir):
+        if others := [each for each in found if not each.leftover]:
+            raise problem(data_dir, others)
+        late = time.monotonic() > deadline
+        for each in found:
+            with contextlib.suppress(psutil.Error):
+                if late:
+                    each.process.kill()
+                elif not asked:
+                    each.process.terminate()
+                    each.process.resume()  # a suspended process would not act on the signal
+        asked = True
         if time.monotonic() > deadline + END_SECONDS:
-            raise in_use(data_dir, others)
+            raise problem(data_dir, found)
         await asyncio.sleep(POLL_SECONDS)
 
 
-def in_use(data_dir: Path, others: Sequence[Other]) -> Problem:
-    """The Problem for a directory that `others` use."""
+def problem(data_dir: Path, found: Sequence[ForeignProcess]) -> Problem:
+    """Return the Problem for a directory that these processes use."""
     listed = ", ".join(
-        f"process {other.pid} of the user {other.user} (`{other.command}`)" for other in others
+        f"process {each.process.pid} of the user {each.user} (`{each.command}`)" for each in found
     )
-    pids = " ".join(str(other.pid) for other in others)
+    pids = " ".join(str(each.process.pid) for each in found)
     return Problem(
         f"Another Label Studio uses the data directory {data_dir}.",
-        f"It was started without labelstudio-proxy: {listed}. Two at a time could damage the "
-        "database.",
-        f"End it where it was started, or with `kill {pids}`; then try again.",
+        f"labelstudio-proxy did not start it: {listed}. Two at a time could damage the database.",
+        f"Stop it where it was started, or with `kill {pids}`. Then try again.",
     )
 
 
 def is_label_studio(command: Sequence[str]) -> bool:
-    """Whether a command line runs Label Studio, and not, say, an editor or pip on it."""
+    """Return True if a command line runs Label Studio, and not, say, an editor or pip on it."""
     program, *words = command or ("",)
     if Path(program).name.startswith(INTERPRETERS):
-        # The script, or what stands after -m; some options have words of their own.
+        # The script, or the module after -m. Some options have a value of their own.
         options = [word.startswith("-") and word != "-m" for word in words]
         after = [word for word, option in zip(words, options, strict=True) if not option]
         program = next((word for word in after if word != "-m" and "=" not in word), "")
@@ -122,8 +102,8 @@ def is_label_studio(command: Sequence[str]) -> bool:
     )
 
 
-def given_data_dir(command: Sequence[str], environment: Mapping[str, str]) -> Path:
-    """The data directory that a Label Studio uses, as it names it; by its own rules."""
+def data_dir_of(command: Sequence[str], environment: Mapping[str, str]) -> Path:
+    """Return the data directory that a Label Studio uses, by Label Studio's own rules."""
     option = ""
     for index, word in enumerate(command):
         if word == "--data-dir":
@@ -140,31 +120,42 @@ def given_data_dir(command: Sequence[str], environment: Mapping[str, str]) -> Pa
     return Path(next(filter(None, named), f"{shared}/label-studio"))
 
 
-def _is(data_dir: Path, process: Path, named: Path) -> bool:
-    """Whether a process's `named` is `data_dir`, in a container too."""
-    inside = Path("root", named.relative_to("/")) if named.is_absolute() else Path("cwd", named)
-    there = process / inside
-    return os.path.samestat(there.stat(), data_dir.stat())
+def _inspect(process: psutil.Process, data_dir: Path) -> ForeignProcess | None:
+    """Return the process if it is a Label Studio on `data_dir` that no gateway manages."""
+    command = process.cmdline()
+    if not is_label_studio(command):
+        return None
+    environment = process.environ()
+    gateway = environment.get(PARENT, "")
+    # A process in another container names its gateway by an id that means nothing here. And a
+    # wrapper may have removed the variable from the environment of a child of ours.
+    elsewhere = bool(gateway) and _pid_namespace(process.pid) != _pid_namespace(os.getpid())
+    in_our_container = environment.get(CONTAINER[0]) == CONTAINER[1]
+    child = os.getpid() in [parent.pid for parent in process.parents()]
+    if elsewhere or in_our_container or child or started_by(gateway, process):
+        return None
+    # As the process sees it, in a container too (Linux).
+    root = Path(f"/proc/{process.pid}/root")
+    seen = Path(process.cwd(), data_dir_of(command, environment))
+    there = root / seen.relative_to("/") if root.exists() else seen
+    if not os.path.samestat(there.stat(), data_dir.stat()):
+        return None
+    shown = " ".join(command)[:SHOWN_CHARACTERS]
+    return ForeignProcess(process, process.username(), shown, leftover=bool(gateway))
 
 
-def _is_older(pid: int, moment: str) -> bool:
-    """Whether a process runs that began before `moment`: else it is another, with the same id."""
-    first = began(pid)
-    return bool(first) and bool(moment) and int(first) <= int(moment)
-
-
-def _send(other: Other, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if began(other.pid) == other.began:
-            os.kill(other.pid, number)
-
-
-def _words(raw: bytes) -> list[str]:
-    return os.fsdecode(raw).split("\0")[:-1]
-
-
-def _name(uid: int) -> str:
+def started_by(pid: str, process: psutil.Process) -> bool:
+    """Return True if process `pid` runs and is older; else its id belongs to another one now."""
     try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+        gateway = psutil.Process(int(pid))
+        alive = gateway.status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+        return alive and gateway.create_time() <= process.create_time()
+    except (ValueError, OverflowError, psutil.NoSuchProcess):
+        return False
+
+
+def _pid_namespace(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:
+        return ""

@@ -55,14 +55,6 @@ def began(pid: int) -> str:
     return fields[19] if len(fields) > 19 and fields[0] not in {"Z", "X"} else ""
 
 
-def descends(pid: int, ancestor: int) -> bool:
-    """Whether a process was started by another, or by one that that one has started."""
-    while pid > 1 and pid != ancestor:
-        fields = _status(pid)
-        pid = int(fields[1]) if len(fields) > 1 else 0
-    return pid == ancestor
-
-
 def namespace(pid: int) -> str:
     """In which of the machine's namespaces a process has this id."""
     try:

@@ -355,7 +355,7 @@ class Supervisor:
             lambda detail: self._board.report("data", detail=detail), lambda: self._insist
         )
         self._board.report("data", detail="looking for other Label Studios")
-        await foreign_processes.clear(self._directory.path)
+        await foreign_processes.ensure_none(self._directory.path)
         self._board.report("data", detail="")
 
     def _give(self, by: Holder) -> None:

@@ -89,11 +89,13 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def find_others(data_dir: Path) -> list[int]:
-    """What a gateway would find, which is not the parent of all that tests start."""
+def foreign_pids(data_dir: Path) -> list[int]:
+    """Return what a gateway finds. This process cannot ask: it is the parent of all of them."""
     program = (
-        "import sys; from pathlib import Path; from labelstudio_proxy.data_directory.foreign_processes import find_others;"
-        "print(*[other.pid for other in find_others(Path(sys.argv[1]))])"
+        "import sys; from pathlib import Path;"
+        "from labelstudio_proxy.data_directory.foreign_processes import find_foreign_processes;"
+        "found = find_foreign_processes(Path(sys.argv[1]));"
+        "print(*[each.process.pid for each in found])"
     )
     said = subprocess.check_output([sys.executable, "-c", program, data_dir], text=True)
     return [int(pid) for pid in said.split()]
@@ -127,7 +129,7 @@ def test_a_second_server_takes_over_and_the_first_takes_it_back_with_every_annot
     assert "Take over" in page
     assert "Open it there" in page
     kept.append(ada.annotate(task))  # it has not noticed
-    assert find_others(data_dir) == []  # nor does it take its own for another's
+    assert foreign_pids(data_dir) == []  # nor does it take its own for another's
 
     assert gpu.press("take-over")["state"] == "ready"
     assert gpu.annotations(task) == kept
@@ -171,7 +173,7 @@ def test_one_that_a_killed_server_has_left_is_ended_first(
     assert second.press("start")["state"] == "ready"
     assert not set(left) & set(label_studios(data_dir))
     assert second.annotations(task) == kept
-    assert find_others(data_dir) == []
+    assert foreign_pids(data_dir) == []
 
 
 def test_a_plain_label_studio_is_named_and_not_taken_over(
@@ -196,7 +198,7 @@ def test_a_plain_label_studio_is_named_and_not_taken_over(
     restored = run("restore", tmp_path / "kept.zip", "--data-dir", data_dir)
     assert restored.returncode == 1
     assert f"Another Label Studio uses the data directory {data_dir}." in restored.stderr
-    assert plain.process.pid in find_others(data_dir)
+    assert plain.process.pid in foreign_pids(data_dir)
     assert plain.get("api/projects").ok
     assert not (data_dir / ".labelstudio-proxy" / "holder.json").exists()
 
@@ -213,7 +215,7 @@ def test_a_container_of_somebody_elses_is_noticed_and_ours_is_not(
     ours = server(root_dir=data_dir.parent, **on(docker_engine, data_dir))
     assert ours.press("start")["state"] == "ready"
     assert container_of(docker_engine, data_dir).status == "running"
-    assert find_others(data_dir) == []
+    assert foreign_pids(data_dir) == []
     ours.press("stop")
 
     foreign = docker_engine.client.containers.run(
@@ -226,7 +228,7 @@ def test_a_container_of_somebody_elses_is_noticed_and_ours_is_not(
         detach=True,
     )
     try:
-        wait_for(lambda: find_others(data_dir), what=lambda: foreign.logs().decode())
+        wait_for(lambda: foreign_pids(data_dir), what=lambda: foreign.logs().decode())
         error = ours.press("start")["error"]
         assert error["what"] == f"Another Label Studio uses the data directory {data_dir}."
     finally:

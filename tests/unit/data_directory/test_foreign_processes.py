@@ -1,13 +1,29 @@
-"""Which command lines run Label Studio, and on which data directory."""
+"""Label Studio processes that no gateway manages: how they are recognised, named and ended."""
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import os
 import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from labelstudio_proxy.data_directory.foreign_processes import given_data_dir, is_label_studio
+from labelstudio_proxy.data_directory.foreign_processes import (
+    PARENT,
+    data_dir_of,
+    ensure_none,
+    find_foreign_processes,
+    is_label_studio,
+    started_by,
+)
+from labelstudio_proxy.problem import Problem
 
 
 @pytest.mark.parametrize(
@@ -65,4 +81,123 @@ def test_these_do_not(command: str) -> None:
 def test_the_data_directory_is_found_as_label_studio_finds_it(
     command: str, environment: dict[str, str], expected: str
 ) -> None:
-    assert given_data_dir(shlex.split(command), environment) == Path(expected)
+    assert data_dir_of(shlex.split(command), environment) == Path(expected)
+
+
+# ---- real processes
+
+
+Start = Callable[..., int]
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    path = tmp_path / "data"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path, data_dir: Path) -> Iterator[Start]:
+    """Start a program with the command line of a Label Studio, as a child of no process here."""
+    program = tmp_path / "label-studio"
+    program.write_text("import signal; print(flush=True); signal.pause()")
+    started: list[int] = []
+
+    def start(data_dir: Path = data_dir, **environment: str) -> int:
+        command = [sys.executable, str(program), "start", "--data-dir", str(data_dir)]
+        in_background = '"$@" & echo $!'
+        with subprocess.Popen(
+            ["sh", "-c", in_background, "sh", *command],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
+        ) as shell:
+            assert shell.stdout is not None
+            # The process id of the shell, and an empty line when the program runs.
+            started.append(int(shell.stdout.readline() + shell.stdout.readline()))
+        return started[-1]
+
+    yield start
+    for pid in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pids(data_dir: Path) -> list[int]:
+    return [each.process.pid for each in find_foreign_processes(data_dir)]
+
+
+def dead_pid() -> str:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        return str(process.pid)
+
+
+async def test_one_that_was_started_by_hand_is_named_and_left_alone(
+    start: Start, data_dir: Path
+) -> None:
+    pid = start()
+    (found,) = find_foreign_processes(data_dir)
+    assert (found.process.pid, found.user, found.leftover) == (pid, getpass.getuser(), False)
+    assert "/label-studio start --data-dir" in found.command
+    with pytest.raises(Problem) as refused:
+        await ensure_none(data_dir)
+    assert f"process {pid} of the user {getpass.getuser()} (`" in refused.value.why
+    assert f"`kill {pid}`" in refused.value.remedy
+    assert pids(data_dir) == [pid]
+
+
+def test_one_on_another_data_directory_is_not_found(start: Start, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    start()
+    pid = start(other)
+    assert pids(other) == [pid]
+
+
+def test_one_whose_gateway_runs_is_not_found(start: Start, data_dir: Path) -> None:
+    start(**{PARENT: str(os.getpid())})
+    assert pids(data_dir) == []
+
+
+def test_a_child_of_this_gateway_is_not_found(data_dir: Path, tmp_path: Path) -> None:
+    program = tmp_path / "label-studio"
+    program.write_text("print(flush=True); input()")
+    command = [sys.executable, str(program), "--data-dir", str(data_dir)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        found = pids(data_dir)
+        child.communicate(b"\n")
+    assert found == []
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+async def test_the_leftover_of_a_killed_gateway_is_ended(
+    start: Start, data_dir: Path, suspended: bool
+) -> None:
+    pid = start(**{PARENT: dead_pid()})
+    if suspended:
+        os.kill(pid, signal.SIGSTOP)
+    assert [each.leftover for each in find_foreign_processes(data_dir)] == [True]
+    await ensure_none(data_dir)
+    assert pids(data_dir) == []
+
+
+def test_a_gateway_is_older_than_what_it_started() -> None:
+    """Process ids are used again: the one that a leftover names may belong to another program."""
+    this = psutil.Process()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert started_by(str(os.getpid()), psutil.Process(child.pid))
+        assert not started_by(str(child.pid), this)
+    assert not started_by(str(child.pid), this)
+    assert not started_by("no number", this)
+
+
+def test_a_gateway_that_has_ended_manages_nothing_even_before_its_parent_asks_for_its_status() -> (
+    None
+):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as younger:
+            assert not started_by(str(ended.pid), psutil.Process(younger.pid))
