@@ -1,4 +1,4 @@
-"""What went wrong, told to a person: what happened, why probably, what to do."""
+"""An error that people can mend: what happened, why probably, what to do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 class Problem(Exception):
-    """Raised for a fault that a person can mend; the start page shows its three parts as they are.
+    """Raised for an error that a person can mend; the start page shows its three parts.
 
     what:   what happened, one sentence.
-    why:    why it probably happened.
+    why:    the probable reason.
     remedy: what to do; commands stand in `backticks`.
     """
 
@@ -19,17 +19,21 @@ class Problem(Exception):
         self.why = why
         self.remedy = remedy
 
+    def as_sentence(self) -> str:
+        """Return the three parts in one line, for a log or the command line."""
+        return f"{self.what} {self.why} {self.remedy}"
+
     def as_json(self) -> dict[str, str]:
-        """The three parts, for the start page and for programs."""
+        """Return the three parts, for the start page and for programs."""
         return {"what": self.what, "why": self.why, "remedy": self.remedy}
 
     def details_as_json(self) -> dict[str, Any]:
-        """More fields for the state's JSON, beside `error`; a subclass may have some."""
+        """Return more fields for the JSON of the state, beside `error`; subclasses may add some."""
         return {}
 
 
 def unexpected(what: str, error: Exception) -> Problem:
-    """For an `error` that can only be a fault of labelstudio-proxy."""
+    """Return the Problem for an `error` that only a bug in labelstudio-proxy can cause."""
     return Problem(
         what,
         f"An error that labelstudio-proxy did not expect: {type(error).__name__}: {error}",

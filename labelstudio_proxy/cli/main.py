@@ -19,6 +19,7 @@ from .._version import __version__
 from ..config.settings import absolute
 from ..gateway_client import RunningGateway, running_gateways
 from ..label_studio.paths import FIRST_SEGMENTS
+from ..problem import Problem
 
 if TYPE_CHECKING:
     from ..config.handoff import Handoff
@@ -130,7 +131,6 @@ def _parser() -> argparse.ArgumentParser:
 def _prepare(arguments: argparse.Namespace) -> None:
     import asyncio
 
-    from ..problem import Problem
     from .prepare import prepare
 
     handoff = _settled()
@@ -149,13 +149,12 @@ def _prepare(arguments: argparse.Namespace) -> None:
     except asyncio.CancelledError:
         sys.exit(128 + signal.SIGTERM)
     except Problem as problem:
-        raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
+        raise _Told(problem.as_sentence()) from problem
 
 
 def _backup(arguments: argparse.Namespace) -> None:
     from ..data_directory.directory import DataDirectory
     from ..label_studio.environment import external_database
-    from ..problem import Problem
     from .backup import backup
 
     handoff = _settled()
@@ -174,13 +173,12 @@ def _backup(arguments: argparse.Namespace) -> None:
                 directory, absolute(name), progress, database=not arguments.without_database
             )
         except Problem as problem:
-            raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
+            raise _Told(problem.as_sentence()) from problem
     print(*said, sep="\n")
 
 
 def _restore(arguments: argparse.Namespace) -> None:
     from ..data_directory.directory import DataDirectory
-    from ..problem import Problem
     from .restore import restore
 
     directory = DataDirectory(_data_dir(arguments, _settled()))
@@ -188,7 +186,7 @@ def _restore(arguments: argparse.Namespace) -> None:
         try:
             said = restore(absolute(arguments.file), directory, progress)
         except Problem as problem:
-            raise _Told(f"{problem.what} {problem.why} {problem.remedy}") from problem
+            raise _Told(problem.as_sentence()) from problem
     print(*said, sep="\n")
 
 
@@ -196,8 +194,7 @@ def _data_dir(arguments: argparse.Namespace, handoff: Handoff) -> Path:
     if arguments.data_dir:
         return absolute(arguments.data_dir)
     if handoff.problems:  # which may be about the directory
-        problem = handoff.problems[0]
-        raise _Told(f"{problem.what} {problem.why} {problem.remedy}")
+        raise _Told(handoff.problems[0].as_sentence())
     return handoff.settings.data_directory()
 
 
@@ -329,10 +326,9 @@ def _change(arguments: argparse.Namespace) -> None:
             print(f"Label Studio is {state['state']}.")
             return
         if state["state"] == "failed" and begun:
-            error = state["error"]
             if arguments.goal == "stopped":
                 return
-            raise _Told(f"{error['what']} {error['why']} {error['remedy']}")
+            raise _Told(Problem(**state["error"]).as_sentence())
         time.sleep(POLL_SECONDS)
         state = gateway.ask("state")
 

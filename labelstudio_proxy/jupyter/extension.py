@@ -42,7 +42,7 @@ def link(serverapp: ServerApp) -> None:
     if NAME not in servers:  # an admin's own wins
         handoff = _handoff(serverapp)
         for problem in handoff.problems:
-            serverapp.log.error("labelstudio_proxy: %s %s %s", problem, problem.why, problem.remedy)
+            serverapp.log.error("labelstudio_proxy: %s", problem.as_sentence())
         serverapp.config.ServerProxy.servers = {**servers, NAME: _server_process(handoff)}
     linked = True
     warnings.filterwarnings("ignore", f"entry_point {NAME} .*{AlreadyServed()}", UserWarning)
