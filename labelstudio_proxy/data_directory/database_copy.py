@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from .. import private_file
 from ..problem import Problem
 from .directory import DataDirectory, quoted
 
@@ -33,7 +34,7 @@ def copy_database(
 
     Label Studio may go on; what it writes waits in the meantime. Raises OSError, sqlite3.Error.
     """
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    private_file.create(target).close()
     try:
         uri = f"file:{quoted(source)}?mode=rw"
         with (

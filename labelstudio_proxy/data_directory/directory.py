@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import private_file
 from ..problem import Problem
 
 DATABASE = "label_studio.sqlite3"
@@ -130,11 +131,10 @@ class DataDirectory:
         """
         probe = self.path / f".write-test-{secrets.token_hex(4)}"
         try:
-            descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with private_file.create(probe) as file:
                 file.write(secrets.token_bytes(LITTLE_FREE_BYTES))  # no disk compresses these
                 file.flush()
-                os.fsync(descriptor)
+                os.fsync(file.fileno())
         finally:
             probe.unlink(missing_ok=True)
 
@@ -156,18 +156,16 @@ class DataDirectory:
         """
         env = self.path / ".env"
         try:
-            text = env.read_text(encoding="utf-8") if env.exists() else ""
+            text = env.read_bytes().decode() if env.exists() else ""
             found = _value(text, "SECRET_KEY")
             if found:
                 return found
             # Letters and digits only: django-environ, which Label Studio reads it with, takes a
             # leading $ for a reference and unwraps quotes.
             made = secrets.token_hex(32)
-            descriptor = os.open(env, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-                file.write(
-                    f"{'' if not text or text.endswith(chr(10)) else chr(10)}SECRET_KEY={made}\n"
-                )
+            line_end = "" if not text or text.endswith("\n") else "\n"
+            # Resolved: a link stays a link.
+            private_file.write(env.resolve(), f"{text}{line_end}SECRET_KEY={made}\n".encode())
         except (OSError, UnicodeDecodeError) as error:
             raise Problem(
                 f"The secret key in {env} cannot be read.",

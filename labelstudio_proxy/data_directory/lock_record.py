@@ -16,8 +16,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from .. import private_file
 from .process_identity import Process
 
 RECORD = "holder.json"
@@ -121,7 +122,7 @@ class Records:
                 except OSError as error:
                     if error.errno not in NO_LINKS:
                         raise
-                    with _made(self._record) as file:
+                    with private_file.create(self._record) as file:
                         file.write(temporary.read_bytes())
             except FileExistsError:
                 return False
@@ -196,19 +197,13 @@ class Records:
         self._record.parent.mkdir(mode=0o700, exist_ok=True)
         path = self._record.with_name(f"{RECORD}-{secrets.token_hex(4)}")
         try:
-            with _made(path) as file:
+            with private_file.create(path) as file:
                 file.write(json.dumps(asdict(holder)).encode())
                 file.flush()
                 os.fsync(file.fileno())
             yield path
         finally:
             path.unlink(missing_ok=True)
-
-
-def _made(path: Path) -> BinaryIO:
-    """A new file, private; raises FileExistsError where there is something of that name."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
 def _read(path: Path) -> tuple[bytes, int]:

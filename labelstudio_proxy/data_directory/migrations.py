@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
 from contextlib import closing
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from .. import private_file
 from .directory import DataDirectory, quoted
 
 Migrations = frozenset[tuple[str, str]]  # (app, name)
@@ -89,15 +89,7 @@ class Record:
 
     def write(self, directory: DataDirectory) -> None:
         """Keep it, whole or not at all; raises OSError."""
-        path = directory.ours / RECORD
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        private_file.write(directory.ours / RECORD, json.dumps(asdict(self)).encode())
 
 
 def is_newer(one: str, other: str) -> bool:

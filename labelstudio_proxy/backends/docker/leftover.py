@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import secrets
 from pathlib import Path
 
+from ... import private_file
 from ...data_directory.directory import DataDirectory
 from ...problem import Problem
 
@@ -23,13 +23,10 @@ NOTE = "container.json"
 def note(directory: DataDirectory, engine: str, name: str, labels: dict[str, str]) -> None:
     """Note that there is, or may be, such a container of the engine at this address."""
     told: dict[str, object] = {"engine": engine, "name": name, "labels": labels}
-    fresh = _path(directory).with_suffix(f".{secrets.token_hex(4)}")
     try:
         # The folder's number tells a copy of the directory, which has no container, from it.
         told["directory"] = directory.path.stat().st_ino
-        directory.ours.mkdir(mode=0o700, exist_ok=True)
-        fresh.write_text(json.dumps(told), encoding="utf-8")
-        fresh.replace(_path(directory))
+        private_file.write(_path(directory), json.dumps(told).encode())
     except OSError as error:
         logger.warning("It cannot be noted that %s uses %s: %s", name, directory.path, error)
 

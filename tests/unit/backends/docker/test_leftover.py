@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socketserver
 from pathlib import Path
@@ -120,7 +121,7 @@ async def test_a_note_is_whole_or_as_before(
     def full(*_: object, **__: object) -> int:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     note(directory, "unix:///e", "labelstudio-proxy-ada-2", {"a": "b"})
     assert "labelstudio-proxy-ada-1" in await end_container(directory)
 
