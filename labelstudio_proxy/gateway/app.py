@@ -23,7 +23,7 @@ from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
 from ..request_kind import SAFE_METHODS, is_navigation
 from ..snapshot import Snapshot, State
-from . import heap, request_guard
+from . import request_guard
 from .assets.handler import Assets, concerns
 from .control_routes import OwnRoutes
 from .identity import Identity, establish, explain_refusal
@@ -40,7 +40,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2
 WATCH_SECONDS = 60.0
-REST_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ class Gateway:
         self._watching = [
             asyncio.create_task(watch) for watch in (self._watch(), self._idle.watch())
         ]
-        self._rest: asyncio.TimerHandle | None = None
         self._upstream: Upstream | None = None
         self._connecting = asyncio.Lock()
 
@@ -100,14 +98,6 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """Answer a request for `path`: encoded, with its query, without the prefix."""
-        try:
-            return await self._answer(request, path)
-        finally:
-            if self._rest is not None:
-                self._rest.cancel()
-            self._rest = asyncio.get_running_loop().call_later(REST_SECONDS, heap.give_back)
-
-    async def _answer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         plain = unquote(path.partition("?")[0])
         reason = request_guard.refusal(request.method, plain, request.headers, self._place.origins)
         if reason is not None:

@@ -29,7 +29,6 @@ from ..label_studio.environment import external_database
 from ..lifecycle.log import LogBook
 from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
-from . import heap
 from .app import Gateway, Place
 from .assets.handler import Assets
 from .proxy.files_on_disk import Media
@@ -75,7 +74,6 @@ async def serve(
     0 where that is not told. Raises OSError if it cannot listen.
     """
     os.umask(0o077)
-    heap.set_up()
     _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())

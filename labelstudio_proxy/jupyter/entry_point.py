@@ -21,6 +21,9 @@ RUN = (
 # Seconds that jupyter-server-proxy waits for the gateway's first answer before it kills it. The
 # gateway answers within one; the rest is for a machine that is busy.
 TIMEOUT = 60
+# Added to the environment that the gateway inherits. With glibc's default of one heap for each
+# thread, 20 MB more stay with the gateway after it has served a page.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 
 
 def command(unix_socket: str, base_url: str) -> list[str]:
@@ -47,6 +50,7 @@ def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:
     """The fields of jupyter-server-proxy's `ServerProcess`."""
     return {
         "command": command,
+        "environment": dict(ENVIRONMENT),
         "unix_socket": True,
         "timeout": TIMEOUT,
         "new_browser_tab": new_browser_tab,

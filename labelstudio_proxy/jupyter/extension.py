@@ -80,9 +80,9 @@ def _server_process(handoff: Handoff) -> StreamingServerProcess:
     # jupyter-server-proxy formats environment variables, too.
     text = handoff.dump().replace("{", "{{").replace("}", "}}")
     fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
+    fields["environment"][VARIABLE] = text
     return StreamingServerProcess(
         name=NAME,
-        environment={VARIABLE: text},
         prewarm=handoff.settings.prewarm,
         data_dir=str(handoff.settings.data_directory()),
         **fields,

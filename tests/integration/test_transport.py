@@ -152,6 +152,12 @@ def memory(jupyter: JupyterLab) -> Iterator[None]:
         assert peak_memory(pid) - held < 50 * 1024 * 1024
 
 
+def test_the_gateway_has_jupyters_environment_and_one_heap(jupyter: JupyterLab) -> None:
+    environment = Path(f"/proc/{jupyter.gateway_pid}/environ").read_text().split("\0")
+    assert "MALLOC_ARENA_MAX=1" in environment
+    assert f"HOME={jupyter.home}" in environment
+
+
 @pytest.mark.usefixtures("memory")
 def test_a_large_upload_arrives_whole_and_is_held_nowhere(client: LabelStudioClient) -> None:
     told = client.post("api/projects/1/import", data=Zeros(LARGE), timeout=300).json()

@@ -59,6 +59,7 @@ def test_the_tile_is_what_jupyter_server_proxy_understands() -> None:
     entry = server.launcher_entry
     assert (entry.title, entry.enabled) == ("Label Studio", True)
     assert not server.new_browser_tab
+    assert server.environment == {"MALLOC_ARENA_MAX": "1"}
     icon = ET.parse(entry.icon_path).getroot()
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
 
