@@ -226,6 +226,8 @@ class DockerEngine(Engine):
             *("--exec-root", str(self.state), "--pidfile", str(self.state / "dockerd.pid")),
             *("--config-file", str(self.home / "none.json")),
             *("--bridge", self._bridge, "--iptables=false", "--ip-masq=false"),
+            # Docker repeats a layer only once: the pull fails, and we repeat it.
+            "--max-download-attempts=1",
         ]
 
     def kill(self) -> None:

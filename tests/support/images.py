@@ -31,8 +31,8 @@ RUN pip install --no-cache-dir --no-index --no-deps /tmp/*.whl && pip check
 USER jovyan
 """
 
-# The sizes, in bytes, of a small image's.
-LAYERS = [2_000_000, 2_000_000, 9_000_000, 2_000_000]
+# The layers of a small image, in bytes.
+LAYERS = [300_000, 300_000, 1_500_000, 300_000]
 
 
 def load_label_studio(client: docker.DockerClient) -> str:
@@ -124,6 +124,14 @@ def pushed(registry: Registry, docker_engine: Engine, *engines: Engine) -> Itera
         for each in {docker_engine, *engines}:
             for image in each.client.images.list(name.rpartition(":")[0]):
                 each.client.images.remove(image.id, force=True)
+
+
+def is_there(engine: Engine, name: str) -> bool:
+    """Whether the engine has the image."""
+    try:
+        return bool(engine.client.images.get(name))
+    except docker.errors.ImageNotFound:
+        return False
 
 
 def with_another_layer(client: docker.DockerClient, name: str, tag: str, size: int) -> str:

@@ -1,4 +1,4 @@
-"""Why a pull failed, by the engine's words."""
+"""Explains why a pull failed, from the engine's message."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from docker.utils import parse_repository_tag
 from ...label_studio.exit_reasons import Faults, find_fault
 from ...problem import Problem
 from .engine import Engine
-from .pull import ENGINE_GONE, STALLED
 
-REFUSED = "The registry does not let this user have it, or there is no image of that name."
+# Messages of our own, for a pull without a message of the engine.
+STALLED = "stalled"
+ENGINE_LOST = "engine lost"
 
-# The words are those of Docker, Podman, and the registries, without what is `_named` in them. What
-# broke off comes before what was not found, since it was found or not before it broke off.
-# {start} and {program}: how this engine is started, and its command line.
+REFUSED = "The registry refuses this user, or has no image of that name."
+UNREACHABLE = "The registry cannot be reached, or the connection broke."
+
+# In the words of Docker, Podman and the registries, without the names in them (see `_unnamed`).
+# {start} and {program}: the command that starts this engine, and its command line.
 FAULTS: Faults = (
     (
-        rf"^{ENGINE_GONE}\b",
-        "The container engine ended, or was restarted, in the middle of it.",
+        rf"^{ENGINE_LOST}\b",
+        "The container engine stopped or restarted during the download.",
         "Start it ({start}), then try again.",
     ),
     (
         r"\bno space left on device|\bdisk quota exceeded",
-        "The disk on which the container engine keeps its images is full.",
+        "The disk of the container engine's images is full.",
         "Free some space there, for example with `{program} image prune`, then try again.",
     ),
     (
         r"\btoomanyrequests\b|\brate limit|\b429 Too Many",
-        "The registry has had too many downloads from this address.",
+        "The registry limits the downloads from this address.",
         "Wait an hour, or log in with `{program} login`, then try again.",
     ),
     (
@@ -37,15 +40,15 @@ FAULTS: Faults = (
             r"\binvalid reference|\binvalid tag\b|\bparsing reference|\binvalid repository name"
             r"|repository name must be lowercase|\bcannot contain a scheme|\binvalid index name"
         ),
-        "It is not the name of an image.",
+        "This is not the name of an image.",
         (
-            "Correct the setting `image` and restart Jupyter; it looks like "
-            "`heartexlabs/label-studio:1.23.2`."
+            "Correct the setting `image`, for example to `heartexlabs/label-studio:1.23.2`, and "
+            "restart Jupyter."
         ),
     ),
     (
         r"\bshort-?name\b|\bunqualified-search",
-        "The engine does not know in which registry to look for it.",
+        "The name does not say in which registry the image is.",
         (
             "Begin the setting `image` with the registry, as in "
             "`docker.io/heartexlabs/label-studio:1.23.2`, and restart Jupyter."
@@ -56,13 +59,13 @@ FAULTS: Faults = (
             r"\bno matching manifest|\bdoes not match the (specified|detected) platform"
             r"|\bno image found in (manifest list|image index)"
         ),
-        "The registry has it for other processors only.",
+        "The registry has this image for other processors only.",
         "Set `image` to one for this machine's processor and restart Jupyter.",
     ),
     (
         r"\bx509\b|\bcertificate\b|\bserver gave HTTP response to HTTPS",
         "The registry's certificate is not trusted.",
-        "Have the container engine trust the registry, then try again.",
+        "Make the container engine trust the registry, then try again.",
     ),
     (
         (
@@ -71,10 +74,10 @@ FAULTS: Faults = (
             r"|\bserver misbehaving|\bbroken pipe\b|\bshort read\b|\bverification failed for digest"
             r"|\bstatus( code)?:? 5\d\d\b|\b5\d\d (Internal|Bad|Service|Gateway)\b"
         ),
-        "The registry cannot be reached, or the connection broke off.",
+        UNREACHABLE,
         (
-            "Check this machine's way to the network, then try again. Without "
-            "a network, bring the image with `{program} save` and `{program} load`."
+            "Check this machine's network connection, then try again. Without a network, copy the "
+            "image with `{program} save` and `{program} load`."
         ),
     ),
     (
@@ -99,19 +102,22 @@ FAULTS: Faults = (
 )
 
 
-def explain_pull(engine: Engine, name: str, message: str, login: str = "") -> Problem:
-    """The Problem for a pull of `name` that ended with the engine's `message`.
+def explain_pull(engine: Engine, name: str, message: str, login_error: str = "") -> Problem:
+    """Return the Problem for a pull of `name` that failed with `message`.
 
-    `login`: why the user's login could not be had, if so.
+    `login_error`: why the user's login could not be read, if so.
     """
     words = {"program": engine.name.lower(), "start": engine.command("start")}
     why, remedy = find_fault(FAULTS, [_unnamed(name, message)]) or (
         "",
-        "Try `{program} pull {name}` in a terminal, which may tell more.",
+        "Try `{program} pull {name}` in a terminal, which may show more.",
     )
-    if why == REFUSED and login:
-        why = f"{why} {login}"
-        remedy = "Mend that, or take it out of the file and log in with `{program} login`. Then try again."
+    if why == REFUSED and login_error:
+        why = f"{why} {login_error}"
+        remedy = (
+            "Repair that, or remove it from the file and log in with `{program} login`. Then try "
+            "again."
+        )
     return Problem(
         f"The image {name} could not be downloaded.",
         f"{why} The container engine said: {message}".strip(),
@@ -119,8 +125,14 @@ def explain_pull(engine: Engine, name: str, message: str, login: str = "") -> Pr
     )
 
 
+def is_broken_connection(name: str, message: str) -> bool:
+    """Return True if the pull of `name` failed with this message because of the network."""
+    fault = find_fault(FAULTS, [_unnamed(name, message)])
+    return fault is not None and fault[0] == UNREACHABLE
+
+
 def _unnamed(name: str, message: str) -> str:
-    """The message without names of images, addresses and digests, in which any words may be."""
-    for named in (name, parse_repository_tag(name)[0]):
-        message = message.replace(named, "…")
+    """Remove names of images, addresses and digests from the message: they can hold any word."""
+    for part in (name, parse_repository_tag(name)[0]):
+        message = message.replace(part, "…")
     return re.sub(r"\w+://[^\s\"]+|\b(sha256:)?[0-9a-f]{12,}\b", "…", message)

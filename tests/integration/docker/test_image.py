@@ -1,4 +1,4 @@
-"""How an image gets into a real engine: who fetches which layers, with which login, onto which disk."""
+"""Pulls an image into a real engine from a real registry, without Jupyter."""
 
 from __future__ import annotations
 
@@ -6,35 +6,28 @@ import base64
 import contextlib
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.engine import DockerEngine, Engine, PodmanService
-from support.fake_registry import FakeRegistry
-from support.images import LAYERS, pushed, with_another_layer
+from support.engine import DockerEngine, Engine
+from support.images import LAYERS, is_there, pushed, with_another_layer
 from support.registry import LOGIN, Registry
 
-from labelstudio_proxy.backends.docker.download_folder import SPARE_BYTES, Folder
+from labelstudio_proxy.backends.docker import pull
 from labelstudio_proxy.backends.docker.engine import Engine as Connection
 from labelstudio_proxy.backends.docker.engine import connect_engine
 from labelstudio_proxy.backends.docker.image import get_image
 from labelstudio_proxy.problem import Problem
 
-# The engine for which layers are fetched by ourselves.
-by_ourselves = pytest.mark.parametrize("engine", ["docker_engine"], indirect=True)
+pytestmark = pytest.mark.xdist_group("docker-engine")
 
-
-@pytest.fixture(params=["docker_engine", "podman_engine"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    found: Engine = request.getfixturevalue(request.param)
-    return found
+SLOW = 500_000  # bytes per second
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's, with nothing in it; for this process."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ".cache"))
+    """The home of this process, without a Docker configuration file."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / ".docker"))
     (tmp_path / ".docker").mkdir()
     return tmp_path
@@ -42,46 +35,33 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def connection(
-    engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch
+    docker_engine: Engine, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Connection]:
-    monkeypatch.setenv("DOCKER_HOST", engine.address)
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.address)
     found = await connect_engine()
     yield found
     found.close()
 
 
 @pytest.fixture
-def remote_image(docker_engine: Engine, engine: Engine, registry: Registry) -> Iterator[str]:
-    """An image that is in the registry and in no engine."""
-    if isinstance(engine, PodmanService):
-        engine.trust(registry.address)
-    with pushed(registry, docker_engine, engine) as name:
+def remote_image(docker_engine: Engine, registry: Registry) -> Iterator[str]:
+    """An image that is in the registry, and not in the engine."""
+    with pushed(registry, docker_engine) as name:
         yield name
 
 
 @pytest.fixture(scope="module")
-def closed_registry() -> Iterator[Registry]:
-    """One that asks for a login."""
+def closed_registry(registry: Registry) -> Iterator[Registry]:
+    """A registry that requires a login; the other one only for its check of what is installed."""
     started = Registry(closed=True)
     yield started
     started.stop()
 
 
 @pytest.fixture
-def closed_image(docker_engine: Engine, engine: Engine, closed_registry: Registry) -> Iterator[str]:
-    if isinstance(engine, PodmanService):
-        engine.trust(closed_registry.address)
-    with pushed(closed_registry, docker_engine, engine) as name:
+def closed_image(docker_engine: Engine, closed_registry: Registry) -> Iterator[str]:
+    with pushed(closed_registry, docker_engine) as name:
         yield name
-
-
-@pytest.fixture
-def fake_registry(docker_engine: Engine) -> Iterator[FakeRegistry]:
-    started = FakeRegistry([1_000_000, 200_000])
-    yield started
-    started.stop()
-    for image in docker_engine.client.images.list(started.name.rpartition(":")[0]):
-        docker_engine.client.images.remove(image.id, force=True)
 
 
 @contextlib.contextmanager
@@ -96,55 +76,135 @@ def disk(path: Path, options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(path)], check=True, timeout=60)
 
 
-async def get(connection: Connection, name: str, policy: str = "missing") -> list[str]:
-    """Have the image; gives what was shown of its progress."""
-    shown: list[str] = []
-    image = await get_image(connection, name, policy, lambda text, *_: shown.append(text))
+async def get(
+    connection: Connection,
+    name: str,
+    policy: str = "missing",
+    during: Callable[[], object] = lambda: None,
+    shown: list[str] | None = None,
+) -> None:
+    """Get the image. Call `during` when bytes arrive, and add the texts for people to `shown`."""
+
+    def show(text: str, done: int, total: int) -> None:
+        if shown is not None:
+            shown.append(text)
+        if done:
+            during()
+
+    image = await get_image(connection, name, policy, show)
     assert image.id == (await connection.ask(lambda client: client.images.get(name))).id
-    return shown
 
 
-# ---- which layers
+# ---- when the registry is asked
 
 
-@by_ourselves
-async def test_layers_that_the_engine_has_of_another_version_are_not_fetched(
-    connection: Connection, engine: Engine, registry: Registry, remote_image: str
+async def test_an_image_that_is_there_is_used_without_asking_the_registry(
+    connection: Connection, docker_engine: Engine, registry: Registry, remote_image: str
 ) -> None:
-    engine.client.images.pull(*remote_image.rsplit(":", 1))
-    newer = with_another_layer(engine.client, remote_image, "2", 500_000)
-    registry.push(engine.client, newer, "label-studio:2")
-    wanted = engine.client.images.get(newer).id
-    engine.client.images.remove(newer)
+    docker_engine.client.images.pull(*remote_image.rsplit(":", 1))
     registry.line.reset()
-    await get(connection, newer)
-    assert engine.client.images.get(newer).id == wanted
-    (size,) = registry.line.layers().values()
-    assert size < 600_000
+    for policy in ("missing", "never"):
+        await get(connection, remote_image, policy)
+    assert registry.line.requests == []
 
 
-@by_ourselves
-async def test_a_tag_that_has_moved_is_followed_where_the_policy_is_always(
-    connection: Connection, engine: Engine, registry: Registry, remote_image: str
+async def test_never_does_not_ask_the_registry_for_a_missing_image(
+    connection: Connection, registry: Registry, remote_image: str
 ) -> None:
-    engine.client.images.pull(*remote_image.rsplit(":", 1))
-    newer = with_another_layer(engine.client, remote_image, "2", 500_000)
-    wanted = engine.client.images.get(newer).id
-    registry.push(engine.client, newer, "label-studio:1")
-    engine.client.images.remove(newer)
+    with pytest.raises(Problem, match="is not on this machine") as problem:
+        await get(connection, remote_image, "never")
+    assert "`never`" in problem.value.why
+    assert registry.line.requests == []
+
+
+async def test_always_follows_a_tag_that_has_moved(
+    connection: Connection, docker_engine: Engine, registry: Registry, remote_image: str
+) -> None:
+    docker_engine.client.images.pull(*remote_image.rsplit(":", 1))
+    newer = with_another_layer(docker_engine.client, remote_image, "2", 500_000)
+    wanted = docker_engine.client.images.get(newer).id
+    registry.push(docker_engine.client, newer, "label-studio:1")
+    docker_engine.client.images.remove(newer)
     registry.line.reset()
     await get(connection, remote_image, "missing")
-    assert engine.client.images.get(remote_image).id != wanted
-    assert registry.line.requests == []
+    assert docker_engine.client.images.get(remote_image).id != wanted
     await get(connection, remote_image, "always")
-    assert engine.client.images.get(remote_image).id == wanted
+    assert docker_engine.client.images.get(remote_image).id == wanted
     assert len(registry.line.layers()) == 1
     registry.line.reset()
     await get(connection, remote_image, "always")
+    assert any("/manifests/" in request for request in registry.line.requests)
     assert registry.line.layers() == {}
 
 
-async def test_an_image_for_other_processors_is_told(
+async def test_a_digest_is_as_good_as_a_tag(
+    connection: Connection, docker_engine: Engine, registry: Registry, remote_image: str
+) -> None:
+    docker_engine.client.images.pull(*remote_image.rsplit(":", 1))
+    (digest,) = docker_engine.client.images.get(remote_image).attrs["RepoDigests"]
+    docker_engine.client.images.remove(remote_image, force=True)
+    await get(connection, digest)
+    registry.line.reset()
+    await get(connection, digest)
+    assert registry.line.requests == []
+
+
+# ---- a broken connection
+
+
+async def test_a_pull_is_repeated_after_a_broken_connection(
+    connection: Connection, docker_engine: Engine, registry: Registry, remote_image: str
+) -> None:
+    """Docker repeats a layer once (see tests/support/engine.py); then the pull fails."""
+    registry.line.rate = SLOW
+    shown: list[str] = []
+
+    def cut() -> None:
+        if not any(text.startswith("connection lost") for text in shown):
+            registry.line.cut()
+
+    await get(connection, remote_image, during=cut, shown=shown)
+    assert f"connection lost, next try in {pull.PAUSE_SECONDS[0]:g} s" in shown
+    assert is_there(docker_engine, remote_image)
+
+
+async def test_a_connection_that_stays_broken_is_explained_and_the_next_start_succeeds(
+    connection: Connection,
+    registry: Registry,
+    remote_image: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pull, "PAUSE_SECONDS", (0.05, 0.1))
+    registry.line.rate = SLOW
+    with pytest.raises(Problem, match="could not be downloaded") as problem:
+        await get(connection, remote_image, during=registry.line.refuse)
+    assert "the connection broke" in problem.value.why
+    registry.line.reset()
+    await get(connection, remote_image)
+
+
+async def test_a_registry_out_of_reach_is_reported_without_repeats(
+    connection: Connection, registry: Registry, remote_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "PAUSE_SECONDS", (3600.0,))
+    registry.line.refuse()
+    with pytest.raises(Problem) as problem:
+        await get(connection, remote_image)
+    assert "cannot be reached" in problem.value.why
+    assert " load`" in problem.value.remedy
+
+
+# ---- refusals
+
+
+async def test_a_missing_tag_is_explained(connection: Connection, remote_image: str) -> None:
+    with pytest.raises(Problem) as problem:
+        await get(connection, f"{remote_image.rpartition(':')[0]}:absent")
+    assert "no image of that name and tag" in problem.value.why
+    assert "`image`" in problem.value.remedy
+
+
+async def test_an_image_for_other_processors_is_explained(
     connection: Connection, registry: Registry, remote_image: str
 ) -> None:
     name = registry.push_index(remote_image, "s390x", {"os": "linux", "architecture": "s390x"})
@@ -153,45 +213,12 @@ async def test_an_image_for_other_processors_is_told(
     assert "for other processors only" in problem.value.why
 
 
-# ---- from which registry
-
-
-@by_ourselves
-async def test_a_registry_with_tokens_and_its_layers_elsewhere(
-    connection: Connection, fake_registry: FakeRegistry
-) -> None:
-    """As Docker Hub is."""
-    fake_registry.wants_token = True
-    fake_registry.put_index(
-        {"os": "linux", "architecture": "arm64"}, {"os": "linux", "architecture": "amd64"}
-    )
-    shown = await get(connection, fake_registry.name)
-    assert any("2 of 2 layers" in text for text in shown)
-    for layer in fake_registry.layers:
-        (headers,) = fake_registry.asked("storage", layer)
-        assert "aiohttp" in headers["User-Agent"]
-        assert "Authorization" not in headers
-
-
-@by_ourselves
-async def test_what_was_fetched_is_forgotten_when_the_engine_has_taken_over(
-    connection: Connection, fake_registry: FakeRegistry
-) -> None:
-    fake_registry.refuses_strangers = True
-    folder = Folder(fake_registry.name.rpartition(":")[0])
-    folder.path.mkdir(parents=True)
-    (folder.path / f"{fake_registry.layers[0].partition(':')[2]}.part").write_bytes(b"begun")
-    await get(connection, fake_registry.name)
-    assert any("docker/" in headers["User-Agent"] for headers in fake_registry.asked("storage"))
-    assert not folder.path.exists()
-
-
-async def test_a_registry_that_asks_for_a_login(
+async def test_a_registry_that_requires_a_login(
     connection: Connection, closed_image: str, home: Path
 ) -> None:
     with pytest.raises(Problem) as problem:
         await get(connection, closed_image)
-    assert "does not let this user have it" in problem.value.why
+    assert "refuses this user" in problem.value.why
     assert " login`" in problem.value.remedy
     auth = base64.b64encode(f"{LOGIN['username']}:{LOGIN['password']}".encode()).decode()
     logins = {"auths": {closed_image.partition("/")[0]: {"auth": auth}}}
@@ -199,67 +226,20 @@ async def test_a_registry_that_asks_for_a_login(
     await get(connection, closed_image)
 
 
-async def test_a_credential_helper_that_is_gone_stops_nothing_that_is_public(
-    connection: Connection, remote_image: str, home: Path
+@pytest.mark.filterwarnings("ignore:docker-credential-desktop not installed")
+async def test_a_missing_credential_helper_matters_only_where_a_login_is_required(
+    connection: Connection, remote_image: str, closed_image: str, home: Path
 ) -> None:
     (home / ".docker" / "config.json").write_text(json.dumps({"credsStore": "desktop"}))
     await get(connection, remote_image)
-
-
-async def test_a_credential_helper_that_is_gone_is_named_where_a_login_is_needed(
-    connection: Connection, closed_image: str, home: Path
-) -> None:
-    (home / ".docker" / "config.json").write_text(json.dumps({"credsStore": "desktop"}))
     with pytest.raises(Problem) as problem:
         await get(connection, closed_image)
-    assert "does not let this user have it" in problem.value.why
-    assert "`docker-credential-desktop`" in problem.value.why
+    assert "refuses this user" in problem.value.why
+    assert "docker-credential-desktop" in problem.value.why
     assert str(home / ".docker" / "config.json") in problem.value.why
 
 
-# ---- onto which disk
-
-
-@by_ourselves
-@pytest.mark.parametrize("options", ["ro", "size=1m", f"size={SPARE_BYTES + sum(LAYERS) // 2}"])
-async def test_a_cache_that_takes_nothing_stops_nothing(
-    connection: Connection, remote_image: str, home: Path, options: str
-) -> None:
-    with disk(home / ".cache", options):
-        await get(connection, remote_image)
-        assert not any((home / ".cache").rglob("*.*"))
-
-
-@by_ourselves
-async def test_a_file_in_the_place_of_the_cache_stops_nothing(
-    connection: Connection, remote_image: str, home: Path
-) -> None:
-    (home / ".cache").touch()
-    await get(connection, remote_image)
-
-
-@by_ourselves
-async def test_a_disk_that_fills_up_in_the_middle_stops_nothing_and_is_freed(
-    connection: Connection, remote_image: str, home: Path
-) -> None:
-    with disk(home / ".cache", f"size={SPARE_BYTES + sum(LAYERS) + 5_000_000}"):
-        filled = False
-
-        def fill(text: str, done: int, _: int) -> None:
-            nonlocal filled
-            if done and not filled:
-                filled = True
-                with contextlib.suppress(OSError), (home / ".cache" / "other").open("wb") as other:
-                    while True:
-                        other.write(bytes(1_000_000))
-                        other.flush()
-
-        await get_image(connection, remote_image, "missing", fill)
-        assert filled
-        assert [path.name for path in (home / ".cache").rglob("*") if path.is_file()] == ["other"]
-
-
-async def test_an_engine_without_space_is_told(
+async def test_an_engine_without_space_is_explained(
     home: Path, docker_engine: Engine, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = DockerEngine()
@@ -277,5 +257,5 @@ async def test_an_engine_without_space_is_told(
                 small.stop()
     finally:
         small.close()
-    assert "keeps its images is full" in problem.value.why
+    assert "disk of the container engine's images is full" in problem.value.why
     assert "docker image prune" in problem.value.remedy
