@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ahead = commands.add_parser(
         "prepare",
-        help="get ahead what a first start needs: a container's image, a migrated database",
+        help="download the image of the container before the first start",
     )
     ahead.set_defaults(run=_prepare)
 
@@ -135,17 +135,17 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
     handoff = _settled()
 
-    async def until_terminated() -> list[str]:
+    async def until_terminated() -> str:
         task = asyncio.current_task()
         assert task is not None
-        # As with Ctrl-C, so that no container is left behind.
+        # As with Ctrl-C: the container engine drops the pull.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         return await prepare(handoff.settings)
 
     try:
         if handoff.problems:
             raise handoff.problems[0]
-        print(*asyncio.run(until_terminated()), sep="\n")
+        print(asyncio.run(until_terminated()))
     except asyncio.CancelledError:
         sys.exit(128 + signal.SIGTERM)
     except Problem as problem:
