@@ -67,7 +67,8 @@ def pulling(client: LabelStudioClient) -> dict[str, Any]:
 
 
 def pull_detail(snapshot: dict[str, Any]) -> str:
-    return next(step["detail"] for step in snapshot["steps"] if step["id"] == "pull")
+    (detail,) = (step["detail"] for step in snapshot["steps"] if step["id"] == "pull")
+    return str(detail)
 
 
 def test_a_missing_image_is_downloaded_with_progress(
