@@ -1,6 +1,6 @@
 """Which requests show that somebody works: for the idle stop, and for Jupyter's and the hub's culling.
 
-An open page asks by itself, again and again: that is nobody. What a person does in a page, `idle.js`
+An open page asks by itself, again and again: that is nobody. What a person does in a page, `watch.js`
 reports, with a request that counts.
 """
 

@@ -178,7 +178,7 @@ class Gateway:
                 upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
-                scripts=("idle.js",) if self._idle.timeout else (),
+                scripts=("watch.js",),
                 failed=functools.partial(self._check_room, request),
             )
         except Refused:

@@ -13,6 +13,7 @@ from aiohttp import web
 from ..activity import OWN
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
+from ..label_studio.upstream import healthy, open_session
 from ..lifecycle.supervisor import Supervisor
 from ..snapshot import Snapshot, State
 from .assets.handler import send
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 STREAM_SECONDS = 30.0
 STREAM_BEAT_SECONDS = 10.0
 LOG_LINES = 200
+RESPONDS_SECONDS = 5.0
 
 
 class OwnRoutes:
@@ -56,6 +58,7 @@ class OwnRoutes:
             ("GET", "diagnostics"): self._diagnostics,
             ("GET", "activity"): self._activity,
             ("POST", "activity"): self._activity,
+            ("GET", "responds"): self._responds,
             ("POST", "start"): self._command("start", supervisor.start),
             ("POST", "stop"): self._command("stop", supervisor.stop),
             ("POST", "restart"): self._command("restart", supervisor.restart),
@@ -97,7 +100,7 @@ class OwnRoutes:
         return web.Response(text=text, headers={"Cache-Control": "no-store"})
 
     async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
-        """For idle.js. A POST is a person's, as every request is that changes something."""
+        """For watch.js. A POST is a person's, as every request is that changes something."""
         snapshot = self._supervisor.snapshot
         again = snapshot.next_start is not None
         return json_answer(
@@ -107,6 +110,17 @@ class OwnRoutes:
                 "stop_in": self._idle.stop_in,
             }
         )
+
+    async def _responds(self, request: web.BaseRequest) -> web.StreamResponse:
+        """For watch.js: whether Label Studio responds; null while it does not run."""
+        endpoint = self._supervisor.snapshot.endpoint
+        responds = None
+        if endpoint is not None:
+            async with open_session(endpoint) as session:
+                responds = await healthy(session, endpoint, RESPONDS_SECONDS)
+            if self._supervisor.snapshot.endpoint is not endpoint:
+                responds = None
+        return json_answer({"responds": responds})
 
     def _command(
         self, name: str, command: Callable[[], None]

@@ -11,7 +11,7 @@ from .proxy.codings import BEST, IDENTITY, pack, packable
 
 KINDS = {
     "prefix.js": "text/javascript",
-    "idle.js": "text/javascript",
+    "watch.js": "text/javascript",
     "start.js": "text/javascript",
     "start.css": "text/css",
 }

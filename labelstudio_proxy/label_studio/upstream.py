@@ -102,9 +102,11 @@ def url_of(endpoint: Endpoint, path: str) -> str:
     return f"http://{where}{path}"
 
 
-async def healthy(session: aiohttp.ClientSession, endpoint: Endpoint) -> bool:
-    """Whether Label Studio answers, its database included."""
-    return await answers(session, endpoint, paths.HEALTH)
+async def healthy(
+    session: aiohttp.ClientSession, endpoint: Endpoint, seconds: float = ANSWER_SECONDS
+) -> bool:
+    """Return True if Label Studio responds within `seconds`."""
+    return await answers(session, endpoint, paths.HEALTH, seconds=seconds)
 
 
 async def answers(
@@ -112,13 +114,14 @@ async def answers(
     endpoint: Endpoint,
     path: str,
     headers: Mapping[str, str] = MappingProxyType({}),
+    seconds: float = ANSWER_SECONDS,
 ) -> bool:
-    """Whether a GET of `path` is answered with 200, in ANSWER_SECONDS."""
+    """Return True if Label Studio responds to a GET of `path` with 200 within `seconds`."""
     try:
         async with session.get(
             url_of(endpoint, path),
             headers={"Host": HOST, **headers},
-            timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=seconds),
         ) as response:
             return response.status == 200
     except (aiohttp.ClientError, OSError, asyncio.TimeoutError):

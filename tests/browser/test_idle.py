@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from support.browser import Tab
 from support.jupyter import JupyterLab, LabelStudioClient
+from support.labelling import choices, new_task, open_task
 from support.processes import wait_for
 
 TIMEOUT = 20  # s; it is announced 5 s before
@@ -20,10 +21,6 @@ FRAME = """() => {
     frame.style = "position: fixed; inset: 0 auto auto 0; width: 80px; height: 80px; z-index: 9999";
     document.body.append(frame);
 }"""
-CONFIG = (
-    '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
-    '<Choice value="cat"/><Choice value="dog"/></Choices></View>'
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +34,7 @@ def jupyter(
 
 @pytest.fixture
 def task(studio: LabelStudioClient) -> int:
-    project = studio.post("api/projects", json={"title": "Idle", "label_config": CONFIG}).json()
-    address = f"api/projects/{project['id']}/import"
-    assert studio.post(address, json=[{"text": "miaow"}]).status_code == 201
-    tasks = studio.get("api/tasks", params={"project": project["id"]}).json()["tasks"]
-    number: int = tasks[0]["id"]
-    return number
+    return new_task(studio)
 
 
 @pytest.fixture
@@ -50,11 +42,7 @@ def page(
     jupyter: JupyterLab, task: int, studio: LabelStudioClient, new_page: Callable[..., Tab]
 ) -> Page:
     """The task, open for labelling."""
-    page = new_page(jupyter).page
-    project = studio.get(f"api/tasks/{task}").json()["project"]
-    page.goto(f"{jupyter.origin}{jupyter.prefix}projects/{project}/data?task={task}")
-    expect(page.get_by_text("miaow").last).to_be_visible(timeout=30_000)
-    return page
+    return open_task(new_page(jupyter).page, jupyter, studio, task)
 
 
 def warning(page: Page) -> Locator:
@@ -94,9 +82,4 @@ def test_who_comes_back_goes_on_where_the_page_was_left(
     expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
     expect(page.get_by_role("dialog")).not_to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Submit").click()
-
-    def results() -> list[str]:
-        annotations = studio.get(f"api/tasks/{task}").json()["annotations"]
-        return [choice for each in annotations for choice in each["result"][0]["value"]["choices"]]
-
-    wait_for(lambda: results() == ["cat"], what="the annotation", timeout=30)
+    wait_for(lambda: choices(studio, task) == ["cat"], what="the annotation", timeout=30)

@@ -325,9 +325,9 @@ def test_a_script_gets_no_nonce_for_what_it_says() -> None:
 
 
 def test_scripts_of_ours_have_the_nonce() -> None:
-    once = map_page(b"<head></head>", PREFIX, ["idle.js"], nonce="n")
+    once = map_page(b"<head></head>", PREFIX, ["watch.js"], nonce="n")
     assert once.count(b'<script nonce="n" src=') == 2
-    assert map_page(once, PREFIX, ["idle.js"], nonce="n") == once
+    assert map_page(once, PREFIX, ["watch.js"], nonce="n") == once
 
 
 # ---- Prefixes ----
@@ -361,11 +361,11 @@ def unescaped_css(text: str) -> str:
 
 @pytest.mark.parametrize("prefix", [PREFIX, "/"])
 def test_more_scripts_come_after_ours_under_any_prefix(prefix: str) -> None:
-    once = map_page(b"<html><head><title>a</title>", prefix, ["idle.js"])
+    once = map_page(b"<html><head><title>a</title>", prefix, ["watch.js"])
     names = re.findall(rb"_proxy/static/(\w+)\.js", once)
-    assert names == ([b"prefix"] if prefix != "/" else []) + [b"idle"]
+    assert names == ([b"prefix"] if prefix != "/" else []) + [b"watch"]
     assert b'data-prefix="%s"' % prefix.encode() in once
-    assert map_page(once, prefix, ["idle.js"]) == once
+    assert map_page(once, prefix, ["watch.js"]) == once
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -557,7 +557,7 @@ def test_scripts_that_the_page_names_are_marked(before: str, after: str) -> None
 
 
 def test_scripts_of_ours_are_marked() -> None:
-    page = map_page(b"<head></head>", PREFIX, ["idle.js"], "N").decode()
+    page = map_page(b"<head></head>", PREFIX, ["watch.js"], "N").decode()
     assert page.count("<script") == page.count('<script nonce="N" src="') == 2
 
 

@@ -1,16 +1,20 @@
 /*
- * Tells the gateway that somebody works in this page of Label Studio; warns before Label Studio is stopped because
- * nobody does, and starts it again at the next click, with the page as it was left.
+ * Shows over a page of Label Studio what keeps it from working, and offers the next step. The page stays as it is.
  *
- *   <script src="<prefix>_proxy/static/idle.js" data-prefix="<prefix>"></script>   where `idle_timeout` is set
+ * - Label Studio does not respond: a request has waited for 20 s, and the gateway gets no response either.
+ * - Label Studio stops because nobody uses it (only with `idle_timeout`): warns before, and starts it at the next click.
+ *   What the user does in the page is reported to the gateway as use.
+ *
+ *   <script src="<prefix>_proxy/static/watch.js" data-prefix="<prefix>"></script>
  */
 (() => {
   "use strict";
 
   const script = document.currentScript;
-  const done = Symbol.for("labelstudio-proxy.idle");
+  const done = Symbol.for("labelstudio-proxy.watch");
   if (!script?.dataset.prefix || window[done]) return;
-  Object.defineProperty(window, done, { value: true });
+  const settings = { patience: 20000 }; // ms that a request may wait before the gateway is asked
+  Object.defineProperty(window, done, { value: settings });
   const { prefix } = script.dataset;
 
   const INPUT = ["pointerdown", "pointermove", "keydown", "wheel", "touchmove"];
@@ -51,6 +55,7 @@
     timeout = answer.timeout ?? timeout;
     const { state, stop_in: stopIn } = answer;
     if (state !== "ready") return away(state);
+    if (unresponsive) return;
     if (card.open) card.close();
     if (stopIn === null) return clearTimeout(timer); // it is never stopped any more
     const soon = share(SOON);
@@ -140,10 +145,38 @@
 
   // What Label Studio's scripts ask for meanwhile, again and again, is not worth a line in Jupyter's log each.
   window.fetch = (...request) => {
-    if (!card.open) return fetch(...request);
+    if (!card.open) return watched(fetch(...request));
     const init = { status: 503, headers: { "Content-Type": "application/json" } };
     return Promise.resolve(new Response('{"detail": "Label Studio is not running."}', init));
   };
+
+  // ---- Label Studio does not respond
+
+  let unresponsive = false; // and the card says so
+  let examining = false;
+
+  function watched(response) {
+    const waiting = setInterval(() => card.open || examine(), settings.patience);
+    const over = () => clearInterval(waiting);
+    response.then(over, over);
+    return response;
+  }
+
+  /** Shows the card if Label Studio responds to nobody, and closes it when it responds again. */
+  async function examine() {
+    if (examining || card.open !== unresponsive) return;
+    examining = true;
+    const answer = await send("responds", "GET");
+    examining = false;
+    if (card.open !== unresponsive) return; // Restart was clicked meanwhile
+    unresponsive = answer?.responds === false;
+    if (unresponsive) {
+      tell("Label Studio does not respond.", "What you see stays as you left it.", "Restart");
+      setTimeout(examine, WATCH);
+    } else if (card.open) ask();
+  }
+
+  // ---- Label Studio does not run
 
   let reload = false; // what the button does
 
@@ -162,9 +195,11 @@
 
   async function resume() {
     if (reload) return location.reload();
+    const command = unresponsive ? "restart" : "start";
+    unresponsive = false;
     tell("Starting Label Studio…", "This takes a few seconds.", "");
     told = Date.now();
-    await send("start", "POST");
+    await send(command, "POST");
     ask();
   }
 
@@ -182,7 +217,7 @@
     listen(window);
     addEventListener("pointerover", enter, listening);
     // Back from another tab, or from sleep
-    const back = () => document.hidden || ask();
+    const back = () => document.hidden || !timeout || ask();
     for (const type of ["focus", "online", "visibilitychange"]) addEventListener(type, back);
     told = Date.now(); // the page itself was somebody's request
     ask();
