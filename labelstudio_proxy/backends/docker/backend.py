@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,12 +19,10 @@ from ...label_studio.upstream import Endpoint, answers, healthy, open_session
 from ...problem import Problem
 from ...snapshot import PULL
 from ..base import Backend, Held, Owner, Report
-from ..standstill import LOOK_SECONDS, STANDING_STILL, Standstill
 from .container import BACKGROUND_SHARES, NOWHERE, USUAL_SHARES, endpoint_of, make_container
 from .container_removal import remove
 from .container_spec import (
     GATEWAY_HEADER,
-    MARK_OF_COMMAND,
     ORPHAN_SECONDS,
     ORPHAN_VARIABLE,
     OURS,
@@ -88,8 +85,6 @@ class DockerBackend(Backend):
         self._candidate = ""  # the id of one that was there before
         self._made = False  # or about to be
         self._yields = False  # to the machine's other programs
-        self._standstill: Standstill | None = None
-        self._next_look = 0.0  # monotonic time, seconds
         self._follower: Follower | None = None
 
     async def prepare(self) -> None:
@@ -150,10 +145,6 @@ class DockerBackend(Backend):
     async def answered(self) -> None:
         container = self._container
         assert container is not None, "launch() comes first"
-        # The first program of a container is the engine's own. Where its processes cannot be seen,
-        # as from another container, nothing is ever found.
-        pid = int(container.attrs["State"].get("Pid") or 0)
-        self._standstill = Standstill(pid, MARK_OF_COMMAND.encode(), itself=False)
         if self._yields:
             self._yields = False
             try:
@@ -214,19 +205,9 @@ class DockerBackend(Backend):
                 ended = True
                 await asyncio.sleep(REMOVAL_SECONDS)
                 continue
-            if await self._stands_still():
-                return STANDING_STILL
             self._follow_again()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._follower_ended(), POLL_SECONDS)
-
-    async def _stands_still(self) -> bool:
-        now = time.monotonic()
-        if self._standstill is None or now < self._next_look:
-            return False
-        # In step, though it is asked at other times.
-        self._next_look = max(self._next_look, now - LOOK_SECONDS) + LOOK_SECONDS
-        return await asyncio.to_thread(self._standstill.look)
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
         problem = explain_end(self._name, self._settings, how, tail)

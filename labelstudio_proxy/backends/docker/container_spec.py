@@ -28,8 +28,7 @@ OURS = "/labelstudio-proxy"  # a volume that lives as long as the container
 TEMPORARY = "temporary"  # a folder in it
 SETTINGS = Path(programs.__file__).with_name("labelstudio_settings.py")
 
-MARK_OF_COMMAND = "--internal-host"  # by which the process is known among the container's
-COMMAND = ["start", "--no-browser", MARK_OF_COMMAND, "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - in a container
+COMMAND = ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - in a container
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - the container's own
     "TMPDIR": f"{OURS}/{TEMPORARY}",  # on disk: uploads pass through it, and /tmp is memory

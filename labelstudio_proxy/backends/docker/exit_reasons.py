@@ -9,7 +9,6 @@ from typing import Any
 from ...label_studio.exit_reasons import Explained
 from ...problem import Problem
 from ..base import NotAgain
-from ..standstill import STANDING_STILL, explain_standstill
 from .container_spec import ORPHAN_WORDS
 from .plan import DockerSettings
 
@@ -34,8 +33,6 @@ def explain_end(
     name: str, settings: DockerSettings, how: str, tail: Sequence[str]
 ) -> Problem | None:
     """Why it ended as `ending` says, where a container is the reason; `tail`: its last lines."""
-    if how == STANDING_STILL:
-        return explain_standstill()
     limit = settings.memory_limit
     if how == "out of memory":
         return Explained(

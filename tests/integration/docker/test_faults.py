@@ -35,13 +35,12 @@ from support.containers import (
 from support.desk import Desk
 from support.engine import Engine
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.processes import children, clean_environment, command_line, free_port, wait_for
+from support.processes import clean_environment, free_port, wait_for
 
 # The bounds: for what is wrong at a click, and for what goes wrong later.
 CLICK_SECONDS = 5.0
 NOTICE_SECONDS = 10.0
 BACK_SECONDS = 15.0
-FROZEN_SECONDS = 30.0
 # Label Studio is started again by itself when it ends after a minute.
 YOUNG_SECONDS = 30.0
 
@@ -271,28 +270,6 @@ def test_one_that_could_not_be_stopped_is_taken_over_once_it_can(
     second.studio.post("_proxy/stop")
     second.studio.wait_for_state("stopped")
     works(desk)
-
-
-def test_one_that_is_frozen_is_noticed_and_started_again(engine: Engine, desk: Desk) -> None:
-    works(desk)
-    before = container_of(engine, desk.data_dir)
-    frozen = [
-        pid
-        for pid in children(before.attrs["State"]["Pid"])
-        if "--internal-host" in command_line(pid)
-    ]
-    assert frozen
-    restarts = desk.studio.state()["restarts"]
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
-    wait_for(
-        lambda: desk.studio.state()["state"] != "ready", what="the notice", timeout=FROZEN_SECONDS
-    )
-    wait_for(lambda: desk.studio.state()["restarts"] > restarts, what="the next start")
-    desk.studio.wait_for_state("ready")
-    works(desk)
-    assert container_of(engine, desk.data_dir).id != before.id
-    assert any("Label Studio does not go on." in line for _, line in desk.studio.state()["log"])
 
 
 def test_too_little_memory(engine: Engine, own_desk: Callable[..., Desk]) -> None:
