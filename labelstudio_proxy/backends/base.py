@@ -1,4 +1,4 @@
-"""The interface behind which Label Studio runs: prepare, launch, wait, stop."""
+"""The interface of a backend: prepare, launch, wait, stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..problem import Problem
 
 
 class Report(Protocol):
-    """Told by a backend how far it is; the start page shows it."""
+    """A backend reports its progress to it; the start page shows that."""
 
     def __call__(
         self,
@@ -24,78 +24,77 @@ class Report(Protocol):
         done: int | None = None,
         total: int | None = None,
     ) -> None:
-        """`step`: an id of `Backend.steps`; `detail`: what to show beside it; `done` of `total`."""
+        """`step`: an id of `Backend.steps`; `detail`: text to show beside it; `done` of `total`."""
 
 
-class NotAgain(Problem):
-    """After which Label Studio is not started again by itself: somebody meant it, or it recurs."""
+class NoRestart(Problem):
+    """Label Studio is not restarted after it: the stop was intended, or would happen again."""
 
 
-class Held(NotAgain):
-    """Somebody keeps Label Studio from working: it is left so, and goes on having the data."""
+class Paused(NoRestart):
+    """Paused by someone else: Label Studio stays paused and keeps the data directory."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The account to make at a first start; the password is needed by nobody afterwards."""
+    """The account that the first start makes. Nothing needs the password afterwards."""
 
     email: str
     password: str
 
 
 class Backend(ABC):
-    """One way to run Label Studio.
+    """One way to run Label Studio. An instance runs it once; a restart makes a new instance.
 
-    The supervisor calls `prepare`, `launch`, then `wait` and `stop`, in this order and never two of
-    them at once, save that `stop` may come at any time, and more than once. An instance runs Label
-    Studio once: a restart makes a new one. What could not be stopped may be stopped again, or left.
+    The supervisor calls `prepare`, `launch` and `wait` in this order, one at a time. It may call
+    `stop` at any moment, also while another method runs, and again if it failed.
     """
 
     name: ClassVar[str]
-    # (id, title) in the order in which a start goes through them
+    # The steps of a start, in order: id and title.
     steps: ClassVar[tuple[tuple[str, str], ...]]
 
     def __init__(self, report: Report, log: Callable[[str], None]) -> None:
-        """`report` takes progress, `log` takes each line that Label Studio prints."""
+        """`log` receives each line that Label Studio prints."""
         self.report = report
         self.log = log
         self.versions: dict[str, str] = {}
         self.build = Build()
-        self.engine_url = ""  # set by `prepare` where there is a container engine
+        self.engine_url = ""  # of a container engine; `prepare` sets it
 
     @abstractmethod
     async def prepare(self) -> None:
-        """Find what is needed; raises Problem if it is not there."""
+        """Find everything that a start needs; raises Problem if something is missing."""
 
     @abstractmethod
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
-        """Start Label Studio and say where it will answer; raises Problem.
+        """Start Label Studio and return where it will respond; raises Problem.
 
-        `owner` is the account to make, None where the data directory has accounts. `background`:
-        nobody waits for it, so let the machine's other programs go first until it answers.
+        `owner` is the account to make, or None if there are accounts. `background`: no user waits,
+        so run with low priority until the first response.
         """
 
-    async def end_leftover(self) -> None:  # noqa: B027 - what is a child ends with its parent
-        """End what a gateway before this one may have left running; raises Problem."""
+    async def remove_leftover(self) -> None:  # noqa: B027 - a child process ends with its parent
+        """Stop what an earlier gateway left running; raises Problem."""
 
-    async def answered(self) -> None:  # noqa: B027 - not every backend has something to do
-        """Label Studio has given its first answer."""
+    async def on_first_response(self) -> None:  # noqa: B027 - optional
+        """Called once, when Label Studio has sent its first response."""
 
     @abstractmethod
     async def wait(self) -> str:
-        """Wait until Label Studio has ended; says how, for example `exit status 1`."""
+        """Wait until Label Studio ends; return how, for example `exit status 1`."""
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
-        """Why it ended as `wait` said; `tail`: the last lines it printed."""
+        """Return why Label Studio ended; `how`: from `wait`, `tail`: the last lines it printed."""
         return explain_exit(how, tail)
 
     @abstractmethod
     async def stop(self) -> None:
-        """End Label Studio gracefully, then by force; back when nothing of it runs any more."""
+        """Stop Label Studio, by force if needed; return when nothing of it runs; raises Problem."""
 
     @abstractmethod
-    async def leave(self) -> bool:
-        """Let go of Label Studio without delay: Jupyter was killed, or the next start sees to it.
+    async def detach(self) -> bool:
+        """Release Label Studio at once, when Jupyter was killed or a start follows.
 
-        Gives whether it goes on, for that start to find; what is a child does not.
+        Return True if it keeps running for the next start to find. A child process does not.
         """

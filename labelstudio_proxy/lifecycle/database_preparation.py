@@ -21,7 +21,7 @@ async def prepare_database(
     all. Raises Problem.
     """
     if await asyncio.to_thread(upgrade.is_under_way, directory):
-        await backend.end_leftover()
+        await backend.remove_leftover()
     loop = asyncio.get_running_loop()
 
     def report(done: int, total: int) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from ..aio import cancel_and_wait
-from ..backends.base import Backend, Held, NotAgain, Report
+from ..backends.base import Backend, NoRestart, Paused, Report
 from ..backends.docker.leftover import end_container
 from ..data_directory import foreign_processes
 from ..data_directory.directory import DataDirectory
@@ -173,7 +173,7 @@ class Supervisor:
                 logger.warning("Label Studio (%s): %s", self._directory.path, error)
                 if isinstance(error, _Ended):
                     error = self._restarts.told(error.problem)
-            meant = isinstance(error, Held) and not self._interrupt.is_set()
+            meant = isinstance(error, Paused) and not self._interrupt.is_set()
             kept = error if meant else await self._stop_backend(backend)
             if kept is not None and not self._background:
                 kept = await self._keep(backend, error, kept)
@@ -206,7 +206,7 @@ class Supervisor:
 
     def _is_worth_another(self, error: Problem | None) -> bool:
         """Whether to start again what ended with `error`: a few times, unless that is in vain."""
-        if not isinstance(error, _Ended) or isinstance(error.problem, NotAgain):
+        if not isinstance(error, _Ended) or isinstance(error.problem, NoRestart):
             return False
         was_ready = self._board.snapshot.state is State.READY
         proven = was_ready or bool(self._restarts.ends)
@@ -234,7 +234,7 @@ class Supervisor:
 
     async def _leave(self, backend: Backend) -> None:
         try:
-            goes_on = await backend.leave()
+            goes_on = await backend.detach()
         except Exception:  # whatever it is, the gateway is to end, or the next start to begin
             logger.exception("Label Studio (%s) could not be left", self._directory.path)
             return
@@ -335,7 +335,7 @@ class Supervisor:
                 after = self._board.snapshot.ready_after
                 logger.info("Label Studio (%s) is ready after %.1f s", self._directory.path, after)
                 self._background = False
-                await backend.answered()
+                await backend.on_first_response()
             how = await ended
         finally:
             ended.cancel()

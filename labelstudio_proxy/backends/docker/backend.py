@@ -18,7 +18,7 @@ from ...label_studio.build import Build
 from ...label_studio.upstream import Endpoint, answers, healthy, open_session
 from ...problem import Problem
 from ...snapshot import PULL
-from ..base import Backend, Held, Owner, Report
+from ..base import Backend, Owner, Paused, Report
 from .container import BACKGROUND_SHARES, NOWHERE, USUAL_SHARES, endpoint_of, make_container
 from .container_removal import remove
 from .container_spec import (
@@ -102,7 +102,7 @@ class DockerBackend(Backend):
             self.versions["Label Studio"] = version
         self.engine_url = self._engine.address.url
 
-    async def end_leftover(self) -> None:
+    async def remove_leftover(self) -> None:
         engine, plan = self._connected(), await self._plan()
         found = await self._find(plan)
         if found is not None:
@@ -142,7 +142,7 @@ class DockerBackend(Backend):
         self.report("answer")
         return self._endpoint
 
-    async def answered(self) -> None:
+    async def on_first_response(self) -> None:
         container = self._container
         assert container is not None, "launch() comes first"
         if self._yields:
@@ -193,7 +193,7 @@ class DockerBackend(Backend):
             state = container.attrs["State"]
             paused = paused + 1 if state.get("Paused") else 0
             if paused >= PAUSED_POLLS:
-                raise Held(
+                raise Paused(
                     f"Label Studio's container {self._name} is paused.",
                     "Somebody, or another program, paused it: `docker pause`.",
                     "Try again continues it, as `docker unpause` does. Nothing is lost.",
@@ -231,9 +231,9 @@ class DockerBackend(Backend):
                 f"{problem.what} {problem.why}",
                 problem.remedy,
             ) from problem
-        await self.leave()
+        await self.detach()
 
-    async def leave(self) -> bool:
+    async def detach(self) -> bool:
         if self._follower is not None:
             self._follower.close()
         if self._engine is not None:

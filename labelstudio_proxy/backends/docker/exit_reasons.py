@@ -8,7 +8,7 @@ from typing import Any
 
 from ...label_studio.exit_reasons import Explained
 from ...problem import Problem
-from ..base import NotAgain
+from ..base import NoRestart
 from .container_spec import ORPHAN_WORDS
 from .plan import DockerSettings
 
@@ -26,7 +26,7 @@ def ending(state: Mapping[str, Any]) -> str:
 
 def gone(name: str, what: str, why: str, remedy: str = "Try again.") -> Problem:
     """The Problem for a container that somebody may have meant to end."""
-    return NotAgain(f"Label Studio's container {name} {what}.", why, remedy)
+    return NoRestart(f"Label Studio's container {name} {what}.", why, remedy)
 
 
 def explain_end(

@@ -124,7 +124,7 @@ class ProcessBackend(Backend):
         self._reader = asyncio.create_task(self._read(self._process))
         return endpoint
 
-    async def answered(self) -> None:
+    async def on_first_response(self) -> None:
         assert self._process is not None, "launch() comes first"
         # Another server, or a script that starts it, may well wait in silence. And before its first
         # answer, Label Studio may wait for its database.
@@ -185,7 +185,7 @@ class ProcessBackend(Backend):
     async def stop(self) -> None:
         await self._end_within(STOP_SECONDS)
 
-    async def leave(self) -> bool:
+    async def detach(self) -> bool:
         await self._end_within(LEAVE_SECONDS)
         return False
 
