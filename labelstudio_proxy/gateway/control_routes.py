@@ -20,7 +20,7 @@ from .assets.handler import send
 from .assets.responses import answer
 from .diagnostics import diagnostics
 from .idle_stop import Idle
-from .proxy.codings import chosen
+from .proxy.compression import negotiate
 from .responses import json_answer
 from .static_files import KINDS, own_file, versioned
 
@@ -81,7 +81,7 @@ class OwnRoutes:
         if name not in KINDS:
             return json_answer({"detail": "There is no such file."}, 404)
         accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
-        file = await asyncio.to_thread(own_file, name, chosen(accepted))
+        file = await asyncio.to_thread(own_file, name, negotiate(accepted))
         # Another version's address is not to be kept with this one's file.
         current = f"{name}?{query}" == versioned(name)
         target = versioned(name) if current else name

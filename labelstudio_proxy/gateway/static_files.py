@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.resources import files
 
 from .assets.cache import Asset, digest
-from .proxy.codings import BEST, IDENTITY, pack, packable
+from .proxy.compression import BEST, IDENTITY, compress, is_compressible
 
 KINDS = {
     "prefix.js": "text/javascript",
@@ -22,11 +22,11 @@ def own_file(name: str, coding: str = IDENTITY) -> Asset:
     """One of KINDS in a coding. It blocks at first: packed as small as can be, it takes 50 ms."""
     if coding != IDENTITY:
         plain = own_file(name)
-        body = pack(plain.body, coding, BEST[coding])
+        body = compress(plain.body, coding, BEST[coding])
         return replace(plain, body=body, coding=coding, level=BEST[coding])
     body = (files(__package__) / "static" / name).read_bytes()
     kind = f"{KINDS[name]}; charset=utf-8"
-    return Asset(kind, digest(body), body, varies=packable(kind, len(body)))
+    return Asset(kind, digest(body), body, varies=is_compressible(kind, len(body)))
 
 
 def versioned(name: str) -> str:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from ..beside import give_way
-from ..proxy.codings import BEST, BROTLI, SHORT_BYTES, pack
+from ..proxy.compression import BEST, BROTLI, SHORT_BYTES, compress
 from ..proxy.prefix_map import map_css
 from .cache import Asset, AssetFolder, digest
 from .repack import LARGEST_BYTES
@@ -40,7 +40,7 @@ def main() -> None:
                 body = map_css(body, given["prefix"])
             content = digest(body)
             if folder.load(content, BROTLI) is None:
-                packed = pack(body, BROTLI, BEST[BROTLI])
+                packed = compress(body, BROTLI, BEST[BROTLI])
                 folder.save(content, Asset("", content, packed, BROTLI, BEST[BROTLI]))
         (folder.path / DONE).touch()
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from ..._version import __version__
-from ..proxy.codings import IDENTITY
+from ..proxy.compression import IDENTITY
 
 # More than this is not kept; Label Studio's largest asset has 5 MB.
 LARGEST_BYTES = 16 * 1024 * 1024

@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from ...label_studio.upstream import HOST, Endpoint, url_of
-from ..proxy.codings import packable
+from ..proxy.compression import is_compressible
 from ..proxy.headers import content_type
 from ..proxy.mapping_process import MappingFailed, map_whole
 from .cache import LARGEST_BYTES, Asset, digest, is_style_sheet
@@ -40,7 +40,7 @@ async def fetch(
         kind=response.headers["Content-Type"],
         content=await asyncio.to_thread(digest, body),
         body=body,
-        varies=packable(kind, len(body)),
+        varies=is_compressible(kind, len(body)),
     )
 
 

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from ...label_studio.build import Build
 from ...label_studio.upstream import Endpoint
-from ..proxy.codings import BEST, IDENTITY, chosen, level_for, pack
+from ..proxy.compression import BEST, IDENTITY, compress, kept_level, negotiate
 from .ahead import is_done
 from .cache import Asset, AssetFolder, close_folder, name_of, open_folder
 from .fetch import fetch
@@ -106,7 +106,7 @@ class Assets:
         if path is None or folder is None or endpoint is None:
             return None
         name = name_of(path, self._prefix)
-        coding = chosen(", ".join(request.headers.getall("Accept-Encoding", ())))
+        coding = negotiate(", ".join(request.headers.getall("Accept-Encoding", ())))
         asset = await self._find(
             folder, name, coding, partial(fetch, session, endpoint, path, self._prefix)
         )
@@ -150,11 +150,11 @@ class Assets:
         if kept is not None and kept.content == plain.content:
             return kept
         ahead = await asyncio.to_thread(folder.load, plain.content, coding)
-        level = ahead.level if ahead is not None else level_for(coding, len(plain.body))
+        level = ahead.level if ahead is not None else kept_level(coding, len(plain.body))
         body = (
             ahead.body
             if ahead is not None
-            else await asyncio.to_thread(pack, plain.body, coding, level)
+            else await asyncio.to_thread(compress, plain.body, coding, level)
         )
         asset = replace(plain, body=body, coding=coding, level=level)
         if await self._keep(folder, name, asset) and level < BEST[coding]:

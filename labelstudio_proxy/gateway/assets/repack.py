@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..beside import end, give_way, run_beside
-from ..proxy.codings import BEST, IDENTITY, pack
+from ..proxy.compression import BEST, IDENTITY, compress
 from .cache import AssetFolder
 
 logger = logging.getLogger(__name__)
@@ -104,5 +104,5 @@ def repack(folder: AssetFolder, name: str, coding: str) -> None:
         return
     if kept.level < BEST[coding] and len(plain.body) <= LARGEST_BYTES:
         ahead = folder.load(plain.content, coding)
-        best = ahead.body if ahead is not None else pack(plain.body, coding, BEST[coding])
+        best = ahead.body if ahead is not None else compress(plain.body, coding, BEST[coding])
         folder.save(name, replace(kept, body=best, level=BEST[coding]))

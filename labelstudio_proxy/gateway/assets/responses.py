@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...label_studio import paths
-from ..proxy.codings import IDENTITY
+from ..proxy.compression import IDENTITY
 from .cache import Asset
 
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')

@@ -15,8 +15,16 @@ from yarl import URL
 from ...label_studio import paths
 from ...label_studio.upstream import HOST, Endpoint, url_of
 from ..identity import Identity
-from .codings import FAST, IDENTITY, pack, packable
-from .compression import change_headers, coding_of, packed, weak
+from .compression import (
+    FAST,
+    IDENTITY,
+    compress,
+    compress_chunks,
+    is_compressible,
+    response_coding,
+    set_coding,
+    weak,
+)
 from .content_security_policy import data_policy, label_studio_page_policy, new_nonce
 from .headers import (
     content_type,
@@ -109,7 +117,7 @@ async def _answer(
     accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
     # What people upload or take home passes with its length, and in parts.
     is_file = is_data and not paths.API.match(plain_path)
-    coding = None if is_file else coding_of(request.headers, accepted, answer.status, headers)
+    coding = None if is_file else response_coding(request.headers, accepted, answer.status, headers)
     chunks = _chunks(answer)
     async with AsyncExitStack() as closing:
         if is_mapped and has_body:
@@ -120,9 +128,9 @@ async def _answer(
             chunks = map_beside(start, chunks, kind, prefix, scripts, nonce)
             await closing.enter_async_context(aclosing(chunks))
         if coding is not None:
-            change_headers(headers, coding)
+            set_coding(headers, coding)
             if coding != IDENTITY:
-                chunks = packed(chunks, coding)
+                chunks = compress_chunks(chunks, coding)
                 await closing.enter_async_context(aclosing(chunks))
         elif answer.status == 304:
             _answer_in_kind(request, headers)
@@ -148,10 +156,10 @@ async def _chunks(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
 def _small_page(
     answer: aiohttp.ClientResponse, headers: CIMultiDict[str], page: bytes, coding: str | None
 ) -> web.Response:
-    if coding is not None and packable(content_type(headers), len(page)):
-        change_headers(headers, coding)
+    if coding is not None and is_compressible(content_type(headers), len(page)):
+        set_coding(headers, coding)
         if coding != IDENTITY:
-            page = pack(page, coding, FAST[coding])
+            page = compress(page, coding, FAST[coding])
     return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=page)
 
 
