@@ -2,12 +2,17 @@
 PYTHON ?= python3
 # more arguments for `jupyter lab`, for pytest (make test ARGS=tests/unit), or for the benchmarks
 ARGS ?=
+# how many tests run at the same time; much of their time is waiting, so more than there are cores
+WORKERS ?= 3
+# which tests share a worker: tests/support/groups.py
+PYTEST := .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
+	--durations=15
 
 # without a display Jupyter prints its address instead
 LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
 LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test bench lint clean
+.PHONY: lab test test-fast bench lint clean
 
 # JupyterLab with the tile and with Label Studio, in the user's home folder
 lab: .venv/.lab
@@ -17,7 +22,11 @@ lab: .venv/.lab
 test: .venv/.test
 	scripts/system-packages
 	$(MAKE) lint
-	.venv/bin/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+# the tests that need neither Label Studio nor a browser nor a container engine
+test-fast: .venv/.test-fast
+	$(PYTEST) tests/unit tests/gateway $(ARGS)
 
 # what it costs, beside the bare programs: see docs/performance.md
 bench: .venv/.test
@@ -31,7 +40,7 @@ lint: .venv/.test
 	.venv/bin/lint-imports
 	.venv/bin/deptry labelstudio_proxy
 
-.venv/.lab .venv/.test: pyproject.toml setup.cfg scripts/install
+.venv/.lab .venv/.test .venv/.test-fast: pyproject.toml setup.cfg scripts/install
 
 .venv/.lab: | .venv/bin/pip
 	scripts/install '.[local]' jupyterlab
@@ -39,6 +48,10 @@ lint: .venv/.test
 
 .venv/.test: | .venv/bin/pip
 	scripts/install '.[local,test]'
+	touch $@
+
+.venv/.test-fast: | .venv/bin/pip
+	scripts/install '.[test]'
 	touch $@
 
 .venv/bin/pip:

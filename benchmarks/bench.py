@@ -83,7 +83,7 @@ class Bench:
     def _started(self) -> Path:
         """A data directory with an owner, a secret, and a project (1) with a few texts."""
         data_dir = self.scratch / "started"
-        shutil.copytree(label_studio.migrated_data_dir(), data_dir)
+        label_studio.new_data_dir(data_dir)
         bare = BareLabelStudio(data_dir, email=OWNER, env={"LABEL_STUDIO_PASSWORD": PASSWORD})
         try:
             project = bare.post(

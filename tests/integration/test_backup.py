@@ -150,12 +150,12 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(
-    migrated_data_dir: Path,
+    new_data_dir: Callable[[], Path],
     tmp_path_factory: pytest.TempPathFactory,
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
 ) -> Story:
     folder = tmp_path_factory.mktemp("backup")
-    shutil.copytree(migrated_data_dir, folder / "original")
+    new_data_dir().rename(folder / "original")
     bare = BareLabelStudio(
         folder / "original", email=EMAIL, env={"LABEL_STUDIO_PASSWORD": PASSWORD}
     )

@@ -97,9 +97,7 @@ def package(executable: Path) -> Path:
     return found
 
 
-def test_the_versions_differ_by_their_migrations(
-    old: tuple[Path, Path], migrated_data_dir: Path
-) -> None:
+def test_the_versions_differ_by_their_migrations(old: tuple[Path, Path], data_dir: Path) -> None:
     executable, old_data_dir = old
     brought = {
         "old": brought_by(package(executable)),
@@ -107,7 +105,7 @@ def test_the_versions_differ_by_their_migrations(
     }
     applied = {
         "old": frozenset(migrations(old_data_dir / "label_studio.sqlite3")),
-        "new": frozenset(migrations(migrated_data_dir / "label_studio.sqlite3")),
+        "new": frozenset(migrations(data_dir / "label_studio.sqlite3")),
     }
     for name in ("old", "new"):
         assert not brought[name].pending(applied[name])

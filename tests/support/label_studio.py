@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -13,11 +11,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import jwt
 import requests
+
+from labelstudio_proxy.data_directory import template
+from labelstudio_proxy.data_directory.directory import DataDirectory
 
 from .http import Http
 from .processes import Process, clean_environment, free_port
@@ -41,27 +41,15 @@ def environment(data_dir: Path, home: Path) -> dict[str, str]:
     }
 
 
-def migrated_data_dir() -> Path:
-    """A data directory with every migration, without account or secret. Copy it, don't use it.
-
-    Made once for each version of Label Studio, in some 40 s, and kept in the user's cache; a
-    lock lets test runs at the same time share it.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "labelstudio-proxy-tests" / version("label-studio")
-    folder.mkdir(parents=True, exist_ok=True)
-    data_dir = folder / "data"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not data_dir.exists():
-            with tempfile.TemporaryDirectory(dir=folder) as temporary:
-                fresh = Path(temporary, "data")
-                migrate(fresh, Path(temporary, "home"))
-                fresh.rename(data_dir)
-    return data_dir
+def new_data_dir(path: Path) -> Path:
+    """Make a data directory with the package's migrated database, without account or secret."""
+    path.mkdir()
+    assert template.place(DataDirectory(path), template.VERSION)
+    return path
 
 
 def migrate(data_dir: Path, home: Path, executable: Path = EXECUTABLE) -> None:
+    """Have Label Studio apply its migrations, which takes some 40 s in a new data directory."""
     done = subprocess.run(
         [executable, "init", "-q"],
         check=False,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import random
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import IO, Any, ClassVar, TypeVar
 
 T = TypeVar("T")
+
+PORTS = range(15000, 25000)
+PORT_LOCKS = Path(tempfile.gettempdir(), f"labelstudio-proxy-tests-ports-{os.getuid()}")
+_reserved: list[IO[Any]] = []
 
 
 def wait_for(
@@ -52,10 +59,23 @@ def again_and_again(work: Callable[[], object], pause: float = 0.2) -> Iterator[
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that no other test on this machine gets until this process ends.
+
+    A lock on a file reserves it: between this call and the server that listens there, the port is
+    free for everyone. The range lies below the one from which the system picks ports.
+    """
+    PORT_LOCKS.mkdir(exist_ok=True)
+    for port in random.sample(PORTS, len(PORTS)):
+        lock = (PORT_LOCKS / str(port)).open("w")
+        with contextlib.suppress(BlockingIOError, OSError), socket.socket() as sock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", port))
+            _reserved.append(lock)
+            return port
+        lock.close()
+    msg = f"no free port in {PORTS}"
+    raise AssertionError(msg)
 
 
 def clean_environment(home: Path) -> dict[str, str]:
