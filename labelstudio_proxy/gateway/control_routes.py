@@ -10,18 +10,18 @@ from typing import Any
 
 from aiohttp import web
 
-from ..activity import OWN
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
 from ..label_studio.upstream import healthy, open_session
 from ..lifecycle.supervisor import Supervisor
+from ..request_kind import CONTROL, RequestKind
 from ..snapshot import Snapshot, State
 from .assets.handler import send
 from .assets.responses import answer
 from .diagnostics import diagnostics
-from .idle_stop import Idle
+from .idle_stop import IdleStop
 from .proxy.compression import negotiate
-from .responses import json_answer
+from .responses import json_response
 from .static_files import KINDS, own_file, versioned
 
 logger = logging.getLogger(__name__)
@@ -33,22 +33,22 @@ LOG_LINES = 200
 RESPONDS_SECONDS = 5.0
 
 
-class OwnRoutes:
-    """Answers what pages, commands and Jupyter's API ask the gateway itself."""
+class ControlRoutes:
+    """Serves what pages, commands and Jupyter's API ask the gateway itself."""
 
     def __init__(
         self,
         settings: LabelStudioProxy,
         directory: DataDirectory,
         supervisor: Supervisor,
-        idle: Idle,
+        idle_stop: IdleStop,
         prefix: str,
     ) -> None:
         """`prefix`: the path that the browser reaches the gateway under."""
         self._settings = settings
         self._directory = directory
         self._supervisor = supervisor
-        self._idle = idle
+        self._idle_stop = idle_stop
         self._prefix = prefix
         self._routes: dict[
             tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -65,21 +65,23 @@ class OwnRoutes:
             ("POST", "take-over"): self._command("take over", supervisor.take_over),
         }
 
-    async def answer(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
-        """Answer a request for `name`, what follows `_proxy/`."""
+    async def run(
+        self, request: web.BaseRequest, target: str, kind: RequestKind
+    ) -> web.StreamResponse:
+        """Serve a request whose path is below CONTROL."""
+        name, query = kind.path.removeprefix(CONTROL), target.partition("?")[2]
         method = "GET" if request.method == "HEAD" else request.method
         if name.startswith("static/") and method == "GET":
             return await self._static(request, name.removeprefix("static/"), query)
-        own = self._routes.get((method, name))
-        if own is None:
-            return json_answer(
-                {"detail": f"labelstudio-proxy has no {request.method} {OWN}{name}."}, 404
-            )
-        return await own(request)
+        route = self._routes.get((method, name))
+        if route is None:
+            detail = f"labelstudio-proxy has no {request.method} {CONTROL}{name}."
+            return json_response({"detail": detail}, 404)
+        return await route(request)
 
     async def _static(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
         if name not in KINDS:
-            return json_answer({"detail": "There is no such file."}, 404)
+            return json_response({"detail": "There is no such file."}, 404)
         accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
         file = await asyncio.to_thread(own_file, name, negotiate(accepted))
         # Another version's address is not to be kept with this one's file.
@@ -89,7 +91,7 @@ class OwnRoutes:
 
     async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
         log = self._supervisor.log
-        return json_answer(
+        return json_response(
             {**self._supervisor.snapshot.as_json(), "log": log.since(log.last - LOG_LINES)}
         )
 
@@ -103,11 +105,11 @@ class OwnRoutes:
         """For watch.js. A POST is a person's, as every request is that changes something."""
         snapshot = self._supervisor.snapshot
         again = snapshot.next_start is not None
-        return json_answer(
+        return json_response(
             {
                 "state": "waiting" if again else snapshot.state.value,
-                "timeout": self._idle.timeout,
-                "stop_in": self._idle.stop_in,
+                "timeout": self._idle_stop.timeout,
+                "stop_in": self._idle_stop.stop_in,
             }
         )
 
@@ -120,18 +122,18 @@ class OwnRoutes:
                 responds = await healthy(session, endpoint, RESPONDS_SECONDS)
             if self._supervisor.snapshot.endpoint is not endpoint:
                 responds = None
-        return json_answer({"responds": responds})
+        return json_response({"responds": responds})
 
     def _command(
         self, name: str, command: Callable[[], None]
     ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
-        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        async def run_command(request: web.BaseRequest) -> web.StreamResponse:
             cause = "asked by a button, a command or Jupyter's API"
             logger.info("Label Studio (%s): %s, %s", self._directory.path, name, cause)
             command()
-            return json_answer(self._supervisor.snapshot.as_json(), 202)
+            return json_response(self._supervisor.snapshot.as_json(), 202)
 
-        return answer
+        return run_command
 
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
         """Server-sent events: `state` at each change, `log` with new lines; see start.js."""

@@ -1,4 +1,4 @@
-"""Stopping a Label Studio that nobody uses."""
+"""Stops a Label Studio that nobody uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import logging
 import time
 from collections.abc import Iterator
 
+from ..label_studio import paths
 from ..lifecycle.supervisor import Supervisor
+from ..request_kind import RequestKind
 from ..snapshot import State
 
 logger = logging.getLogger(__name__)
@@ -15,58 +17,57 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0
 
 
-class Idle:
-    """Counts the time since somebody last worked, and stops Label Studio when it is `timeout`.
+class IdleStop:
+    """Measures the time since the last activity, and stops Label Studio after `timeout`.
 
-    The time is the machine's waking time: a laptop's sleep does not count.
+    A suspended machine does not count: the clock is monotonic.
     """
 
     def __init__(self, supervisor: Supervisor, timeout: float) -> None:
-        """`timeout` in seconds; 0: Label Studio is never stopped for it."""
+        """`timeout` in seconds; 0: never."""
         self._supervisor = supervisor
         self.timeout = timeout
-        self._last = time.monotonic()
-        self._under_way = 0
+        self._last_activity = time.monotonic()
+        self._holding = 0
 
     @contextlib.contextmanager
-    def under_way(self) -> Iterator[None]:
-        """What must not be cut off by the stop, whoever has asked for it."""
-        self._under_way += 1
+    def hold(self, kind: RequestKind) -> Iterator[None]:
+        """Keep Label Studio running while this request lasts, if it matters.
+
+        Activity matters, and restarts the clock when it ends: a long upload is work all the time.
+        An API request matters while it lasts: a page may wait for an export.
+        """
+        if not kind.counts_as_activity and not paths.API.match(kind.path):
+            yield
+            return
+        self._holding += 1
         try:
             yield
         finally:
-            self._under_way -= 1
-
-    @contextlib.contextmanager
-    def somebody(self) -> Iterator[None]:
-        """Somebody's request, from its beginning to its end: a long upload is work all the time."""
-        try:
-            with self.under_way():
-                yield
-        finally:
-            self._last = time.monotonic()
+            self._holding -= 1
+            if kind.counts_as_activity:
+                self._last_activity = time.monotonic()
 
     @property
     def stop_in(self) -> float | None:
-        """Seconds until Label Studio is stopped, if nobody comes; None: there is no such time."""
+        """The seconds until Label Studio is stopped without activity; None if it is not."""
         if not self.timeout or self._supervisor.snapshot.state is not State.READY:
             return None
-        if self._under_way:
+        if self._holding:
             return self.timeout
-        return max(0.0, self.timeout - (time.monotonic() - self._last))
+        return max(0.0, self.timeout - (time.monotonic() - self._last_activity))
 
     async def watch(self) -> None:
-        """Stop Label Studio whenever it is time; to be cancelled."""
+        """Stop Label Studio whenever it is time, until cancelled."""
         while self.timeout:
             remaining = self.stop_in
-            if remaining is None:  # while it starts, somebody waits for it
-                self._last = time.monotonic()
+            if remaining is None:  # a start counts as activity
+                self._last_activity = time.monotonic()
                 await self._supervisor.changed(LOOK_SECONDS)
             elif remaining:
                 await self._supervisor.changed(remaining)
             else:
-                reason = f"Nobody has used it for {_duration(self.timeout)}."
-                self._supervisor.stop(reason)
+                self._supervisor.stop(f"Nobody has used it for {_duration(self.timeout)}.")
 
 
 def _duration(seconds: float) -> str:

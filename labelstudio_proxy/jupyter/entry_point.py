@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..activity import updates_last_activity
+from ..request_kind import classify
 
 NAME = "labelstudio"
 # Not `-m labelstudio_proxy`: that would put the folder that Jupyter was started in, a user's, before
@@ -44,6 +44,12 @@ def server_process() -> dict[str, Any]:
         # the extension has switched the warning off.
         raise extension.AlreadyServed
     return process_fields(new_browser_tab=True)
+
+
+def updates_last_activity(handler: Any) -> bool:
+    """Return True if the request of jupyter-server-proxy's `handler` counts as activity."""
+    request = handler.request
+    return classify(request.method, request.path, request.headers).counts_as_activity
 
 
 def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:

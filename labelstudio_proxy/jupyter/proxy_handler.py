@@ -24,9 +24,9 @@ from tornado.iostream import StreamClosedError
 from traitlets import Bool, Unicode
 from yarl import URL
 
-from ..activity import is_persons
 from ..gateway_client import RunningGateway
 from ..label_studio.upstream import Endpoint, open_session
+from ..request_kind import SAFE_METHODS, classify
 from .signal_handlers import keep_jupyters_end
 
 # No limit of its own: what is too large for Label Studio, Label Studio says.
@@ -37,7 +37,6 @@ CONNECT_SECONDS = 30.0
 CONNECT_POLL_SECONDS = 0.1
 READY_SECONDS = 3.0  # simpervisor waits 5 s for an answer
 READY_POLL_SECONDS = 0.02
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 GIVEN_UP = 408  # the gateway's answer where a body does not come
 HOP_BY_HOP = (
     *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),
@@ -113,7 +112,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     _asked: asyncio.Task[aiohttp.ClientResponse] | None = None
     _giving_up: asyncio.Task[None] | None = None
     _is_whole = False
-    _is_persons = False
+    _counts_as_activity = False
 
     @property
     def unix_socket(self) -> str:
@@ -132,7 +131,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             return
         self.request.connection.set_max_body_size(MAX_BODY_BYTES)
         request = self.request
-        self._is_persons = is_persons(request.method, request.path, request.headers)
+        kind = classify(request.method, request.path, request.headers)
+        self._counts_as_activity = kind.counts_as_activity
         self._note_activity()
         await self._ensure_gateway()
         self._chunks = asyncio.Queue(WAITING_CHUNKS)
@@ -189,7 +189,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     def _note_activity(self) -> None:
         """Tell Jupyter, and note for the metrics, that somebody works with Label Studio."""
-        if self._is_persons:
+        if self._counts_as_activity:
             self._record_activity()
             self.state["last_activity"] = time.time()
 

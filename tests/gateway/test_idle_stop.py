@@ -138,22 +138,23 @@ def test_a_page_learns_when_the_stop_comes(gateway: Gateway) -> None:
     assert activity(gateway, "POST")["state"] == "stopped"
 
 
-@pytest.mark.parametrize("more", [0, 100_000], ids=["small", "large"])  # mapped beside the gateway
 @pytest.mark.parametrize("timeout", [0.0, 600.0])
-def test_pages_have_the_script_where_there_is_a_time_out(
-    data_dir: Path, timeout: float, more: int
-) -> None:
+def test_a_page_learns_whether_there_is_a_time_out(data_dir: Path, timeout: float) -> None:
     add_account(data_dir, "ada@localhost")
     gateway = Gateway(data_dir, settings={"idle_timeout": timeout})
     gateway.start()
     try:
-        gateway.ask("GET", "/-/release", [PROGRAM])
-        html = [("Content-Type", "text/html")]
-        wanted = answer(headers=html, body="<html><head></head>", rest=more)
-        page = gateway.ask("GET", "/projects", [*NAVIGATION, wanted]).body.decode()
-        assert (
-            re.findall(r"_proxy/static/(\w+)\.js", page) == ["prefix", "idle"][: 1 + bool(timeout)]
-        )
-        assert activity(gateway)["stop_in"] == (pytest.approx(timeout, abs=60) if timeout else None)
+        found = activity(gateway)
+        assert found["timeout"] == timeout
+        assert found["stop_in"] == (pytest.approx(timeout, abs=60) if timeout else None)
     finally:
         gateway.stop()
+
+
+@pytest.mark.parametrize("more", [0, 100_000], ids=["small", "large"])
+def test_pages_have_the_gateways_scripts(gateway: Gateway, more: int) -> None:
+    gateway.ask("GET", "/-/release", [PROGRAM])
+    html = [("Content-Type", "text/html")]
+    wanted = answer(headers=html, body="<html><head></head>", rest=more)
+    page = gateway.ask("GET", "/projects", [*NAVIGATION, wanted]).body.decode()
+    assert re.findall(r"_proxy/static/(\w+)\.js", page) == ["prefix", "watch"]

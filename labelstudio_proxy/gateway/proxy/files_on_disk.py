@@ -61,7 +61,7 @@ class Media:
 
         Raises aiohttp.ClientError where Label Studio cannot be reached.
         """
-        if request.method != hdrs.METH_GET or not _may_be_file(target):
+        if request.method != hdrs.METH_GET:
             return None
         found = await asyncio.to_thread(self._find, target)
         if found is None or not await _is_allowed(found, upstream):
@@ -134,11 +134,6 @@ async def _is_allowed(found: _Found, upstream: Upstream) -> bool:
             answer.close()
             return False
         return True
-
-
-def _may_be_file(target: str) -> bool:
-    path = unquote(target.partition("?")[0])
-    return bool(paths.UPLOAD.fullmatch(path) or paths.LOCAL_FILE.fullmatch(path))
 
 
 class _File(web.FileResponse):
