@@ -43,12 +43,11 @@ UID_LABEL = "labelstudio-proxy.uid"
 DATA_LABEL = "labelstudio-proxy.data-dir"
 SETTINGS_LABEL = "labelstudio-proxy.settings"
 START_LABEL = "labelstudio-proxy.start"
-# A container that sees no request with its `gateway_sign` in this header for so long ends by itself;
-# see SETTINGS.
+# A container stops if no request has this header for this time; see SETTINGS.
 GATEWAY_HEADER = "X-Labelstudio-Proxy"
 ORPHAN_VARIABLE = "LABELSTUDIO_PROXY_ORPHAN_SECONDS"
 ORPHAN_SECONDS = 30 * 60
-ORPHAN_WORDS = "no gateway has shown itself"  # of the last line that it prints
+ORPHAN_WORDS = "no gateway has contacted it"  # in the last line that it prints
 PROCESSES = 512  # Label Studio has some 30 threads
 LOG_BYTES = "1m"  # what the engine keeps; labelstudio-proxy has a log of its own
 
@@ -184,11 +183,6 @@ class Plan:
                 entry.size, entry.mode, entry.uid, entry.gid = len(data), mode, uid, gid
                 archive.addfile(entry, io.BytesIO(data))
         return made.getvalue()
-
-
-def gateway_sign(key: str) -> str:
-    """By which a container knows its gateway; `key`: Label Studio's secret key."""
-    return hmac.new(key.encode(), b"gateway", "sha256").hexdigest()
 
 
 def container_environment(

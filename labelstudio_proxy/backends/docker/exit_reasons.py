@@ -54,9 +54,8 @@ def explain_end(
     if how == f"exit status {TERMINATED}" and any(ORPHAN_WORDS in line for line in tail):
         return gone(
             name,
-            "has ended by itself",
-            "For long, no gateway had shown itself to it: Jupyter may have been stopped or paused, "
-            "but not its container.",
+            "stopped because no gateway contacted it",
+            "Perhaps Jupyter was suspended, and its container was not.",
         )
     if how == f"exit status {TERMINATED}":
         return gone(

@@ -377,11 +377,10 @@ async def test_of_a_container_that_has_ended_nobody_else_is_asked(
             await session.get(url_of(endpoint, "/health"))
 
 
-def test_an_end_for_want_of_a_gateway_is_nobodys_doing(tmp_path: Path) -> None:
-    """As where Jupyter was paused for long, and its container was not."""
+def test_a_stop_without_a_gateway_is_told_apart_from_docker_stop(tmp_path: Path) -> None:
     backend, how = backend_of(tmp_path), f"exit status {exit_reasons.TERMINATED}"
-    line = f"labelstudio-proxy: Label Studio ends, for {container_spec.ORPHAN_WORDS}."
-    assert "has ended by itself" in backend.explain(how, ["", line]).what
+    line = f"labelstudio-proxy: Label Studio stops, because {container_spec.ORPHAN_WORDS}."
+    assert "no gateway contacted it" in backend.explain(how, ["", line]).what
     assert "was stopped" in backend.explain(how, [""]).what
     assert container_spec.ORPHAN_WORDS in container_spec.SETTINGS.read_text()
 
