@@ -19,15 +19,21 @@ from ...label_studio.upstream import Endpoint, answers, healthy, open_session
 from ...problem import Problem
 from ...snapshot import PULL
 from ..base import Backend, Owner, Paused, Report
-from .container import BACKGROUND_SHARES, NOWHERE, USUAL_SHARES, endpoint_of, make_container
-from .container_removal import remove
+from .container import (
+    BACKGROUND_SHARES,
+    NOWHERE,
+    USUAL_SHARES,
+    endpoint_of,
+    make_container,
+    remove,
+)
 from .container_spec import (
     GATEWAY_HEADER,
     ORPHAN_SECONDS,
     ORPHAN_VARIABLE,
-    OURS,
     SETTINGS_LABEL,
     START_LABEL,
+    VOLUME,
     Plan,
 )
 from .engine import QUICK_SECONDS, Engine, connect_engine
@@ -328,7 +334,7 @@ class DockerBackend(Backend):
         self._yields = container.attrs["HostConfig"].get("CpuShares") == BACKGROUND_SHARES
         self._follower = Follower(container, self.log, tail=tail)
         for mount in container.attrs.get("Mounts") or []:
-            if mount.get("Destination") == OURS:
+            if mount.get("Destination") == VOLUME:
                 self._volume = str(mount.get("Name") or "")
 
     def _follow_again(self) -> None:

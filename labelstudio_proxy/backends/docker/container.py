@@ -1,27 +1,31 @@
-"""Making the container by its plan, and where it answers then."""
+"""One container: make it, find its address, look into it, remove it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import os
+import tarfile
 from pathlib import Path
 
+import requests
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from ...label_studio.port_owner import engine_listener
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
 from ..base import Owner
-from .container_files import file_in, is_in
-from .container_removal import remove
-from .container_spec import DATA, OURS, PORT, START_LABEL, Plan
+from .container_spec import DATA_DIR, PORT, START_LABEL, VOLUME, Plan
 from .engine import Engine
 from .engine_refusals import do
 
-# Of the processors, against a container's or a program's usual ones.
+# Shares of the processors; 1024 is the engines' default.
 USUAL_SHARES = 1024
 BACKGROUND_SHARES = 102
-# Where nobody listens: of a container that has ended again before its address was known.
+STOP_SECONDS = 10  # then the engine sends SIGKILL; Label Studio's server stops at once
+# Nobody listens there: for a container that stopped before its address was known.
 NOWHERE = Endpoint(unix_socket=Path(os.devnull))
 
 
@@ -36,7 +40,7 @@ async def make_container(
     files_root: Path | None,
     background: bool,
 ) -> Container:
-    """Make and start it; raises Problem. `start`: by which it is known to be of this start."""
+    """Make a container and start it; raises Problem. `start` identifies this start in its label."""
     account = (
         {"LABEL_STUDIO_USERNAME": owner.email, "LABEL_STUDIO_PASSWORD": owner.password}
         if owner is not None
@@ -44,29 +48,27 @@ async def make_container(
     )
     files, options = plan.files(account), plan.options(key)
     options["labels"] = {**options["labels"], START_LABEL: start}
-    # Podman 4.3 could not give them back.
+    # Podman 4.3 cannot change the shares of a running container.
     if background and engine.name == "Docker":
         options["cpu_shares"] = BACKGROUND_SHARES
     container: Container = await do(
-        engine,
-        "could not be made",
-        lambda: engine.client.containers.create(**options),
+        engine, "could not be made", lambda: engine.client.containers.create(**options)
     )
-    await do(engine, "could not be prepared", lambda: container.put_archive(OURS, files))
-    await _check_visible(engine, container, data_dir, files_root)
+    await do(engine, "could not be prepared", lambda: container.put_archive(VOLUME, files))
+    await _check_folders(engine, container, data_dir, files_root)
     await do(engine, "could not be started", container.start)
     await do(engine, "could not be found", container.reload)
     return container
 
 
-async def _check_visible(
+async def _check_folders(
     engine: Engine, container: Container, data_dir: Path, files_root: Path | None
 ) -> None:
-    """Whether the engine sees the very folders that Jupyter sees, and not others of that name."""
+    """Raise Problem unless the engine sees the same folders as Jupyter at these paths."""
     failure = "could not be looked into"
     key_file = data_dir / ".env"
     key = await asyncio.to_thread(key_file.read_bytes)
-    seen = await do(engine, failure, lambda: file_in(container, f"{DATA}/{key_file.name}"))
+    seen = await do(engine, failure, lambda: file_in(container, f"{DATA_DIR}/{key_file.name}"))
     unseen = [] if seen == key else [(key_file, "data_dir")]
     if files_root is not None and not await do(
         engine, failure, lambda: is_in(container, str(files_root))
@@ -75,14 +77,14 @@ async def _check_visible(
     for path, setting in unseen:
         await remove(engine, container)
         raise Problem(
-            f"The container engine does not see {path}, or sees another in its place.",
+            f"The container engine does not see {path}, or sees another file there.",
             "It runs on another machine than Jupyter, or in another container.",
             f"Set `{setting}` to a folder that both share, and restart Jupyter.",
         )
 
 
 def endpoint_of(engine: Engine, container: Container, plan: Plan) -> Endpoint:
-    """Where Label Studio answers, or will."""
+    """Return where Label Studio responds, or will; NOWHERE if the container has stopped."""
     network = container.attrs["NetworkSettings"]
     if plan.publish:
         published = (network.get("Ports") or {}).get(f"{PORT}/tcp") or []
@@ -94,3 +96,67 @@ def endpoint_of(engine: Engine, container: Container, plan: Plan) -> Endpoint:
         return NOWHERE
     address = network["Networks"][plan.network]["IPAddress"]
     return Endpoint(host=address, port=PORT) if address else NOWHERE
+
+
+# ---- look into it
+
+
+def file_in(container: Container, path: str) -> bytes | None:
+    """Return the file at `path`, None if there is none; raises APIError. It need not run."""
+    try:
+        stream, _ = container.get_archive(path)
+    except NotFound:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+        file = archive.extractfile(archive.getmembers()[0])
+        return file.read() if file else None
+
+
+def is_in(container: Container, path: str) -> bool:
+    """Return True if something is at `path`, without reading it; raises APIError."""
+    api = container.client.api
+    response = api.head(
+        f"{api.base_url}/v{api.api_version}/containers/{container.id}/archive",
+        params={"path": path},
+        timeout=api.timeout,
+    )
+    if response.status_code == 404:
+        return False
+    try:
+        response.raise_for_status()
+    except requests.HTTPError as error:
+        raise APIError(str(error), response) from error
+    return True
+
+
+# ---- remove it
+
+
+async def remove(engine: Engine, container: Container) -> None:
+    """Stop and remove a container in any state; raises Problem."""
+
+    def remove() -> None:
+        with contextlib.suppress(NotFound):
+            container.reload()
+            if container.status == "paused":
+                container.unpause()
+            if container.status != "exited":
+                container.stop(timeout=STOP_SECONDS)
+            container.remove(v=True, force=True)
+
+    try:
+        await do(engine, "could not be removed", remove)
+    except Problem:
+        if not await _is_being_removed(engine, container):
+            raise
+
+
+async def _is_being_removed(engine: Engine, container: Container) -> bool:
+    """Return True if another program removes it, or has removed it."""
+    try:
+        await engine.ask(lambda _: container.reload())
+    except NotFound:
+        return True
+    except APIError:
+        return False
+    return str(container.status) == "removing"

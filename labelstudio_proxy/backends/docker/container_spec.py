@@ -23,17 +23,17 @@ from ...problem import Problem
 from .jupyter_container import Bind
 
 PORT = 8080
-DATA = "/label-studio/data"  # where Label Studio's image has its data directory
-OURS = "/labelstudio-proxy"  # a volume that lives as long as the container
+DATA_DIR = "/label-studio/data"  # where Label Studio's image has its data directory
+VOLUME = "/labelstudio-proxy"  # a volume that lives as long as the container
 TEMPORARY = "temporary"  # a folder in it
 SETTINGS = Path(programs.__file__).with_name("labelstudio_settings.py")
 
 COMMAND = ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - in a container
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - the container's own
-    "TMPDIR": f"{OURS}/{TEMPORARY}",  # on disk: uploads pass through it, and /tmp is memory
+    "TMPDIR": f"{VOLUME}/{TEMPORARY}",  # on disk: uploads pass through it, and /tmp is memory
     "LANG": "C.UTF-8",
-    "PYTHONPATH": OURS,
+    "PYTHONPATH": VOLUME,
     "DJANGO_SETTINGS_MODULE": SETTINGS.stem,
 }
 INHERITED = ("TZ",)  # all else is about another machine
@@ -55,7 +55,7 @@ LOG_BYTES = "1m"  # what the engine keeps; labelstudio-proxy has a log of its ow
 # where only the folder itself would, not one in it.
 TAKEN = (
     *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys"),
-    *("/var/run", "/label-studio", OURS),
+    *("/var/run", "/label-studio", VOLUME),
 )
 TAKEN_ITSELF = (
     *("/", "/opt", "/tmp", "/usr", "/usr/bin", "/usr/lib"),  # noqa: S108
@@ -86,7 +86,7 @@ class Plan:
     @property
     def data(self) -> str:
         """The data directory, by the engine's name for it."""
-        return next(bind.source for bind in self.binds if bind.target == DATA)
+        return next(bind.source for bind in self.binds if bind.target == DATA_DIR)
 
     @property
     def name(self) -> str:
@@ -128,7 +128,7 @@ class Plan:
             for bind in self.binds
         ]
         mounts += [Mount(path, os.devnull, type="bind", read_only=True) for path in self.hidden]
-        mounts.append(Mount(OURS, None, type="volume"))
+        mounts.append(Mount(VOLUME, None, type="volume"))
         options: dict[str, Any] = {
             "image": self.image,
             "command": COMMAND,
@@ -162,7 +162,7 @@ class Plan:
         return options | {name: value for name, value in chosen.items() if value is not None}
 
     def files(self, extra: Mapping[str, str]) -> bytes:
-        """An archive for OURS: our settings module, and what only Label Studio may see."""
+        """An archive for VOLUME: our settings module, and what only Label Studio may see."""
         uid, gid = (int(number) for number in self.user.split(":"))
         # An engine that maps users unpacks for those of its own mapping, whatever the container's.
         # Nobody but the engine's root gets into a volume.
@@ -191,7 +191,7 @@ def container_environment(
     """What Label Studio gets in a container, less what `private` (the setting) brings itself."""
     whole = labelstudio_environment(
         {name: value for name, value in inherited.items() if name in INHERITED},
-        data_dir=Path(DATA),
+        data_dir=Path(DATA_DIR),
         files_root=files_root,
         extra=private,
     )

@@ -64,7 +64,7 @@ async def _end(url: str, name: str, labels: dict[str, str]) -> bool:
     """Whether there was one; raises Problem."""
     from docker.errors import APIError, NotFound  # here: it takes long to import, and memory
 
-    from .container_removal import remove
+    from .container import remove
     from .container_spec import DATA_LABEL, UID_LABEL, USER_LABEL
     from .engine import connect_engine_at
     from .engine_refusals import refused

@@ -12,7 +12,7 @@ from docker.errors import APIError
 
 from ...data_directory.directory import DataDirectory
 from ...problem import Problem
-from .container_spec import DATA, Plan, check_paths
+from .container_spec import DATA_DIR, Plan, check_paths
 from .engine import Engine, engine_sockets
 from .engine_problems import EngineFault
 from .jupyter_container import Bind, Surroundings, look_around
@@ -140,7 +140,7 @@ class Planner:
         return chosen or around.networks[0], False
 
     def _binds(self, around: Surroundings) -> list[Bind]:
-        binds = around.binds(self.directory.path, DATA, "data_dir", read_only=False)
+        binds = around.binds(self.directory.path, DATA_DIR, "data_dir", read_only=False)
         if self.files_root is not None:
             binds += around.binds(
                 self.files_root,
@@ -160,7 +160,7 @@ class Planner:
 
     def _sockets_within(self) -> list[str]:
         """Where in the container engines' sockets would appear, with all rights over the machine."""
-        folders = [(self.directory.path.resolve(), DATA)]
+        folders = [(self.directory.path.resolve(), DATA_DIR)]
         if self.files_root is not None:
             folders.append((self.files_root.resolve(), str(self.files_root)))
         return sorted(

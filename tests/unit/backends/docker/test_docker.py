@@ -29,7 +29,7 @@ from labelstudio_proxy.backends.docker import engine as docker_engine
 from labelstudio_proxy.backends.docker import plan as docker_planning
 from labelstudio_proxy.backends.docker.container import endpoint_of
 from labelstudio_proxy.backends.docker.container_spec import (
-    DATA,
+    DATA_DIR,
     Plan,
     check_paths,
     container_environment,
@@ -59,7 +59,7 @@ def plan(**changes: Any) -> Plan:
         user="1000:1000",
         groups=(),
         user_namespace="",
-        binds=(Bind("/home/ada/data", DATA, False), Bind("/home/ada", "/home/ada", True)),
+        binds=(Bind("/home/ada/data", DATA_DIR, False), Bind("/home/ada", "/home/ada", True)),
         hidden=(),
         environment={"DEBUG": "false"},
         private={"POSTGRE_PASSWORD": "hunter2"},
@@ -84,7 +84,7 @@ def test_names_of_users_that_look_alike_are_kept_apart() -> None:
 
 
 def test_each_data_directory_and_each_account_of_the_machine_has_a_container_of_its_own() -> None:
-    other = (Bind("/home/ada/other", DATA, False),)
+    other = (Bind("/home/ada/other", DATA_DIR, False),)
     assert len({plan().name, plan(binds=other).name, plan(user="1001:1000").name}) == 3
 
 
@@ -100,7 +100,7 @@ def test_each_data_directory_and_each_account_of_the_machine_has_a_container_of_
         {"groups": (2000,)},
         {"hidden": ("/home/ada/engine.sock",)},
         {"directory": 4711},
-        {"binds": (Bind("/home/ada/data", DATA, False), Bind("/home/ada", "/home/ada", False))},
+        {"binds": (Bind("/home/ada/data", DATA_DIR, False), Bind("/home/ada", "/home/ada", False))},
     ],
 )
 def test_another_setting_makes_another_digest_under_the_same_name(change: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def test_the_containers_environment_is_not_the_notebooks() -> None:
     assert made["TZ"] == "CET"
     assert not {"PATH", "HTTP_PROXY", "LABEL_STUDIO_DEBUG", "DEBUG"} & set(made)
     assert made["LOCAL_FILES_DOCUMENT_ROOT"] == "/nb"
-    assert made["LABEL_STUDIO_BASE_DATA_DIR"] == DATA
+    assert made["LABEL_STUDIO_BASE_DATA_DIR"] == DATA_DIR
 
 
 # ---- folders
@@ -266,8 +266,8 @@ def jupyters(**network: Any) -> Surroundings:
 
 def test_paths_become_the_engines() -> None:
     around = jupyters()
-    assert around.binds(Path("/data/ls"), DATA, "data_dir", read_only=False) == [
-        Bind("/var/lib/docker/volumes/v/_data/ls", DATA, False)
+    assert around.binds(Path("/data/ls"), DATA_DIR, "data_dir", read_only=False) == [
+        Bind("/var/lib/docker/volumes/v/_data/ls", DATA_DIR, False)
     ]
     work = Path("/home/jovyan/work")
     assert around.binds(work, str(work), "files_root", read_only=True) == [
@@ -468,7 +468,7 @@ def test_what_engines_refuse_is_told_apart(said: str, why: str, remedy: str) -> 
 @pytest.mark.parametrize("path", ["/home/jovyan", "/home/jovyan/.local", "/scratch/x"])
 def test_what_is_inside_jupyters_container_alone_is_refused(path: str) -> None:
     with pytest.raises(Problem) as problem:
-        jupyters().binds(Path(path), DATA, "data_dir", read_only=False)
+        jupyters().binds(Path(path), DATA_DIR, "data_dir", read_only=False)
     assert "/home/jovyan/work" in problem.value.why
     assert "/scratch," not in problem.value.why
     assert "data_dir" in problem.value.remedy

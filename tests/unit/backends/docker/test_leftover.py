@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_proxy.backends.docker import container_removal, leftover
+from labelstudio_proxy.backends.docker import container, leftover
 from labelstudio_proxy.backends.docker import engine as docker_engine
 from labelstudio_proxy.backends.docker.leftover import NOTE, end_container, forget, note
 from labelstudio_proxy.data_directory.directory import DataDirectory
@@ -107,7 +107,7 @@ async def test_no_container_is_ended_that_is_not_ours(
         pytest.fail("it was removed")
 
     monkeypatch.setattr(docker_engine, "connect_engine_at", connect)
-    monkeypatch.setattr(container_removal, "remove", remove)
+    monkeypatch.setattr(container, "remove", remove)
     directory = DataDirectory(tmp_path)
     note(directory, "unix:///e", "somebody's", labels)
     assert await end_container(directory) == ""
