@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..backends.docker.leftover import end_container
+from ..backends.docker.leftover import remove_recorded
 from ..data_directory import foreign_processes
 from ..data_directory.directory import DATABASE, DataDirectory
 from ..data_directory.lock import DirectoryLock
@@ -97,7 +97,7 @@ async def _have_alone(lock: DirectoryLock, path: Path) -> str:
     """Gives a sentence where there was a container, or may be one; raises Problem, and OSError."""
     await lock.take(lambda _: None)
     await foreign_processes.ensure_none(path)
-    return await end_container(DataDirectory(path))
+    return await remove_recorded(DataDirectory(path))
 
 
 def _make(path: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ..aio import cancel_and_wait
 from ..backends.base import Backend, NoRestart, Paused, Report
-from ..backends.docker.leftover import end_container
+from ..backends.docker.leftover import remove_recorded
 from ..data_directory import foreign_processes
 from ..data_directory.directory import DataDirectory
 from ..data_directory.file_system import warning_about
@@ -314,7 +314,7 @@ class Supervisor:
             new_owner, self._directory, self._owner_email, external_database=external
         )
         await backend.prepare()
-        self._board.note(await end_container(self._directory, but_of=backend.engine_url))
+        self._board.note(await remove_recorded(self._directory, keep_engine=backend.engine_url))
         if not external:
             self._board.note(
                 await prepare_database(backend, self._directory, self._board.report_backup)

@@ -41,7 +41,7 @@ from .engine_problems import EngineFault, NotThere
 from .engine_refusals import do, refused
 from .exit_reasons import ending, explain_end, gone
 from .image import get_image, label_studio_version
-from .leftover import forget, note
+from .leftover import clear_record, write_record
 from .logs import Follower
 from .plan import DockerSettings, Planner, Site, look_at
 
@@ -122,7 +122,7 @@ class DockerBackend(Backend):
         self._candidate = str(found.id) if found is not None else ""
         self._made = True
         url, labels = engine.address.url, plan.owner_labels()
-        await asyncio.to_thread(note, self._directory, url, plan.name, labels)
+        await asyncio.to_thread(write_record, self._directory, url, plan.name, labels)
         if found is not None and await self._adopt(engine, found, plan, key):
             self.report("container", detail=f"{plan.name} was running")
         else:
@@ -227,7 +227,7 @@ class DockerBackend(Backend):
                 if found is not None:
                     await remove(engine, found)
                 await self._remove_volume(engine)
-                await asyncio.to_thread(forget, self._directory)
+                await asyncio.to_thread(clear_record, self._directory)
         except Problem as problem:
             raise Problem(
                 f"Label Studio's container {self._name} could not be stopped, and may go on.",

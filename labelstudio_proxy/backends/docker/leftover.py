@@ -1,7 +1,7 @@
-"""A container that a killed gateway has left behind, for whoever uses the data in another way.
+"""Records which container uses a data directory, so that it can be removed after a crash.
 
-The backend that made it adopts or replaces it. A local process, a container of another engine's, or
-a restore knows of it by a note in the data directory, which stands there as long as there is one.
+After its gateway was killed, the same backend adopts or replaces the container. A local process, a
+container of another engine, or a restore finds it by this record in the data directory.
 """
 
 from __future__ import annotations
@@ -17,52 +17,54 @@ from ...problem import Problem
 
 logger = logging.getLogger(__name__)
 
-NOTE = "container.json"
+RECORD = "container.json"
 
 
-def note(directory: DataDirectory, engine: str, name: str, labels: dict[str, str]) -> None:
-    """Note that there is, or may be, such a container of the engine at this address."""
-    told: dict[str, object] = {"engine": engine, "name": name, "labels": labels}
+def write_record(directory: DataDirectory, engine: str, name: str, labels: dict[str, str]) -> None:
+    """Record the container before it is made; `engine`: the address of the engine."""
+    record: dict[str, object] = {"engine": engine, "name": name, "labels": labels}
     try:
-        # The folder's number tells a copy of the directory, which has no container, from it.
-        told["directory"] = directory.path.stat().st_ino
-        private_file.write(_path(directory), json.dumps(told).encode())
+        # Differs in a copy of the data directory, which has no container.
+        record["directory"] = directory.path.stat().st_ino
+        private_file.write(_path(directory), json.dumps(record).encode())
     except OSError as error:
-        logger.warning("It cannot be noted that %s uses %s: %s", name, directory.path, error)
+        logger.warning(
+            "Could not record that container %s uses %s: %s", name, directory.path, error
+        )
 
 
-def forget(directory: DataDirectory) -> None:
-    """Note that there is no container."""
+def clear_record(directory: DataDirectory) -> None:
+    """Record that no container uses the data directory."""
     with contextlib.suppress(OSError):
         _path(directory).unlink(missing_ok=True)
 
 
-async def end_container(directory: DataDirectory, *, but_of: str = "") -> str:
-    """Stop and remove what the note tells of; gives a sentence if there was something, or may be.
+async def remove_recorded(directory: DataDirectory, *, keep_engine: str = "") -> str:
+    """Remove the recorded container, unless it is in the engine at `keep_engine`.
 
-    `but_of`: the address of an engine whose container is to stay.
+    Return a sentence for people if there was a container, or may still be one; never raises.
     """
     try:
-        told = json.loads(_path(directory).read_text(encoding="utf-8"))
-        url, name, labels = str(told["engine"]), str(told["name"]), dict(told["labels"])
-        if told["directory"] != directory.path.stat().st_ino or url == but_of:
+        record = json.loads(_path(directory).read_text(encoding="utf-8"))
+        url, name, labels = str(record["engine"]), str(record["name"]), dict(record["labels"])
+        if record["directory"] != directory.path.stat().st_ino or url == keep_engine:
             return ""
     except (OSError, ValueError, TypeError, KeyError):
         return ""
     try:
-        ended = await _end(url, name, labels)
+        removed = await _remove(url, name, labels)
     except Problem as problem:
         return (
-            f"The container {name}, which a gateway before has left behind, may still use the same "
-            f"data: {problem.what} `docker rm --force {name}` ends it."
+            f"The container {name} of an earlier gateway may still use this data directory: "
+            f"{problem.what} Remove it with `docker rm --force {name}`."
         )
-    forget(directory)
-    return f"The container {name}, which a gateway before had left behind, is ended." * ended
+    clear_record(directory)
+    return f"The container {name} of an earlier gateway was removed." if removed else ""
 
 
-async def _end(url: str, name: str, labels: dict[str, str]) -> bool:
-    """Whether there was one; raises Problem."""
-    from docker.errors import APIError, NotFound  # here: it takes long to import, and memory
+async def _remove(url: str, name: str, labels: dict[str, str]) -> bool:
+    """Return True if there was such a container; raises Problem."""
+    from docker.errors import APIError, NotFound  # here: the import is slow and takes memory
 
     from .container import remove
     from .container_spec import DATA_LABEL, UID_LABEL, USER_LABEL
@@ -72,7 +74,7 @@ async def _end(url: str, name: str, labels: dict[str, str]) -> bool:
     engine = await connect_engine_at(url)
     try:
         found = await engine.ask(lambda client: client.containers.get(name))
-        # Of a container of ours alone, whatever stands in the note.
+        # The record may be forged: remove only a container that has labels of ours.
         ours = labels.keys() == {USER_LABEL, UID_LABEL, DATA_LABEL}
         if not ours or {label: found.labels.get(label) for label in labels} != labels:
             return False
@@ -87,4 +89,4 @@ async def _end(url: str, name: str, labels: dict[str, str]) -> bool:
 
 
 def _path(directory: DataDirectory) -> Path:
-    return directory.ours / NOTE
+    return directory.ours / RECORD

@@ -841,7 +841,7 @@ def test_nothing_else_starts_beside_a_container_that_was_left_behind(
     studio = begin(other, backend="process", label_studio=str(EXECUTABLE))
     assert containers_of(engine, studio.data_dir) == []
     assert volume_of(left) not in volumes(engine)
-    said = f"The container {left.name}, which a gateway before had left behind, is ended."
+    said = f"The container {left.name} of an earlier gateway was removed."
     assert studio.client.state()["notices"] == [said]
     assert good(studio.client.get("api/projects"))["count"] == 1
     assert_whole(studio.data_dir)

@@ -1,4 +1,4 @@
-"""The note of a container that may have been left behind, without an engine."""
+"""The record of a container after a crash of its gateway, without an engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ import pytest
 
 from labelstudio_proxy.backends.docker import container, leftover
 from labelstudio_proxy.backends.docker import engine as docker_engine
-from labelstudio_proxy.backends.docker.leftover import NOTE, end_container, forget, note
+from labelstudio_proxy.backends.docker.leftover import (
+    RECORD,
+    clear_record,
+    remove_recorded,
+    write_record,
+)
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.problem import Problem
 
@@ -25,49 +30,49 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDirectory:
     async def fails(url: str, name: str, labels: dict[str, str]) -> bool:
         raise Problem(f"No engine for {name}.", "", "")
 
-    monkeypatch.setattr(leftover, "_end", fails)
+    monkeypatch.setattr(leftover, "_remove", fails)
     found = DataDirectory(tmp_path / "data")
     found.path.mkdir()
     return found
 
 
-async def test_without_an_engine_it_is_said_what_may_be_there(directory: DataDirectory) -> None:
-    note(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
-    said = await end_container(directory)
+async def test_without_an_engine_the_container_is_reported(directory: DataDirectory) -> None:
+    write_record(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
+    said = await remove_recorded(directory)
     assert "No engine for labelstudio-proxy-ada-1." in said
     assert "`docker rm --force labelstudio-proxy-ada-1`" in said
-    assert await end_container(directory)  # it is not forgotten
-    forget(directory)
-    assert await end_container(directory) == ""
+    assert await remove_recorded(directory)  # the record stays
+    clear_record(directory)
+    assert await remove_recorded(directory) == ""
 
 
-async def test_that_of_one_engine_may_stay(directory: DataDirectory) -> None:
-    """Of the one that a container backend uses itself, which adopts or replaces it."""
-    note(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
-    assert await end_container(directory, but_of="unix:///e") == ""
-    assert await end_container(directory, but_of="unix:///another")
+async def test_the_container_of_one_engine_can_be_kept(directory: DataDirectory) -> None:
+    """The container backend adopts or replaces the one in its own engine."""
+    write_record(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
+    assert await remove_recorded(directory, keep_engine="unix:///e") == ""
+    assert await remove_recorded(directory, keep_engine="unix:///another")
 
 
 async def test_a_copy_of_a_directory_has_no_container(directory: DataDirectory) -> None:
-    note(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
+    write_record(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
     copy = DataDirectory(directory.path.with_name("copy"))
     shutil.copytree(directory.path, copy.path)
-    assert await end_container(copy) == ""
+    assert await remove_recorded(copy) == ""
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "null", "{", json.dumps({"engine": 0, "name": 1, "labels": 2})]
 )
-async def test_a_note_that_cannot_be_read_is_none(directory: DataDirectory, text: str) -> None:
+async def test_an_unreadable_record_is_no_record(directory: DataDirectory, text: str) -> None:
     directory.ours.mkdir()
-    (directory.ours / NOTE).write_text(text)
-    assert await end_container(directory) == ""
+    (directory.ours / RECORD).write_text(text)
+    assert await remove_recorded(directory) == ""
 
 
-async def test_no_address_that_a_note_names_is_asked_but_one_that_the_user_has_set(
+async def test_a_recorded_address_is_used_only_if_the_users_settings_name_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who may write into the folder is not to have somebody else's gateway call anywhere."""
+    """A user who can write to a shared folder must not direct another user's gateway."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "no config"))
     directory = DataDirectory(tmp_path)
@@ -75,16 +80,16 @@ async def test_no_address_that_a_note_names_is_asked_but_one_that_the_user_has_s
         server.timeout = 0.5
         called = []
         monkeypatch.setattr(server, "verify_request", lambda *asked: called.append(asked))
-        note(directory, f"tcp://127.0.0.1:{server.server_address[1]}", "evil", {})
+        write_record(directory, f"tcp://127.0.0.1:{server.server_address[1]}", "evil", {})
         said, _ = await asyncio.gather(
-            end_container(directory), asyncio.to_thread(server.handle_request)
+            remove_recorded(directory), asyncio.to_thread(server.handle_request)
         )
     assert called == []
     assert "not among those that are set" in said
 
 
 class _Engine:
-    """One with a container of somebody's, which is not to be ended."""
+    """An engine with a container of another program."""
 
     def __init__(self, labels: dict[str, str]) -> None:
         self.labels = labels
@@ -97,7 +102,7 @@ class _Engine:
 
 
 @pytest.mark.parametrize("labels", [{}, {"com.example": "1"}, {"labelstudio-proxy.user": "ada"}])
-async def test_no_container_is_ended_that_is_not_ours(
+async def test_a_container_without_our_labels_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: dict[str, str]
 ) -> None:
     async def connect(url: str) -> _Engine:
@@ -109,25 +114,25 @@ async def test_no_container_is_ended_that_is_not_ours(
     monkeypatch.setattr(docker_engine, "connect_engine_at", connect)
     monkeypatch.setattr(container, "remove", remove)
     directory = DataDirectory(tmp_path)
-    note(directory, "unix:///e", "somebody's", labels)
-    assert await end_container(directory) == ""
+    write_record(directory, "unix:///e", "other", labels)
+    assert await remove_recorded(directory) == ""
 
 
-async def test_a_note_is_whole_or_as_before(
+async def test_a_failed_write_keeps_the_old_record(
     directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
+    write_record(directory, "unix:///e", "labelstudio-proxy-ada-1", {"a": "b"})
 
     def full(*_: object, **__: object) -> int:
         raise OSError("No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    note(directory, "unix:///e", "labelstudio-proxy-ada-2", {"a": "b"})
-    assert "labelstudio-proxy-ada-1" in await end_container(directory)
+    write_record(directory, "unix:///e", "labelstudio-proxy-ada-2", {"a": "b"})
+    assert "labelstudio-proxy-ada-1" in await remove_recorded(directory)
 
 
-async def test_one_that_cannot_be_written_stops_nothing(directory: DataDirectory) -> None:
+async def test_a_record_that_cannot_be_written_stops_nothing(directory: DataDirectory) -> None:
     directory.ours.write_text("no folder")
-    note(directory, "unix:///e", "labelstudio-proxy-ada-1", {})
-    forget(directory)
-    assert await end_container(directory) == ""
+    write_record(directory, "unix:///e", "labelstudio-proxy-ada-1", {})
+    clear_record(directory)
+    assert await remove_recorded(directory) == ""
