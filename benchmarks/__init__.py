@@ -1,5 +1,5 @@
-"""What labelstudio-proxy costs, beside the programs it is made of: `make bench`.
+"""The benchmarks: `make bench`. They compare labelstudio-proxy with the programs that it consists of.
 
-Each row is one function, in the module of its subject; `bench.measures` puts it on the list. They use
-the real programs of `tests/support`, which must be on the path.
+Each row is one function, which `bench.measures` registers. The rows use the real programs of
+`tests/support`, which must be on the path.
 """

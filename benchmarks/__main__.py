@@ -1,4 +1,4 @@
-"""Measure the rows, one after the other, and write the report after each."""
+"""Measure each row and write the report after each of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .results import Table
 
 logger = logging.getLogger(__name__)
 
-# in the report's order; each puts its rows on the list
+# In the order of the report. Importing a module adds its rows to LIST.
 MODULES = (
     start,
     container_start,
@@ -72,11 +72,20 @@ def keys() -> list[str]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__)
     parser.add_argument(
-        "--rows", nargs="*", metavar="KEY", help=f"some of, by their beginnings: {' '.join(keys())}"
+        "--rows",
+        nargs="*",
+        metavar="KEY",
+        help=f"only the rows whose keys begin with: {' '.join(keys())}",
     )
-    parser.add_argument("--rounds", type=int, help="for all rows, instead of each row's own")
-    parser.add_argument("--small", action="store_true", help="little data, short runs: a trial")
-    parser.add_argument("--output", type=Path, help="folder; else benchmarks/results for all rows")
+    parser.add_argument("--rounds", type=int, help="for every row")
+    parser.add_argument(
+        "--small", action="store_true", help="a trial with little data and short runs"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder for the results; default for all rows: benchmarks/results",
+    )
     return parser.parse_args()
 
 
@@ -90,7 +99,7 @@ def measure(key: str, bench: Bench, report: Report) -> None:
             else:
                 report.rows.append(found)
                 print(f"    {found.what}: {found.result_text()}, {found.target_text()}")
-    except Exception as error:  # the other rows are worth having
+    except Exception as error:  # measure the other rows anyway
         logger.exception("%s could not be measured", key)
         report.failures[key] = f"{type(error).__name__}: {error}"[:500]
     finally:

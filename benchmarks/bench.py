@@ -1,4 +1,4 @@
-"""What every row is given, and the list of them."""
+"""The list of rows, and the means that every row uses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TASK_TEXT = "A text to label, and this is number"
 
 
 class NotPossible(Exception):
-    """This way or this setting cannot be measured; the message says why."""
+    """Raised if a way or a setting cannot be measured. The message says why."""
 
 
 class Stoppable(Protocol):
@@ -43,10 +43,10 @@ S = TypeVar("S", bound=Stoppable)
 
 @dataclass
 class Bench:
-    """How much is measured, and whatever must be ended after a row."""
+    """The number of rounds, the size of the data, and the clean-up after a row."""
 
-    rounds: int | None = None  # None: as many as the row thinks right
-    small: bool = False  # to try the benchmarks themselves: little data, short runs
+    rounds: int | None = None  # None: the row decides
+    small: bool = False  # a trial of the benchmarks: little data, short runs
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     scratch: Path = field(
         default_factory=lambda: Path(tempfile.mkdtemp(prefix="lsp-bench-", dir="/var/tmp"))
@@ -69,12 +69,12 @@ class Bench:
         print(f"    {text}", flush=True)
 
     def keep(self, started: S) -> S:
-        """Have it stopped after the row."""
+        """Stop it after the row."""
         self.stack.callback(started.stop)
         return started
 
     def folder(self) -> Path:
-        """An empty one, gone after the row."""
+        """Return a new empty folder, which is removed after the row."""
         made = Path(tempfile.mkdtemp(dir=self.scratch))
         self.stack.callback(shutil.rmtree, made, ignore_errors=True)
         return made
@@ -96,11 +96,11 @@ class Bench:
         return data_dir
 
     def started_data_dir(self) -> Path:
-        """A copy of `_started`: of somebody who has worked with Label Studio before."""
+        """Return a copy of `_started`, the data directory of an earlier user."""
         return Path(shutil.copytree(self._started, self.folder() / "data"))
 
     def random_file(self, path: Path, size: int) -> Path:
-        """No two blocks of it are the same, so that a swapped one is noticed."""
+        """Write `size` random bytes, all blocks different, so that a checksum finds a swapped block."""
         generator = random.Random(size)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
@@ -110,7 +110,7 @@ class Bench:
 
 
 def add_tasks(asked: BareLabelStudio, project: int, count: int) -> None:
-    """Texts of some 150 characters each, in requests of a thousand."""
+    """Import texts of about 150 characters each, a thousand per request."""
     for begin in range(0, count, 1000):
         tasks = [
             {"text": f"{TASK_TEXT} {n}. " + "It is as long as a sentence in a review. " * 3}
@@ -125,7 +125,7 @@ LIST: dict[str, Measure] = {}
 
 
 def measures(key: str) -> Callable[[Measure], Measure]:
-    """Put a row's function on the list, under a key for `--rows`."""
+    """Register a function that measures rows, under a key for `--rows`."""
 
     def add(function: Measure) -> Measure:
         assert key not in LIST

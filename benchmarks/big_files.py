@@ -1,4 +1,4 @@
-"""Large files through the whole chain: throughput, what the processes hold, the same bytes."""
+"""Large files through the whole chain: throughput, memory, and identical bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .throughput import ALONE, PLAIN, SAME, TILE, others, samples, take
 MB = 1_000_000
 BLOCK = 1 << 20
 DOWNLOAD, UPLOAD = 2000 * MB, 1000 * MB
-# Label Studio wants it in a subfolder of the files root.
+# Label Studio requires a subfolder of the files root.
 FOLDER = "videos"
 
 
@@ -68,7 +68,7 @@ def asking(
     if body is not None:
         fields["Content-Length"] = str(length)
     with contextlib.closing(connect(way)) as connection:
-        # http.client's own default is 8 KB
+        # the default of http.client is 8 KB
         connection.blocksize = BLOCK
         target = f"{address.path}?{address.query}" if address.query else address.path
         try:
@@ -79,7 +79,7 @@ def asking(
 
 
 class Body(io.RawIOBase):
-    """So many bytes, the same random block over and over with a number in it."""
+    """A file object of `size` bytes: one random block, repeated with a different number in each."""
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -100,7 +100,7 @@ class Body(io.RawIOBase):
 def download(
     way: Way, path: str, size: int, headers: Mapping[str, str] | None = None, digest: str = ""
 ) -> float:
-    """MB/s. With `digest` (SHA-256) the bytes are compared, too, which takes its time."""
+    """Return MB/s. With `digest` (SHA-256), compare the bytes, too, which is slower."""
     hashed = hashlib.sha256() if digest else None
     block = memoryview(bytearray(BLOCK))
     begin = time.perf_counter()
@@ -121,7 +121,7 @@ def download(
 
 @dataclass
 class Memory:
-    """The most that processes held since the last look, as far as it is more than before."""
+    """The growth of the peak memory of processes."""
 
     pids: Mapping[str, int]
     most: dict[str, float] = field(default_factory=dict)
@@ -135,13 +135,13 @@ class Memory:
             self.most[name] = max(self.most.get(name, 0), grown)
 
     def _forget(self, pid: int) -> int:
-        """The peak is what it holds now."""
+        """Reset the peak to the present memory."""
         Path(f"/proc/{pid}/clear_refs").write_text("5")
         return peak(pid)
 
 
 def peak(pid: int) -> int:
-    """Bytes."""
+    """Return the peak memory in bytes."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found[1]) * 1024
@@ -197,7 +197,7 @@ def digest_of(path: Path) -> str:
 
 @measures("download")
 def downloads(bench: Bench) -> list[Row | Table]:
-    """A file of the notebook's, by Label Studio; it reads the whole of it into memory first."""
+    """A notebook file, served by Label Studio, which first reads all of it into memory."""
     size = bench.size(DOWNLOAD)
     studio = Studio(bench)
     file = bench.random_file(studio.root / FOLDER / "film.mp4", size)
@@ -243,7 +243,7 @@ def downloads(bench: Bench) -> list[Row | Table]:
 
 
 class EchoChain(Chain):
-    """The chain with a program in Label Studio's place that costs little and tells what came."""
+    """Return the chain with a cheap program in place of Label Studio, which reports what it receives."""
 
     def __init__(self, bench: Bench) -> None:
         echo = script(bench.folder() / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
@@ -253,7 +253,7 @@ class EchoChain(Chain):
 
 @measures("transfer")
 def transfers(bench: Bench) -> list[Row | Table]:
-    """Both directions, with a fast program behind the gateway: what the chain itself can do."""
+    """Both directions with a fast program behind the gateway: the limit of the chain itself."""
     chain = EchoChain(bench)
     echo = chain.label_studio
     plain = bench.keep(
@@ -269,7 +269,7 @@ def transfers(bench: Bench) -> list[Row | Table]:
     size = bench.size(DOWNLOAD)
     name, value = answer(rest=size)
     with asking(echo, "GET", "-/release"):
-        pass  # from now on it waits for nobody
+        pass  # from now on it responds without waiting
     memory = watch(chain)
 
     def watched(measure: Callable[[Way], float], name: str) -> float:
@@ -346,7 +346,7 @@ def _transfer(key: str, what: str, runs: dict[str, Sample | str]) -> Row:
 
 
 def first_byte(way: Way, path: str, start: int) -> float:
-    """Milliseconds to the first byte of what follows `start`; the rest is not taken."""
+    """Return the milliseconds to the first byte of the range from `start`; do not read the rest."""
     begin = time.perf_counter()
     with asking(way, "GET", path, {"Range": f"bytes={start}-"}) as response:
         if response.status != 206:
@@ -357,14 +357,14 @@ def first_byte(way: Way, path: str, start: int) -> float:
 
 @measures("seek")
 def seek(bench: Bench) -> list[Row | Table]:
-    """A seek in a video, as browsers do it; an uploaded one and one of the notebook's files."""
+    """A seek in a video, as browsers do it: in an upload and in a notebook file."""
     studio = Studio(bench)
     chain = studio.chain
     rows: list[Row | Table] = []
     uploaded = _upload_place(chain)
     for size, rounds in ((bench.size(DOWNLOAD), 7), (bench.size(20 * MB), 25)):
         local = bench.random_file(studio.root / FOLDER / f"film-{size}.mp4", size)
-        # Label Studio takes no upload of that size; the file is there all the same.
+        # Label Studio accepts no upload of this size, so the large file replaces a small one.
         stored = chain.data_dir / "media" / uploaded.removeprefix("data/")
         stored.unlink()
         stored.hardlink_to(local)
@@ -372,7 +372,7 @@ def seek(bench: Bench) -> list[Row | Table]:
             start = size * 3 // 4
 
             def measured(way: Way, path: str = path, start: int = start) -> float:
-                # what the last seek has left to be sent is still being given up
+                # the server is still cancelling the rest of the previous seek
                 time.sleep(0.2)
                 return first_byte(way, path, start)
 
@@ -403,7 +403,7 @@ def seek(bench: Bench) -> list[Row | Table]:
 
 
 def _upload_place(chain: Chain) -> str:
-    """The path of an uploaded file."""
+    """Upload a small file and return its path."""
     asked = chain.studio
     made = asked.post("api/projects/1/import", files={"film.mp4": ("film.mp4", b"film")})
     assert made.status_code == 201, made.text[:1000]
@@ -413,7 +413,7 @@ def _upload_place(chain: Chain) -> str:
 
 @measures("file-size")
 def file_sizes(bench: Bench) -> list[Row | Table]:
-    """How the cost of a download grows with the file's size."""
+    """The cost of a download by the size of the file."""
     studio = Studio(bench)
     chain = studio.chain
     lines = []

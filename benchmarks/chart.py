@@ -1,4 +1,4 @@
-"""The picture: for each row a bar, the share of what its target allows; it should end before 1."""
+"""The chart: a bar for each row, as a share of its target. A bar within its target ends before 1."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .results import Row
 
 LABEL_WIDTH, BAR_WIDTH, TEXT_WIDTH = 470, 340, 130
 LINE, TOP, BOTTOM = 26, 44, 16
-MOST = 2.0  # of the target; longer bars are cut
-LONGEST = 64  # letters of a label
+MOST = 2.0  # times the target; longer bars are cut
+LONGEST = 64  # characters of a label
 STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600 }
@@ -19,7 +19,7 @@ text { font: 13px system-ui, sans-serif; fill: #24292f }
 
 
 def draw(rows: Sequence[Row]) -> str:
-    """An SVG image of the rows, in their order."""
+    """Return an SVG image of the rows, in their order."""
     width = LABEL_WIDTH + BAR_WIDTH + TEXT_WIDTH
     height = TOP + LINE * len(rows) + BOTTOM
     at_target = LABEL_WIDTH + BAR_WIDTH / MOST

@@ -1,4 +1,4 @@
-"""From the click to Label Studio's first page as a container, beside a bare `docker run`."""
+"""From the click to Label Studio's first page in a container, compared with a bare `docker run`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DATA, PORT = "/label-studio/data", 8080
 
 
 def engine(bench: Bench) -> Engine:
-    """A dockerd of our own with Label Studio's image."""
+    """Start a separate dockerd with Label Studio's image."""
     if reason := DockerEngine.unavailable():
         raise NotPossible(reason)
     made = DockerEngine()
@@ -36,10 +36,10 @@ def engine(bench: Bench) -> Engine:
 
 
 def docker_run(engine: Engine, data_dir: Path, home: Path) -> float:
-    """Seconds until a container on `data_dir` is healthy."""
+    """Return the seconds until a container on `data_dir` is healthy."""
     data_dir.mkdir(exist_ok=True)
     port = free_port()
-    # neither this machine's folders nor its PATH
+    # without this machine's folders and its PATH
     settings = {
         name: value
         for name, value in environment(data_dir, home).items()
@@ -50,7 +50,7 @@ def docker_run(engine: Engine, data_dir: Path, home: Path) -> float:
     begin = time.perf_counter()
     container = engine.client.containers.run(
         images.LABEL_STUDIO,
-        # `label-studio` itself, as the package runs it: the image's own script needs root
+        # run `label-studio` directly, as the package does: the image's script needs root
         ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)],
         entrypoint=["label-studio"],
         environment=settings | account | where,
@@ -79,7 +79,7 @@ def rows(
     except NotPossible as error:
         row = Row(key, what, "s", Compare.RATIO, target, None, notes=(str(error),))
         return [row]
-    # has the machine read the image's files
+    # fill the system's file cache with the image's files
     docker_run(started, bench.started_data_dir(), bench.folder())
     clicks: list[Click] = []
 

@@ -1,4 +1,4 @@
-"""How costs grow: with the tasks of a project, and with the tabs that ask at once."""
+"""How costs grow with the tasks of a project, and with simultaneous tabs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .throughput import DYNAMIC, SAME, TILE, Load, load
 
 TASKS = (10, 1_000, 10_000)
 TABS = (1, 4, 16)
-# as the data manager asks for it
+# the request of the data manager
 MANAGER = "api/tasks?project={project}&page=1&page_size=30"
 
 
 def median_of(loads: list[Load]) -> tuple[float, float, float]:
-    """Milliseconds, milliseconds for the slow ones, requests per second."""
+    """Return the median (ms), the 95th centile (ms), and the requests per second."""
     return (
         1000 * Sample.of([each.median for each in loads]).median,
         1000 * Sample.of([each.slow for each in loads]).median,
@@ -78,7 +78,5 @@ def tabs(bench: Bench) -> list[Row | Table]:
             cells.append(f"{number(middle)} / {number(slow)} ms, {number(rate)} per second")
         lines.append(tuple(cells))
     columns = ("connections", SAME, TILE)
-    title = (
-        "A dynamic request (the list of projects), by how many ask at once: median / 95th centile"
-    )
+    title = "A dynamic request (the list of projects), by the number of connections: median / 95th centile"
     return [Table("tabs", title, columns, tuple(lines))]

@@ -1,4 +1,4 @@
-"""What the package adds to a start of Jupyter: a whole start with and without it, and the imports."""
+"""The cost of the package at a start of Jupyter: whole starts with and without it, and imports."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ADDED = {
 
 
 def environment_like_this(folder: Path, leave_out: Sequence[str]) -> Path:
-    """The Python of an environment that has what this one has, by links, but for some names."""
+    """Make an environment that links to the packages of this one, except some. Return its Python."""
     venv.create(folder, symlinks=True, with_pip=False)
     python = folder / "bin" / "python"
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -49,7 +49,7 @@ def environment_like_this(folder: Path, leave_out: Sequence[str]) -> Path:
     link_all(Path(sysconfig.get_path("purelib")), target, leave_out)
     for part in "etc/jupyter", "share/jupyter":
         link_all(Path(sys.prefix, part), folder / part, leave_out)
-    # Jupyter enables each server extension by a file of its own
+    # Jupyter enables each server extension by a separate file
     settings = "etc/jupyter/jupyter_server_config.d"
     (folder / settings).unlink()
     link_all(Path(sys.prefix, settings), folder / settings, leave_out)
@@ -64,7 +64,7 @@ def link_all(source: Path, target: Path, leave_out: Sequence[str]) -> None:
 
 
 def start(python: Path, home: Path) -> float:
-    """Milliseconds from the start of `jupyter server` to its first answer."""
+    """Return the milliseconds from the start of `jupyter server` to its first response."""
     port = free_port()
     env = clean_environment(home)
     command = [
@@ -107,7 +107,7 @@ def jupyter_start(bench: Bench) -> list[Row | Table]:
         code = "import importlib.util as u; print(u.find_spec('labelstudio_proxy') is not None)"
         found = subprocess.check_output([python, "-c", code], cwd=folder, text=True).strip()
         assert found == str(name == WITH), f"{name}: {found}"
-        start(python, bench.folder())  # compiles what is not compiled yet
+        start(python, bench.folder())  # compiles modules that are not compiled yet
     runs = alternate(
         bench.times(20),
         {name: partial(start_in_new_folder, bench, python) for name, python in pythons.items()},

@@ -1,7 +1,7 @@
-"""A load generator, run as a program of its own: `load.py SPEC`, results as JSON.
+"""A load generator, run as a separate program: `load.py SPEC` prints its results as JSON.
 
-`SPEC` is JSON: url, socket (empty: TCP), headers, connections, seconds. Each connection asks again
-as soon as it has its answer. For what wrk cannot reach, unix sockets, and for latencies one by one.
+`SPEC` is JSON: url, socket (empty: TCP), headers, connections, seconds. Each connection sends its
+next request as soon as it has the response. Unlike wrk, it reaches unix sockets and reports each latency.
 """
 
 from __future__ import annotations

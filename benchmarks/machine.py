@@ -1,4 +1,4 @@
-"""The machine and the versions that the figures are of."""
+"""The machine and the versions that were measured."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _processor() -> str:
 
 
 def _says(command: list[str]) -> str:
-    """The version in the first line that a program prints."""
+    """Return the version in the first line that a program prints."""
     if shutil.which(command[0], path=PATH) is None:
         return "not installed"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the gateway holds while nobody asks for anything."""
+"""The memory of an idle gateway."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTLE_SECONDS = 3
 
 
 def resident(pid: int) -> float:
-    """MB."""
+    """Return the resident memory in MB."""
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found[1]) * 1024 / 1e6
@@ -29,7 +29,7 @@ def idle_gateway(bench: Bench) -> list[Row | Table]:
         time.sleep(SETTLE_SECONDS)
         fresh.append(resident(chain.gateway_pid))
         page = chain.studio.get("projects/1/data")
-        # what a first page brings with it, packed and unpacked
+        # the assets of a first page, compressed and uncompressed
         for path in re.findall(r'(?:src|href)="[^"]*?((?:static|react-app)/[^"]+)"', page.text):
             for encoding in ("br, gzip", "identity"):
                 chain.studio.get(path, headers={"Accept-Encoding": encoding})

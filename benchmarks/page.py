@@ -41,7 +41,7 @@ REQUEST = re.compile(
 
 
 class CountingRelay:
-    """Takes the place of Label Studio's unix socket, and counts what is asked over it."""
+    """A relay in place of Label Studio's unix socket, which counts requests."""
 
     def __init__(self, path: Path) -> None:
         self.requests = 0
@@ -95,9 +95,9 @@ class CountingRelay:
 
 @dataclass
 class Visit:
-    """What one look at the page took."""
+    """The cost of one visit."""
 
-    seconds: float = 0.0  # until the tasks are shown
+    seconds: float = 0.0  # until the page shows the tasks
     requests: int = 0
     bytes: Counter[str] = field(default_factory=Counter)  # over the wire, by kind
 
@@ -143,7 +143,7 @@ def visit(context: BrowserContext, url: str, *, slow: bool = False) -> Visit:
 
 
 def profile(browser: Browser, way: Way, login: str = "") -> BrowserContext:
-    """A new one, logged in: at Jupyter's `login` if given, else at Label Studio's."""
+    """Return a new profile, logged in to Jupyter at `login`, or to Label Studio without it."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     if login:
         assert context.request.get(login).ok
@@ -172,7 +172,7 @@ def open_browser(bench: Bench) -> Browser:
 
 @dataclass
 class Places:
-    """Where the page can be had, each with data of its own."""
+    """The servers of the page, each with separate data."""
 
     chain: Chain
     ways: dict[str, Way]
@@ -194,7 +194,7 @@ def places(bench: Bench) -> Places:
 
 
 def packed_ahead(chain: Chain) -> None:
-    """Wait until Label Studio's assets have been packed, which begins as it starts."""
+    """Wait until Label Studio's assets are compressed, which begins at its start."""
     cache = chain.jupyter.home / ".cache"
     wait_for(lambda: any(cache.rglob(DONE)), what="the assets to be packed", timeout=120)
 
@@ -211,7 +211,7 @@ def size(bench: Bench) -> list[Row | Table]:
     except NotPossible as error:
         return [failed("page-size", f"{what}, bytes to the browser", "kB", 1700, error)]
     found = places(bench)
-    # Before the first request, whose connections are kept.
+    # before the first request, because its connections stay open
     relay = bench.keep(CountingRelay(Path(found.chain.label_studio.socket)))
     with profile(browser, found.ways[TILE], found.login(TILE)) as context:
         at_once = visit(context, found.ways[TILE].url + PAGE)
@@ -219,7 +219,7 @@ def size(bench: Bench) -> list[Row | Table]:
     upstream: list[tuple[int, int]] = []
 
     def both(name: str) -> tuple[Visit, Visit]:
-        """The first visit and the second, in a new profile."""
+        """Return the first visit and the second, in a new profile."""
         with profile(browser, found.ways[name], found.login(name)) as context:
             before = relay.requests
             first = visit(context, found.ways[name].url + PAGE)
@@ -274,7 +274,7 @@ def size(bench: Bench) -> list[Row | Table]:
     for name, pairs in visits.items():
         for which, when in enumerate(("first visit", "second visit")):
             middle = sorted((pair[which] for pair in pairs), key=lambda v: v.size)[len(pairs) // 2]
-            # all that the others' browsers ask for is asked of Label Studio, but for what nginx keeps
+            # without us every request reaches Label Studio; nginx's cache is not counted
             asked = str(upstream[-1][which]) if name == TILE else str(middle.requests)
             if name == NGINX:
                 asked = ""
@@ -307,7 +307,7 @@ def slow_line(bench: Bench) -> list[Row | Table]:
             return visit(context, found.ways[name].url + PAGE, slow=True).seconds
 
     packed_ahead(found.chain)
-    for name in found.ways:  # what a server does only once is not the line's
+    for name in found.ways:  # a server's one-time work does not count
         once(name)
     runs = alternate(bench.times(5), {name: partial(once, name) for name in found.ways})
     samples = {name: Sample.of(values) for name, values in runs.items()}

@@ -1,4 +1,4 @@
-"""Who used the processors while something was done: what explains a throughput."""
+"""The processor time of each process during some work. It explains a throughput."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def used(pid: int) -> tuple[float, float]:
-    """Seconds that a process has used so far: its own code's and the kernel's for it (proc(5))."""
+    """Return the seconds of processor time of a process: in user mode and in the kernel (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) / TICKS, int(fields[12]) / TICKS
 
 
 def profile(key: str, title: str, pids: Mapping[str, int], work: Callable[[], object]) -> Table:
-    """Do `work`; which of the processes `pids` has used how much."""
+    """Do `work`, and return a table of the processor time of the processes in `pids`."""
     before = {name: used(pid) for name, pid in pids.items()}
     work()
     lines = []

@@ -1,4 +1,4 @@
-"""The results as JSON, as Markdown, as a picture, and in docs/performance.md."""
+"""The results as JSON, Markdown and SVG, and in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Report:
         (folder / "results.svg").write_text(chart.draw(self.rows))
 
     def write_document(self) -> None:
-        """Put the results between the two marks in docs/performance.md."""
+        """Write the results between the two marks in docs/performance.md."""
         text = DOCUMENT.read_text()
         before, _, rest = text.partition(BEGIN)
         _, _, after = rest.partition(END)

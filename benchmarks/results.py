@@ -1,4 +1,4 @@
-"""What has been measured: samples, rows with a target, tables without one. All of it immutable."""
+"""Measured values: samples, rows with a target, tables without one. All are immutable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sample:
-    """The same thing, measured several times."""
+    """Several measurements of one quantity."""
 
     values: tuple[float, ...]
 
@@ -39,26 +39,26 @@ class Sample:
 
 
 class Compare(Enum):
-    """What of a row is held against its target."""
+    """Which value of a row is compared with its target."""
 
     RATIO = "ratio"  # of the medians
     ADDED = "added"  # the difference of the medians
-    ALONE = "alone"  # our median, whatever it is compared with
+    ALONE = "alone"  # our median
 
 
 @dataclass(frozen=True)
 class Row:
-    """A promise, and what became of it."""
+    """A target and the measured result."""
 
     key: str
     what: str
     unit: str
     compare: Compare
     target: float
-    ours: Sample | None  # None: not available, the notes say why
+    ours: Sample | None  # None: not available; the notes say why
     against: Sample | None = None
     against_name: str = ""
-    at_least: bool = False  # the target is the least, not the most
+    at_least: bool = False  # the target is a minimum
     others: Mapping[str, Sample | str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -74,7 +74,7 @@ class Row:
 
     @property
     def used(self) -> float | None:
-        """The share of what the target allows; above 1 it is missed."""
+        """Return the result as a share of the target; above 1 the target is missed."""
         result = self.result
         if result is None:
             return None
@@ -120,7 +120,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Figures without a target: where the time goes, how a cost grows."""
+    """Values without a target, such as the phases of a start."""
 
     key: str
     title: str
@@ -139,7 +139,7 @@ class Table:
 
 
 def number(value: float) -> str:
-    """With three digits that say something, and a space between thousands."""
+    """Format with three significant digits and a space between thousands."""
     if value and abs(value) < 100:
         return f"{value:.3g}"
     return f"{value:,.0f}".replace(",", " ")

@@ -1,4 +1,4 @@
-"""The ways to Label Studio that are compared, each with all that it needs."""
+"""The compared ways to Label Studio, each with the servers that it needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .bench import Bench, NotPossible
 
 @dataclass(frozen=True)
 class Way:
-    """How a program asks: `url` ends with a slash, `query` goes to every request."""
+    """The address of a server: `url` ends with a slash, `query` is added to every request."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -30,18 +30,18 @@ class Way:
     query: str = ""
 
     def address(self, path: str) -> str:
-        """The URL of `path`, which is relative to Label Studio's `/`."""
+        """Return the URL of `path`, which is relative to Label Studio's `/`."""
         separator = "&" if "?" in path else "?"
         return self.url + path + (separator + self.query if self.query else "")
 
 
 def files(root: Path) -> dict[str, str]:
-    """Has a Label Studio without us read local files, as the chain's does."""
+    """Return the environment with which a bare Label Studio reads local files, as in the chain."""
     return {"LOCAL_FILES_SERVING_ENABLED": "true", "LOCAL_FILES_DOCUMENT_ROOT": str(root)}
 
 
 class Chain:
-    """JupyterLab with the package, Label Studio ready behind it."""
+    """JupyterLab with the package and a ready Label Studio."""
 
     def __init__(self, bench: Bench, data_dir: Path, **options: Any) -> None:
         self.data_dir = data_dir
@@ -55,12 +55,12 @@ class Chain:
         entries = (self.jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
         entry = json.loads(max(entries, key=lambda path: path.stat().st_mtime).read_text())
         self.gateway_pid: int = entry["pid"]
-        # Jupyter lets only its own user in; what is behind it takes any token.
+        # Only Jupyter checks the token; the programs behind it accept any.
         self.gateway = Way("http://localhost/", token, socket=entry["unix_socket"])
 
     @property
     def label_studio(self) -> Way:
-        """The very Label Studio of the chain, asked directly as its owner."""
+        """The way to the Label Studio of the chain, directly and as its owner."""
         bearer = {"Authorization": f"Bearer {access_token(self.data_dir)}"}
         if sockets := list(self._sockets()):
             return Way("http://localhost/", bearer, socket=str(sockets[0]))
@@ -74,20 +74,20 @@ class Chain:
 
 
 def way_to(bare: BareLabelStudio) -> Way:
-    """Label Studio alone."""
+    """Return the way to Label Studio alone."""
     return Way(bare.url, {"Authorization": f"Bearer {bare.access_token()}"})
 
 
 class PlainProxy:
-    """jupyter-server-proxy alone, in front of a bare Label Studio: `/proxy/<port>/`."""
+    """jupyter-server-proxy in front of a bare Label Studio, without us: `/proxy/<port>/`."""
 
     def __init__(self, bare: BareLabelStudio) -> None:
         self._jupyter = JupyterLab(
             server_config={"ServerApp": {"jpserver_extensions": {"labelstudio_proxy": False}}}
         )
         port = bare.url.rstrip("/").rpartition(":")[2]
-        # Jupyter takes its token from the address, too, and hands both on to Label Studio, which
-        # needs `Authorization` for its own.
+        # Jupyter reads its token from the URL, too, and forwards both to Label Studio, which
+        # needs `Authorization` itself.
         self.way = Way(
             f"{self._jupyter.url}proxy/{port}/",
             way_to(bare).headers,
@@ -121,7 +121,7 @@ http {{
   gzip_proxied any;
   gzip_types text/css text/javascript application/javascript application/json image/svg+xml;
   upstream label_studio {{ server 127.0.0.1:{upstream}; keepalive 16; }}
-  # packs each asset once, so that the cache in front of it keeps it packed
+  # compresses each asset once, and the cache in front keeps the result
   server {{
     listen unix:{home}/packing.sock;
     gzip on;
@@ -138,7 +138,7 @@ http {{
       proxy_cache assets;
       proxy_cache_key $request_uri$http_accept_encoding;
       proxy_cache_valid 200 1h;
-      # Label Studio makes a session with every answer, assets included
+      # Label Studio starts a session with every response, assets included
       proxy_ignore_headers Vary Cache-Control Expires Set-Cookie;
       proxy_hide_header Set-Cookie;
     }}
@@ -148,7 +148,7 @@ http {{
 
 
 class Nginx:
-    """nginx in front of a bare Label Studio: packs text, caches assets packed."""
+    """nginx in front of a bare Label Studio: compresses text, caches compressed assets."""
 
     def __init__(self, bare: BareLabelStudio) -> None:
         program = shutil.which("nginx", path=PATH)
@@ -158,7 +158,7 @@ class Nginx:
         port = free_port()
         config = self._home / "nginx.conf"
         upstream = bare.url.rstrip("/").rpartition(":")[2]
-        user = "user root;" if os.geteuid() == 0 else ""  # else it could not enter its folder
+        user = "user root;" if os.geteuid() == 0 else ""  # otherwise it cannot enter its folder
         config.write_text(NGINX.format(home=self._home, port=port, upstream=upstream, user=user))
         self.way = Way(f"http://127.0.0.1:{port}/", way_to(bare).headers)
         self._process = Process(

@@ -1,4 +1,4 @@
-"""From the click on the tile to Label Studio's own first page, beside a bare `label-studio start`."""
+"""From the click on the tile to Label Studio's first page, compared with `label-studio start`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ READY = re.compile(r"Label Studio \(.*\) is ready after")
 
 @dataclass(frozen=True)
 class Click:
-    """Seconds from the click to its answer, and what they went to."""
+    """The seconds from the click to its response, and their phases."""
 
     seconds: float
     phases: dict[str, float]
 
 
 def click(jupyter: JupyterLab) -> Click:
-    """Click the tile as a browser does it, follow the start page's events, open Label Studio."""
+    """Click the tile as a browser does, follow the events of the start page, open Label Studio."""
     with requests.Session() as session:
         session.trust_env = False
         session.get(f"{jupyter.url}login", params={"token": jupyter.token})
@@ -61,7 +61,7 @@ def click(jupyter: JupyterLab) -> Click:
         steps = session.get(f"{url}_proxy/state").json()["steps"]
         started = {step["title"]: step["seconds"] for step in steps if step["seconds"]}
         phases |= started
-        # the supervisor's own time: the lock, the database's template, the change of state
+        # the supervisor's time: the lock, the template of the database, the change of state
         phases["Between the steps"] = ready - came - sum(started.values())
         phases["Label Studio's first page"] = end - ready
         return Click(end - begin, phases)
@@ -72,7 +72,7 @@ def is_label_studios(page: requests.Response) -> bool:
 
 
 def follow_events(session: requests.Session, url: str) -> None:
-    """Return once the state is ready; AssertionError if the start fails."""
+    """Wait until the state is ready. Raises AssertionError if the start fails."""
     headers = {"Accept": "text/event-stream"}
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -102,7 +102,7 @@ def until_healthy(port: int, process: Process | None = None) -> None:
 
 
 def bare_start(data_dir: Path) -> float:
-    """Seconds that `label-studio start` needs to be healthy."""
+    """Return the seconds until `label-studio start` is healthy."""
     home = Path(tempfile.mkdtemp(prefix="ls-", dir="/tmp"))
     port = free_port()
     account = {"LABEL_STUDIO_USERNAME": OWNER, "LABEL_STUDIO_PASSWORD": PASSWORD}
@@ -124,7 +124,7 @@ def bare_start(data_dir: Path) -> float:
 
 
 def clicked(make: Callable[[], JupyterLab], clicks: list[Click]) -> float:
-    """One round: a new Jupyter, one click; its phases go to `clicks`."""
+    """Return the seconds of one click in a new Jupyter; append its phases to `clicks`."""
     jupyter = make()
     try:
         clicks.append(click(jupyter))
@@ -145,7 +145,7 @@ def phases_table(key: str, title: str, clicks: list[Click]) -> Table:
 @measures("start-first")
 def first_start(bench: Bench) -> list[Row | Table]:
     clicks: list[Click] = []
-    bare_start(bench.started_data_dir())  # has the machine read Label Studio's files
+    bare_start(bench.started_data_dir())  # fill the system's file cache with Label Studio's files
 
     def ours() -> float:
         return clicked(lambda: JupyterLab(config={"backend": "process"}), clicks)
@@ -196,7 +196,7 @@ def ready_line(log: Path) -> re.Match[str] | None:
 
 @measures("start-prewarm")
 def prewarmed_start(bench: Bench) -> list[Row | Table]:
-    """Label Studio has been started with Jupyter and is ready before the click."""
+    """Label Studio started with Jupyter and is ready before the click."""
     rounds: list[float] = []
     available = LabelStudioProxy.class_traits().get("prewarm") is not None
     for _ in range(bench.times(5) if available else 0):
@@ -207,7 +207,7 @@ def prewarmed_start(bench: Bench) -> list[Row | Table]:
         }
         jupyter = JupyterLab(config=config)
         try:
-            # Jupyter's log tells: to ask the gateway would be to start it.
+            # Read Jupyter's log: a request to the gateway would start it.
             wait_for(
                 partial(ready_line, jupyter.log),
                 what="Label Studio, without a click",

@@ -1,4 +1,4 @@
-"""Requests per second and their latency: a static asset, and a request that Label Studio computes."""
+"""Requests per second and latency: of a static asset, and of a request that Label Studio computes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .servers import Chain, Nginx, PlainProxy, Way, way_to
 LOAD = Path(__file__).with_name("load.py")
 CONNECTIONS = 4
 PACKED = {"Accept-Encoding": "br, gzip"}
-# Label Studio's front end asks for it on every page.
+# Label Studio's front end requests it on every page.
 DYNAMIC = "api/projects/?page=1&page_size=30"
 TILE, ALONE, SAME = (
     "through the tile",
@@ -34,11 +34,11 @@ PLAIN, NGINX = "jupyter-server-proxy alone in front of it", "nginx in front of i
 
 @dataclass(frozen=True)
 class Load:
-    """What a load generator has found."""
+    """The results of the load generator."""
 
     per_second: float
     median: float  # seconds
-    slow: float  # seconds; nineteen of twenty requests took less
+    slow: float  # seconds; 95 % of the requests took less
 
 
 def load(way: Way, path: str, connections: int, seconds: int) -> Load:
@@ -61,10 +61,10 @@ def load(way: Way, path: str, connections: int, seconds: int) -> Load:
 
 
 def wrk(way: Way, path: str, headers: Mapping[str, str], seconds: int, *, closing: bool) -> float:
-    """Requests per second over kept connections.
+    """Return requests per second over kept connections.
 
-    `closing`: it is known to end its answers by closing the connection, as Django's development
-    server does, which wrk takes for errors.
+    `closing`: the server closes the connection after each response, as Django's development
+    server does; wrk counts that as an error.
     """
     if shutil.which("wrk") is None:
         raise NotPossible("wrk is not installed")
@@ -90,7 +90,7 @@ def samples(found: Mapping[str, list[float] | str]) -> Samples:
 
 
 def take(runs: Samples, name: str) -> Sample:
-    """Out of `runs`, where it must have been measured; raises NotPossible."""
+    """Remove and return a sample. Raises NotPossible if it could not be measured."""
     found = runs.pop(name)
     if isinstance(found, str):
         raise NotPossible(f"{name}: {found}")
@@ -98,7 +98,7 @@ def take(runs: Samples, name: str) -> Sample:
 
 
 def others(bench: Bench, bare: BareLabelStudio) -> dict[str, Way]:
-    """nginx and jupyter-server-proxy, in front of Label Studio."""
+    """Return nginx and jupyter-server-proxy, both in front of Label Studio."""
     ways = {PLAIN: bench.keep(PlainProxy(bare)).way}
     try:
         ways[NGINX] = bench.keep(Nginx(bare)).way
@@ -109,7 +109,7 @@ def others(bench: Bench, bare: BareLabelStudio) -> dict[str, Way]:
 
 @measures("static")
 def static(bench: Bench) -> list[Row | Table]:
-    """An asset that every page needs, the largest, and a small one."""
+    """The largest asset, which every page needs, and a small one."""
     chain = Chain(bench, bench.started_data_dir())
     bare = bench.keep(BareLabelStudio(bench.started_data_dir()))
     ways = {TILE: chain.whole, ALONE: way_to(bare), **others(bench, bare)}
@@ -160,7 +160,7 @@ def dynamic(bench: Bench) -> list[Row | Table]:
     seconds = bench.seconds(5)
 
     def measured(ways: Mapping[str, Way]) -> tuple[Samples, Samples]:
-        """Milliseconds (medians), and requests per second."""
+        """Return the medians (ms) and the requests per second."""
         found = alternate_possible(
             bench.times(5),
             {n: partial(load, way, DYNAMIC, CONNECTIONS, seconds) for n, way in ways.items()},
@@ -177,7 +177,7 @@ def dynamic(bench: Bench) -> list[Row | Table]:
 
     inside = "the gateway, asked directly"
     times, rates = measured({TILE: chain.whole, SAME: chain.label_studio, inside: chain.gateway})
-    # With its own development server, so not to be held against the above but against each other.
+    # These run on Django's development server, so compare them only with each other.
     bare = bench.keep(BareLabelStudio(bench.started_data_dir()))
     more_times, more_rates = measured({ALONE: way_to(bare), **others(bench, bare)})
     latency = Row(
@@ -207,7 +207,7 @@ def dynamic(bench: Bench) -> list[Row | Table]:
 
 
 def _one_request(bench: Bench, chain: Chain) -> Table:
-    """Where the time of a request goes that has the machine to itself."""
+    """Where the time of a single request goes."""
     ways = {
         "Label Studio": chain.label_studio,
         "the gateway": chain.gateway,
