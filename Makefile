@@ -39,6 +39,7 @@ lint: .venv/.test
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry labelstudio_proxy
+	scripts/check-english
 
 .venv/.lab .venv/.test .venv/.test-fast: pyproject.toml setup.cfg scripts/install
 
