@@ -13,13 +13,14 @@ from pathlib import Path
 
 from ..data_directory.database_copy import BACKUPS, REPLACED, copy_database
 from ..data_directory.directory import DATABASE, OURS, DataDirectory
+from ..data_directory.lock import LOCK
 from ..data_directory.lock_record import RECORD, REQUEST
 from ..problem import Problem
 from . import archive
 from .archive import JOURNALS, Progress
 
 # Copies of other days, which are as large as the database; and who has the directory just now.
-LEFT_OUT = tuple(f"{OURS}/{name}" for name in (f"{BACKUPS}/", REPLACED, RECORD, REQUEST))
+LEFT_OUT = tuple(f"{OURS}/{name}" for name in (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST))
 
 
 def backup(

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..backends.docker.leftover import remove_recorded
 from ..data_directory import foreign_processes
 from ..data_directory.directory import DATABASE, DataDirectory
-from ..data_directory.lock import DirectoryLock
+from ..data_directory.lock import DirectoryLock, remove_unused
 from ..problem import Problem
 from . import archive
 from .archive import Progress, Unfit
@@ -58,9 +58,10 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
             "Mend that; or restore into another folder with `--data-dir`, and set `data_dir` to it.",
         ) from error
     finally:
-        with contextlib.suppress(OSError):  # somebody uses it by now
-            for folder in reversed(made):
-                folder.rmdir()
+        if made and remove_unused(path):
+            with contextlib.suppress(OSError):  # another program uses it by now
+                for folder in reversed(made[:-1]):
+                    folder.rmdir()
         lock.release()
     said = [f"{source} is restored in {path}."]
     if aside is not None:
@@ -146,10 +147,7 @@ def _swap(fresh: Path, path: Path) -> Path | None:
         except BaseException:
             aside.rename(path)
             raise
-    if any(aside.iterdir()):
-        return aside
-    aside.rmdir()
-    return None
+    return None if remove_unused(aside) else aside
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What people are told of a data directory that somebody else has, and what they can press."""
+"""What people read about a data directory that another server holds, and what they can press."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from ..problem import Problem
 from .lock_record import Holder
-from .process_identity import this_process
 
 TAKE_OVER = "Take over"
 TAKE_BACK = "Take it back"
@@ -16,7 +15,7 @@ COMMAND = "`labelstudio-proxy start --take-over`"
 
 
 class InUse(Problem):
-    """Somebody else has the data directory; `action`: a button's words, empty: there is none."""
+    """Another server holds the data directory; `action`: the label of a button, empty for none."""
 
     def __init__(self, what: str, why: str, remedy: str, holder: Holder, action: str) -> None:
         super().__init__(what, why, remedy)
@@ -24,79 +23,100 @@ class InUse(Problem):
         self.action = action
 
     def details_as_json(self) -> dict[str, Any]:
-        """Who has the data directory, for the start page and for programs."""
+        """Return the holder of the data directory, for the start page and for programs."""
         return {"holder": {**self.holder.as_json(), "action": self.action}}
 
 
 def in_use(path: Path, holder: Holder) -> InUse:
-    """A directory that `holder` has; one without a key has left no word."""
+    """Return the Problem of a directory that `holder` holds; a restore, say, leaves no record."""
     if not holder.key:
         return InUse(
             f"The data directory {path} is in use.",
-            "Another Jupyter server runs Label Studio on it, or a backup is just being restored.",
-            "Use that one; or stop it there, with `labelstudio-proxy stop` in a terminal, then try "
-            "again; or set `data_dir` to another folder and restart Jupyter.",
+            "Another Jupyter server runs Label Studio on it, or a backup is being restored.",
+            "Use that server. Or run `labelstudio-proxy stop` there, then try again.",
             holder,
             "",
         )
     return InUse(
-        f"The data directory {path} is in use by {who(holder)}.",
-        f"It has been since {_when(holder.since)}. Only one Label Studio at a time may use it.",
-        f"Go on there{_where(holder)}. Or press {TAKE_OVER}: Label Studio is stopped there, then "
-        f"started here, with all that was saved. In a terminal: {COMMAND}.",
+        f"The data directory {path} is in use by {describe(holder)}.",
+        f"Open there since {_moment(holder.since)}. Only one Label Studio at a time can use it.",
+        f"Continue there{_at(holder)}. Or press {TAKE_OVER}: Label Studio stops there and starts "
+        f"here, and everything saved is kept. In a terminal: {COMMAND}.",
         holder,
         TAKE_OVER,
     )
 
 
 def handed_over(path: Path, by: Holder) -> InUse:
-    """A directory that `by` has taken from this server."""
+    """Return the Problem of a directory that `by` has taken over from this server."""
     return InUse(
-        f"The data directory {path} was taken over by {who(by)}.",
-        f"Somebody asked for it there, on {_when(time.time())}; so Label Studio was stopped here. "
-        "What was saved is kept.",
-        f"Go on there{_where(by)}. Or press {TAKE_BACK}: Label Studio is stopped there, then "
-        f"started here. In a terminal: {COMMAND}.",
+        f"The data directory {path} was taken over by {describe(by)}.",
+        f"That server asked for it at {_moment(by.since)}, so Label Studio stopped here. Everything "
+        "saved is kept.",
+        f"Continue there{_at(by)}. Or press {TAKE_BACK}: Label Studio stops there and starts here. "
+        f"In a terminal: {COMMAND}.",
         by,
         TAKE_BACK,
     )
 
 
 def not_asked(path: Path, holder: Holder, error: OSError) -> InUse:
-    """A directory whose holder could not be asked."""
+    """Return the Problem of a directory whose holder could not be asked to hand it over."""
     return InUse(
-        f"The data directory {path} is in use by {who(holder)}, which could not be asked for it.",
-        f"{error}.",
-        "Free some space, or make the folder writable for this user. Or stop Label Studio there.",
+        f"The data directory {path} is in use by {describe(holder)}, which could not be asked for it.",
+        f"The request could not be written: {error.strerror or error}.",
+        "Free some disk space, or make the folder writable for this user, then try again. Or stop "
+        "Label Studio there.",
         holder,
         TAKE_OVER,
     )
 
 
-def not_let_go(path: Path, holder: Holder, seconds: float) -> InUse:
-    """A directory whose holder was asked in vain."""
-    process, here = holder.process, this_process()
-    why = f"It was asked to let go, and has not within {seconds:g} seconds."
-    remedy = f"End that Jupyter server on {process.host}, then try again."
-    if here.boot and (process.boot, process.pids) == (here.boot, here.pids):
-        why += f" Its process {process.pid} runs, but may hang, or somebody has stopped it."
+def not_released(path: Path, holder: Holder, seconds: float) -> InUse:
+    """Return the Problem of a directory whose holder did not hand it over within `seconds`."""
+    why = f"It did not hand the directory over within {seconds:g} seconds."
+    remedy = f"Stop that Jupyter server on {holder.host}, then try again."
+    if holder.runs_here():
+        why += f" Its process {holder.pid} runs, but may hang or be suspended."
         remedy = (
-            f"Let it go on, `kill -CONT {process.pid}`; or end it, `kill -KILL {process.pid}`: what "
-            "was saved is kept. Then try again."
+            f"Resume it with `kill -CONT {holder.pid}`, or end it with `kill -KILL {holder.pid}`: "
+            "everything saved is kept. Then try again."
         )
-    what = f"The data directory {path} is still in use by {who(holder)}."
+    what = f"The data directory {path} is still in use by {describe(holder)}."
     return InUse(what, why, remedy, holder, TAKE_OVER)
 
 
-def who(holder: Holder) -> str:
-    """The holder, as a part of a sentence."""
-    server = holder.server or "another program"
-    return f"{server} on the host {holder.process.host or '(unknown)'}"
+def no_locks(path: Path, error: OSError) -> Problem:
+    """Return the Problem of a directory on a file system without locks."""
+    return Problem(
+        f"The file system of the data directory {path} does not support file locks.",
+        f"It refused one: {error.strerror or error}. Without locks, two servers could use the "
+        "database at the same time and damage it.",
+        "Set `data_dir` to a folder on a local disk, then restart Jupyter. Or ask your "
+        "administrator to mount this file system with locks.",
+    )
 
 
-def _where(holder: Holder) -> str:
+def cannot_lock(path: Path, error: OSError) -> Problem:
+    """Return the Problem of a directory in which the lock's file cannot be used."""
+    return Problem(
+        f"The data directory {path} could not be locked.",
+        f"{error}.",
+        "Make the folder writable for this user, or set `data_dir` to another folder, then try "
+        "again.",
+    )
+
+
+def describe(holder: Holder) -> str:
+    """Return the holder as a part of a sentence."""
+    return f"{holder.server or 'another program'} on the host {holder.host or '(unknown)'}"
+
+
+def _at(holder: Holder) -> str:
     return f", at {holder.address}" if holder.address else ""
 
 
-def _when(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+def _moment(seconds: float) -> str:
+    """Return a Unix time as the time of day, with the date if that is not today."""
+    moment, today = time.localtime(seconds), time.localtime()
+    return time.strftime("%H:%M" if moment[:3] == today[:3] else "%Y-%m-%d %H:%M", moment)

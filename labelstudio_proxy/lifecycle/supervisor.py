@@ -346,11 +346,11 @@ class Supervisor:
         """See that nobody else uses the data directory; raises Problem."""
         loop = asyncio.get_running_loop()
 
-        def lost(by: Holder) -> None:
+        def requested(by: Holder) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(self._give, by)
 
-        self._lock.lost = lost
+        self._lock.on_request = requested
         await self._lock.take(
             lambda detail: self._board.report("data", detail=detail), lambda: self._insist
         )
@@ -359,7 +359,7 @@ class Supervisor:
         self._board.report("data", detail="")
 
     def _give(self, by: Holder) -> None:
-        """Stop, since somebody asks for the data directory, or has it now."""
+        """Stop, since another server asks for the data directory."""
         if self._wanted or self._board.snapshot.state is State.FAILED:
             self._given = handed_over(self._directory.path, by)
             self.stop()

@@ -9,7 +9,8 @@ import pytest
 from support.archives import fill, quiet, tree
 
 from labelstudio_proxy.cli.backup import backup
-from labelstudio_proxy.data_directory.directory import DataDirectory
+from labelstudio_proxy.data_directory.directory import OURS, DataDirectory
+from labelstudio_proxy.data_directory.lock import LOCK
 
 
 @pytest.fixture
@@ -29,7 +30,10 @@ def backup_file(source: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def existing(tmp_path: Path) -> Path:
     """Another data directory, that a restore would replace."""
-    return fill(tmp_path / "existing" / "data", "theirs")
+    path = fill(tmp_path / "existing" / "data", "theirs")
+    (path / OURS).mkdir()
+    (path / OURS / LOCK).touch()  # which stays
+    return path
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from support.archives import PICTURE, label_in, packed, quiet, refused, tree
 from labelstudio_proxy.cli import archive
 from labelstudio_proxy.cli import restore as restoring
 from labelstudio_proxy.cli.restore import restore
-from labelstudio_proxy.data_directory.directory import DATABASE, DataDirectory
-from labelstudio_proxy.data_directory.lock import DirectoryLock
+from labelstudio_proxy.data_directory.directory import DATABASE, OURS, DataDirectory
+from labelstudio_proxy.data_directory.lock import LOCK, DirectoryLock
 
 
 def test_backup_is_restored_into_a_new_folder(
@@ -119,12 +119,9 @@ def test_database_that_is_not_label_studios(tmp_path: Path, existing: Path, cont
 
 @pytest.mark.usefixtures("unchanged")
 def test_directory_in_use_is_refused(backup_file: Path, existing: Path) -> None:
-    descriptor = os.open(existing, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with (existing / OURS / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         refused(lambda: restore(backup_file, DataDirectory(existing), quiet), "is in use")
-    finally:
-        os.close(descriptor)
 
 
 def test_lock_that_waits_for_a_restore_locks_the_restored_folder(
@@ -141,13 +138,9 @@ def test_lock_that_waits_for_a_restore_locks_the_restored_folder(
     monkeypatch.setattr(fcntl, "flock", slow)
     assert lock._try() is not None
     assert lock._try() is None
-    descriptor = os.open(existing, os.O_RDONLY)
-    try:
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    finally:
-        os.close(descriptor)
-        lock.release()
+    with (existing / OURS / LOCK).open("w") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.release()
 
 
 def test_folder_with_other_files_is_refused(backup_file: Path, tmp_path: Path) -> None:
