@@ -20,7 +20,6 @@ from support.desk import Desk, text_of
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import (
     again_and_again,
-    children,
     command_line,
     cpu_seconds,
     pids_that_mention,
@@ -30,7 +29,6 @@ from support.processes import (
 from labelstudio_proxy.data_directory.directory import OURS
 
 BACK_SECONDS = 15
-NOTICE_SECONDS = 30
 STOP_SECONDS = 10
 SLOW_SECONDS = 240
 KILLS = 50
@@ -184,23 +182,6 @@ def test_fifty_kills_at_random_moments_of_writing_lose_nothing(
     studio.wait_for_state("stopped")
     # One that was being written may be there without having been acknowledged.
     assert set(annotator.acknowledged) <= in_database(data_dir)
-
-
-@pytest.mark.parametrize("which", ["all", "worker"])
-def test_one_that_is_frozen_is_noticed_and_started_again(
-    jupyter: JupyterLab, studio: LabelStudioClient, which: str
-) -> None:
-    first, worker = label_studios(jupyter)
-    (child,) = children(first)
-    assert child == worker
-    for pid in (first, worker) if which == "all" else (worker,):
-        os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: studio.state()["restarts"], what="the notice", timeout=NOTICE_SECONDS)
-    studio.wait_for_state("ready")
-    assert not {first, worker} & set(label_studios(jupyter))
-    assert studio.get("api/projects").status_code == 200
-    told = [line for _, line in studio.state()["log"]]
-    assert any("Label Studio does not go on. It is started again" in line for line in told)
 
 
 def test_one_that_is_slow_or_idle_is_left_alone(

@@ -26,7 +26,6 @@ from ...label_studio.port_owner import own_listener
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
 from ..base import Backend, Owner, Report
-from ..standstill import LOOK_SECONDS, STANDING_STILL, Standstill, explain_standstill
 
 SERVER = Path(programs.__file__).with_name("labelstudio_server.py")
 STOP_SECONDS = 30.0
@@ -81,7 +80,6 @@ class ProcessBackend(Backend):
         self._reader: asyncio.Task[None] | None = None
         self._socket_dir: Path | None = None
         self._port: int | None = None
-        self._standstill: Standstill | None = None
         self._applied = 0
         self._migrations = 0
 
@@ -124,24 +122,9 @@ class ProcessBackend(Backend):
         self._reader = asyncio.create_task(self._read(self._process))
         return endpoint
 
-    async def on_first_response(self) -> None:
-        assert self._process is not None, "launch() comes first"
-        # Another server, or a script that starts it, may well wait in silence. And before its first
-        # answer, Label Studio may wait for its database.
-        if self._port is None:
-            self._standstill = Standstill(self._process.pid, os.fsencode(SERVER))
-
     async def wait(self) -> str:
         assert self._process is not None, "launch() comes first"
-        ended = asyncio.create_task(self._end(self._process))
-        try:
-            while not (await asyncio.wait([ended], timeout=LOOK_SECONDS))[0]:
-                looker = self._standstill
-                if looker is not None and await asyncio.to_thread(looker.look):
-                    return STANDING_STILL
-            code = await ended
-        finally:
-            ended.cancel()
+        code = await self._end(self._process)
         if self._reader is not None:
             # A grandchild that keeps the pipe open must not hide that Label Studio has ended.
             await asyncio.wait([self._reader], timeout=1)
@@ -169,8 +152,6 @@ class ProcessBackend(Backend):
             ended.cancel()
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
-        if how == STANDING_STILL:
-            return explain_standstill()
         found = self._installation
         says_nothing = how.startswith("exit") and not any(tail)
         if found is not None and found.python is None and says_nothing:
