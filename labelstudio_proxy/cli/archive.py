@@ -1,102 +1,62 @@
-"""A data directory as one file: a zip archive with a manifest, written whole and read with suspicion.
+"""A data directory as one zip file with a note on what made it.
 
-Zip, not tar: what is in it, and how much, is known before anything is unpacked, and a file that was
-cut off is known by its missing end.
+Zip, not tar: the end of the file says what is in it and how large that is, before anything is
+unpacked; a file that was cut off has no such end. Each entry has a checksum (CRC-32).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO
 
+from .. import private_file
 from .._version import __version__
 from ..data_directory.directory import DATABASE
 from ..problem import Problem
 
-FORMAT = 1
+FORMAT = 2  # format 1 lists the files as well, with sizes and checksums
 MANIFEST = "labelstudio-proxy.json"
-MANIFEST_BYTES = 64 * 1024 * 1024  # some 400,000 files
+MANIFEST_BYTES = 64 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 FILE_BYTES = 4096  # what a file takes on a disk at least
-# Deflate makes a thousandth of zeros; what people make gets nowhere near a 250th.
-MOST_COMPRESSED = 250
-UNSUSPECTED_BYTES = 100 * 1024 * 1024
-# Compressed already, as most media are.
-STORED = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".gif",
-        ".webp",
-        ".mp3",
-        ".mp4",
-        ".m4a",
-        ".ogg",
-        ".flac",
-        ".webm",
-        ".zip",
-        ".gz",
-        ".xz",
-        ".pdf",
-        ".avi",
-        ".mov",
-        ".mkv",
-    ]
+# Compressing these again only takes time.
+COMPRESSED = re.compile(
+    r"\.(jpe?g|png|gif|webp|mp[34]|m4a|og[gv]|flac|webm|avi|mov|mkv|pdf|zip|gz|xz)"
 )
-# SQLite's own beside the database: of no use without that very file.
+# SQLite's own files beside the database, useless with any other copy of it.
 JOURNALS = tuple(f"{DATABASE}{end}" for end in ("-journal", "-wal", "-shm"))
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
 
-class Unfit(Problem):
-    """An archive that is refused."""
+class RefusedArchive(Problem):
+    """Raised for an archive that cannot be restored."""
 
     def __init__(self, archive: Path, why: str) -> None:
         super().__init__(
             f"{archive} is not restored.",
             f"{why} Nothing was changed.",
-            "Use an archive that `labelstudio-proxy backup` has made, whole.",
+            "Use a complete file that `labelstudio-proxy backup` has made.",
         )
 
 
-@dataclass(frozen=True)
-class File:
-    """What the manifest says of a file."""
-
-    size: int  # bytes
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What an archive says of itself."""
-
-    made_by: str
-    made_at: str
-    database: bool  # whether the labels are in it, or in a database elsewhere
-    files: dict[str, File]
-
-
 def write(archive: Path, sources: Iterable[tuple[str, Path]], progress: Progress) -> None:
-    """Put files, by their names in the archive, into the empty file `archive`.
+    """Write files, under their names in the archive, into the empty file `archive`.
 
-    One that has gone in the meantime is left out. Raises OSError, ValueError for a name that cannot
-    be kept, and Unfit for what could not be restored.
+    Leaves out a file that was deleted in the meantime. Raises OSError, ValueError for a name that
+    a zip file cannot have, and RefusedArchive for what could not be restored.
     """
     listed = list(sources)
     total, done = sum(_size(path) for _, path in listed), 0
-    files: dict[str, File] = {}
     with archive.open("r+b") as file:
         with zipfile.ZipFile(file, "w", compresslevel=1) as packed:
             for name, path in listed:
@@ -104,28 +64,22 @@ def write(archive: Path, sources: Iterable[tuple[str, Path]], progress: Progress
                     source = path.open("rb")
                 except FileNotFoundError:
                     continue
-                digest, size = hashlib.sha256(), 0
-                # Room for a file that grows while it is read.
+                # A file may grow beyond 4 GB while it is read.
                 with source, packed.open(_entry(name), "w", force_zip64=True) as entry:
-                    while block := source.read(BLOCK_BYTES):
-                        entry.write(block)
-                        digest.update(block)
-                        size += len(block)
-                        done += len(block)
+                    for count in _copy(source, entry):
+                        done += count
                         progress(done, max(done, total))
-                files[name] = File(size, digest.hexdigest())
             manifest = {
                 "format": FORMAT,
                 "made_by": f"labelstudio-proxy {__version__}",
                 "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "database": DATABASE in files,
-                "files": {name: vars(each) for name, each in files.items()},
+                "database": DATABASE in packed.namelist(),
             }
             packed.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1))
         file.flush()
         os.fsync(file.fileno())
     with zipfile.ZipFile(archive) as written:
-        _checked(archive, written, _manifest(archive, written))
+        _checked_entries(archive, written)
 
 
 def _size(path: Path) -> int:
@@ -138,112 +92,101 @@ def _size(path: Path) -> int:
 def _entry(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, time.localtime()[:6])
     info.external_attr = (stat.S_IFREG | 0o600) << 16
-    stored = PurePosixPath(name).suffix.lower() in STORED
-    info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    compressed = COMPRESSED.fullmatch(PurePosixPath(name).suffix.lower())
+    info.compress_type = zipfile.ZIP_STORED if compressed else zipfile.ZIP_DEFLATED
     return info
 
 
-def unpack(archive: Path, target: Path, progress: Progress) -> Manifest:
-    """Unpack into the empty folder `target`, which is the caller's to remove where this fails.
+def _copy(source: IO[bytes], target: IO[bytes]) -> Iterator[int]:
+    """Copy a file in blocks and yield the size of each."""
+    while block := source.read(BLOCK_BYTES):
+        target.write(block)
+        yield len(block)
 
-    Raises Unfit for an archive that is not one of ours, not whole, or not well-meant, Problem where
-    there is no room, and OSError. The database in it is not looked into.
+
+def unpack(archive: Path, target: Path, progress: Progress) -> bool:
+    """Unpack into the empty folder `target`; return True if the database is in the archive.
+
+    Does not look into the database. The caller removes what is in `target` after an error. Raises
+    RefusedArchive for an archive that is foreign, damaged or hostile, Problem if the disk has not
+    enough room, and OSError.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
-            manifest = _manifest(archive, packed)
-            entries = _checked(archive, packed, manifest)
+            has_database = _has_database(archive, packed)
+            entries = _checked_entries(archive, packed)
             total, done = sum(info.file_size for info in entries), 0
             _check_room(archive, target, total + len(entries) * FILE_BYTES)
             for info in entries:
-                file = target / info.filename
-                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                digest = hashlib.sha256()
-                with os.fdopen(descriptor, "wb") as copy, packed.open(info) as source:
-                    while block := source.read(BLOCK_BYTES):
-                        copy.write(block)
-                        digest.update(block)
-                        done += len(block)
+                path = target / info.filename
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with private_file.create(path) as file, packed.open(info) as source:
+                    for count in _copy(source, file):  # BadZipFile: wrong size or checksum
+                        done += count
                         progress(done, total)
-                    copy.flush()
-                    os.fsync(copy.fileno())
-                if digest.hexdigest() != manifest.files[info.filename].sha256:
-                    raise Unfit(archive, f"{info.filename!r} in it is damaged.")
+                    file.flush()
+                    os.fsync(file.fileno())
     except (FileExistsError, NotADirectoryError) as error:
-        raise Unfit(archive, f"Two files in it have one place here: {error}.") from error
+        raise RefusedArchive(archive, f"Two files in it have the same place: {error}.") from error
+    # What zipfile raises for damaged files, unknown compression and encryption.
     except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
+        *(zipfile.BadZipFile, zlib.error, EOFError),
+        *(NotImplementedError, RuntimeError, ValueError),
     ) as error:
-        raise Unfit(archive, f"It is no archive, or not a whole one: {error}.") from error
-    return manifest
+        raise RefusedArchive(archive, f"It is no archive, or a damaged one: {error}.") from error
+    return has_database
 
 
 def _check_room(archive: Path, target: Path, needed: int) -> None:
     free = shutil.disk_usage(target).free
     if needed > free:
         raise Problem(
-            f"There is no room to restore {archive}.",
+            f"The disk has not enough room to restore {archive}.",
             f"It needs {needed >> 20} MB, and {free >> 20} MB are free at {target.parent}. "
             "Nothing was changed.",
-            "Free some space, or restore it into a folder on another disk, with `--data-dir`.",
+            "Free some space, or restore into a folder on another disk with `--data-dir`.",
         )
 
 
-def _manifest(path: Path, packed: zipfile.ZipFile) -> Manifest:
+def _has_database(path: Path, packed: zipfile.ZipFile) -> bool:
+    """Return what the manifest says; raises RefusedArchive if there is none that this can read."""
     try:
         info = packed.getinfo(MANIFEST)
         if info.file_size > MANIFEST_BYTES:
-            raise Unfit(path, "Its list of files is too long.")
-        data = json.loads(packed.read(info))
-        number = data["format"]
-        if isinstance(number, int) and number > FORMAT:
-            raise Unfit(path, f"A newer labelstudio-proxy made it ({data['made_by']!r}).")
-        files = {name: File(**each) for name, each in data["files"].items()}
-        plain = all(type(each.size) is int and type(each.sha256) is str for each in files.values())
-        texts = type(data["made_by"]) is str and type(data["made_at"]) is str
-        if number != FORMAT or not plain or not texts or type(data["database"]) is not bool:
+            raise RefusedArchive(path, "Its manifest is too long.")
+        manifest = json.loads(packed.read(info))
+        number, has_database = manifest["format"], manifest["database"]
+        if type(number) is int and number > FORMAT:
+            raise RefusedArchive(
+                path, f"A newer labelstudio-proxy made it ({manifest['made_by']!r})."
+            )
+        if number not in {1, FORMAT} or type(has_database) is not bool:
             raise ValueError
-        return Manifest(data["made_by"], data["made_at"], data["database"], files)
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        raise Unfit(path, "It was not made by `labelstudio-proxy backup`.") from None
+        raise RefusedArchive(path, "`labelstudio-proxy backup` did not make it.") from None
+    if has_database != (DATABASE in packed.namelist()):
+        raise RefusedArchive(path, "Its database is missing.")
+    return has_database
 
 
-def _checked(path: Path, packed: zipfile.ZipFile, manifest: Manifest) -> list[zipfile.ZipInfo]:
-    """The entries, once all of them are known to be plain files that stay inside."""
+def _checked_entries(path: Path, packed: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the entries but the manifest if all are plain files that stay inside the folder."""
     names = [info.filename for info in packed.infolist()]
     if len(names) != len(set(names)):
-        raise Unfit(path, "It holds two files of one name.")
+        raise RefusedArchive(path, "It has two files of the same name.")
     entries = [info for info in packed.infolist() if info.filename != MANIFEST]
     for info in entries:
         name, kind = info.filename, stat.S_IFMT(info.external_attr >> 16)
         if kind not in {0, stat.S_IFREG} or info.is_dir():
-            raise Unfit(path, f"It holds something that is no plain file: {name!r}.")
-        if not stays_inside(name) or name in JOURNALS:
-            raise Unfit(path, f"It holds a file that has no place in the folder: {name!r}.")
+            raise RefusedArchive(path, f"It has an entry that is no plain file: {name!r}.")
+        if not _stays_inside(name) or name in JOURNALS:
+            raise RefusedArchive(path, f"It has a file that does not belong in it: {name!r}.")
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise Unfit(path, f"{name!r} in it is packed in a way that no backup is.")
-    if {info.filename for info in entries} != set(manifest.files):
-        raise Unfit(path, "It holds other files than its list says.")
-    for info in entries:
-        if info.file_size != manifest.files[info.filename].size:
-            raise Unfit(path, f"{info.filename!r} in it has another size than its list says.")
-    if manifest.database != (DATABASE in manifest.files):
-        raise Unfit(path, "There is no database in it.")
-    small = sum(info.compress_size for info in entries)
-    whole = sum(info.file_size for info in entries)
-    # More than the file has: its entries share their bytes, as those of a zip bomb do.
-    if small > path.stat().st_size or whole > UNSUSPECTED_BYTES + MOST_COMPRESSED * small:
-        raise Unfit(path, f"It would become {whole >> 20} MB, far more than fits its size.")
+            raise RefusedArchive(path, f"It has a file with an unknown compression: {name!r}.")
     return entries
 
 
-def stays_inside(name: str) -> bool:
-    """Whether a file of this name, put into a folder, is in that folder."""
+def _stays_inside(name: str) -> bool:
+    """Return True if a file of this name, put into a folder, is in that folder."""
     plain = str(PurePosixPath(name)) == name and "\0" not in name
     return plain and not name.startswith("/") and not {"..", "."} & set(name.split("/"))

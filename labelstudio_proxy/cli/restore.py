@@ -19,7 +19,7 @@ from ..data_directory.directory import DATABASE, DataDirectory
 from ..data_directory.lock import DirectoryLock, remove_unused
 from ..problem import Problem
 from . import archive
-from .archive import Progress, Unfit
+from .archive import Progress, RefusedArchive
 from .backup import check_database
 
 AT_FDCWD = -100
@@ -117,14 +117,14 @@ def _make(path: Path) -> list[Path]:
 
 def _unpack(source: Path, fresh: Path, progress: Progress) -> bool:
     """Unpack and check; gives whether the database is in it."""
-    manifest = archive.unpack(source, fresh, progress)
-    if manifest.database:
+    has_database = archive.unpack(source, fresh, progress)
+    if has_database:
         try:
             check_database(fresh / DATABASE)
         except sqlite3.Error as error:
-            raise Unfit(source, f"The database in it is damaged, or foreign: {error}.") from error
+            raise RefusedArchive(source, f"The database in it is damaged, or foreign: {error}.") from error
     os.sync()
-    return manifest.database
+    return has_database
 
 
 def _swap(fresh: Path, path: Path) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sqlite3
 import zipfile
@@ -73,16 +72,7 @@ def packed(
     make_database(database, "foreign")
     contents = {DATABASE: database.read_bytes(), **(files or {})}
     database.unlink()
-    manifest = {
-        "format": 1,
-        "made_by": "x",
-        "made_at": "x",
-        "database": True,
-        "files": {
-            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in contents.items()
-        },
-    }
+    manifest = {"format": 2, "made_by": "x", "made_at": "x", "database": True}
     change(manifest)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
         for name, data in contents.items():
