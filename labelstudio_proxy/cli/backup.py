@@ -1,4 +1,4 @@
-"""Backing up a data directory into an archive, also while Label Studio writes to it."""
+"""Back up a data directory into one file, also while Label Studio writes to it."""
 
 from __future__ import annotations
 
@@ -11,42 +11,48 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from ..data_directory import interrupted_restore
 from ..data_directory.database_copy import BACKUPS, REPLACED, copy_database
 from ..data_directory.directory import DATABASE, OURS, DataDirectory
 from ..data_directory.lock import LOCK
 from ..data_directory.lock_record import RECORD, REQUEST
+from ..private_file import UNFINISHED, create
 from ..problem import Problem
 from . import archive
 from .archive import JOURNALS, Progress
 
-# Copies of other days, which are as large as the database; and who has the directory just now.
-LEFT_OUT = tuple(f"{OURS}/{name}" for name in (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST))
+# What the names of files begin with that no backup needs: unfinished files, the database's older
+# copies, each as large as the database, the lock and its record.
+LEFT_OUT = (
+    *(".write-test-", ".template-", UNFINISHED),
+    *(f"{OURS}/{name}" for name in (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST, UNFINISHED)),
+)
 
 
 def backup(
     directory: DataDirectory, target: Path, progress: Progress, *, database: bool = True
 ) -> list[str]:
-    """Put database, media, secret key and all else of a directory into `target`, with mode 0600.
+    """Write the database, media, secret key and all other files of a directory into `target`.
 
-    Says what is in it and what is not, a sentence each. `database`: False where it is not in the
-    directory. Raises Problem, and leaves no half of an archive then.
+    Returns what is in the file and what is not, one sentence each. `database`: False if the labels
+    are in a database elsewhere. `target` gets mode 0600. Raises Problem, and leaves no file then.
     """
     path, target = directory.path.resolve(), target.resolve()
     directory = DataDirectory(path)
     _check(directory, target, database)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        create(temporary).close()
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".labelstudio-proxy-") as folder:
             sources = []
             if database:
-                # The database first: the files that it names are there by then.
+                # The database first: the files that it names exist by then.
                 copy = Path(folder, DATABASE)
                 copy_database(directory.database, copy, progress)
                 check_database(copy)
                 sources.append((DATABASE, copy))
-            links: list[str] = []
-            sources += _files(path, links)
+            left_out: list[str] = []
+            sources += _files(path, left_out)
             archive.write(temporary, sources, progress)
         temporary.replace(target)
         _sync(target.parent)
@@ -54,20 +60,21 @@ def backup(
         raise Problem(
             f"{path} could not be backed up to {target}.",
             f"{error}.",
-            "Free some space, or write to a folder on another disk with `--output`; a database "
-            "that is damaged must be mended first. Then try again.",
+            "Free some space, or write to another disk with `--output`; repair the database if it "
+            "is damaged. Then try again.",
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
-    said = [f"{path} is backed up in {target}. It holds the secret key: keep it private."]
-    if links:
-        said.append(f"Not in it, since they are no plain files: {', '.join(links)}.")
+    sentences = [f"{path} is backed up in {target}. It holds the secret key: keep it private."]
+    if left_out:
+        sentences.append(f"Left out, because they are no plain files: {', '.join(left_out)}.")
     if not database:
-        said.append("The database is NOT in it: back it up with its own tools.")
-    return said
+        sentences.append("The database is NOT in the backup: back it up with its own tools.")
+    return sentences
 
 
 def _check(directory: DataDirectory, target: Path, database: bool) -> None:
+    interrupted_restore.check(directory.path)
     if not directory.path.is_dir() or (database and not directory.database.is_file()):
         raise Problem(
             f"There is nothing to back up in {directory.path}.",
@@ -78,13 +85,13 @@ def _check(directory: DataDirectory, target: Path, database: bool) -> None:
         raise Problem(
             f"{target} exists already.",
             "A backup never overwrites anything.",
-            "Choose another name with `--output`, or move it away.",
+            "Choose another name with `--output`, or move the file away.",
         )
     if target.is_relative_to(directory.path):
         raise Problem(
-            f"{target} is in the data directory itself.",
-            "The next backup would hold this one.",
-            "Choose a place outside of it with `--output`.",
+            f"{target} is inside the data directory.",
+            "The next backup would contain this one.",
+            "Choose a place outside the data directory with `--output`.",
         )
 
 
@@ -98,8 +105,11 @@ def check_database(database: Path) -> None:
         connection.execute("SELECT 1 FROM htx_user, django_migrations LIMIT 1")
 
 
-def _files(root: Path, links: list[str]) -> Iterator[tuple[str, Path]]:
-    """All files beside the database; `links` gets the names of what is no plain file or folder."""
+def _files(root: Path, left_out: list[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the name and path of each file but the database; adds links and the like to `left_out`.
+
+    Raises OSError for a folder that cannot be read.
+    """
 
     def unreadable(error: OSError) -> None:
         raise error
@@ -114,12 +124,10 @@ def _files(root: Path, links: list[str]) -> Iterator[tuple[str, Path]]:
             except FileNotFoundError:
                 continue
             if stat.S_ISREG(mode):
-                # what `DataDirectory` and `template` make for a moment
-                passing = inside.startswith((".write-test-", ".template-", *LEFT_OUT))
-                if inside != DATABASE and inside not in JOURNALS and not passing:
+                if inside not in {DATABASE, *JOURNALS} and not inside.startswith(LEFT_OUT):
                     yield inside, path
             elif not stat.S_ISDIR(mode):
-                links.append(inside)
+                left_out.append(inside)
 
 
 def _sync(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .. import private_file
 from ..problem import Problem
+from . import interrupted_restore
 
 DATABASE = "label_studio.sqlite3"
 OURS = ".labelstudio-proxy"
@@ -61,6 +62,7 @@ class DataDirectory:
     def prepare(self) -> None:
         """Make the directory private and fit for a start; raises Problem where it cannot be."""
         try:
+            interrupted_restore.check(self.path)
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except FileExistsError:
             raise Problem(

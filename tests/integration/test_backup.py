@@ -290,7 +290,7 @@ def test_without_the_labels_no_backup_is_made_unasked(story: Story, tmp_path: Pa
     assert not output.exists()
     done = run(*words, "--without-database", env=env)
     assert done.returncode == 0, done.stderr
-    assert "The database is NOT in it" in done.stdout
+    assert "The database is NOT in the backup" in done.stdout
     with zipfile.ZipFile(output) as packed:
         assert ".env" in packed.namelist()
         assert "label_studio.sqlite3" not in packed.namelist()

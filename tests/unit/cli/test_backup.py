@@ -105,7 +105,7 @@ def test_links_and_pipes_are_left_out_and_the_output_names_them(
 
 def test_both_commands_say_that_the_database_is_not_included(source: Path, tmp_path: Path) -> None:
     said = backup(DataDirectory(source), tmp_path / "a.zip", quiet, database=False)
-    assert "NOT in it" in said[-1]
+    assert "NOT in the backup" in said[-1]
     target = tmp_path / "target"
     assert "NOT in this backup" in restore(tmp_path / "a.zip", DataDirectory(target), quiet)[-1]
     assert not (target / DATABASE).exists()
@@ -158,7 +158,9 @@ def test_existing_file_is_not_overwritten(source: Path, backup_file: Path) -> No
 
 
 def test_no_backup_is_made_inside_the_data_directory(source: Path) -> None:
-    refused(lambda: backup(DataDirectory(source), source / "a.zip", quiet), "in the data directory")
+    refused(
+        lambda: backup(DataDirectory(source), source / "a.zip", quiet), "inside the data directory"
+    )
 
 
 def test_folder_without_a_database_is_refused(tmp_path: Path) -> None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
+import shutil
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from support.archives import PICTURE, label_in, packed, quiet, refused, tree
 
 from labelstudio_proxy.cli import archive
-from labelstudio_proxy.cli import restore as restoring
+from labelstudio_proxy.cli.backup import backup
 from labelstudio_proxy.cli.restore import restore
 from labelstudio_proxy.data_directory.directory import DATABASE, OURS, DataDirectory
+from labelstudio_proxy.data_directory.interrupted_restore import BEFORE, RESTORED
 from labelstudio_proxy.data_directory.lock import LOCK, DirectoryLock
 
 
@@ -46,12 +52,9 @@ def kept(existing: Path) -> Path:
     return found
 
 
-@pytest.mark.parametrize("exchange", [True, False])
 def test_previous_data_are_kept_and_the_output_names_them(
-    backup_file: Path, existing: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+    backup_file: Path, existing: Path
 ) -> None:
-    if not exchange:
-        monkeypatch.setattr(restoring, "_exchange", lambda *_: False)
     before = tree(existing)
     said = restore(backup_file, DataDirectory(existing), quiet)
     assert label_in(existing) == "mine"
@@ -75,7 +78,7 @@ def test_not_enough_free_space(
     backup_file: Path, existing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive, "FILE_BYTES", 1 << 60)
-    refused(lambda: restore(backup_file, DataDirectory(existing), quiet), "no room")
+    refused(lambda: restore(backup_file, DataDirectory(existing), quiet), "not enough room")
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -87,34 +90,94 @@ def test_disk_that_becomes_full_during_the_restore(backup_file: Path, existing: 
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("exchange", [True, False])
 def test_restored_folder_that_cannot_be_renamed(
-    backup_file: Path, existing: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+    backup_file: Path, existing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename = Path.rename
 
     def failing(path: Path, target: Path) -> Path:
-        if ".restoring-" in path.name:
+        if RESTORED in path.name:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return rename(path, target)
 
-    if exchange:
-
-        def broken(*_: Path) -> bool:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-        monkeypatch.setattr(restoring, "_exchange", broken)
-    else:
-        monkeypatch.setattr(restoring, "_exchange", lambda *_: False)
-        monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(Path, "rename", failing)
     refused(lambda: restore(backup_file, DataDirectory(existing), quiet), os.strerror(errno.EIO))
+
+
+# Kills itself before the rename to a name with the third argument in it.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from labelstudio_proxy.cli.backup import backup
+from labelstudio_proxy.cli.restore import restore
+from labelstudio_proxy.data_directory.directory import DataDirectory
+archive, directory, last = sys.argv[1:]
+
+def kill(event, arguments):
+    if event == "os.rename" and last in f"{arguments[1]}|":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(kill)
+restore(Path(archive), DataDirectory(Path(directory)), lambda *_: None)
+"""
+
+
+def killed_before_the_rename_to(name: str, backup_file: Path, existing: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(backup_file), str(existing), name]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", [RESTORED, BEFORE])
+def test_restore_that_is_killed_before_it_renames_the_data_changes_nothing(
+    backup_file: Path, existing: Path, name: str
+) -> None:
+    before = tree(existing)
+    killed_before_the_rename_to(name, backup_file, existing)
+    assert tree(existing) == before
+    DataDirectory(existing).prepare()
+    restore(backup_file, DataDirectory(existing), quiet)
+    assert label_in(existing) == "mine"
+
+
+def test_after_a_kill_between_the_renames_every_command_says_which_folder_is_which(
+    backup_file: Path, existing: Path
+) -> None:
+    before = tree(existing)
+    killed_before_the_rename_to("/data|", backup_file, existing)
+    assert not existing.exists()
+    (restored,) = existing.parent.glob(f"data{RESTORED}*")
+    (previous,) = existing.parent.glob(f"data{BEFORE}*")
+    assert tree(previous) == before
+    assert label_in(restored) == "mine"
+    directory = DataDirectory(existing)
+    for command in (
+        directory.prepare,
+        lambda: restore(backup_file, directory, quiet),
+        lambda: backup(directory, backup_file.with_name("new.zip"), quiet),
+    ):
+        problem = refused(command, "was interrupted")
+        assert f"{restored} has the restored data" in problem.why
+        assert f"{previous} the data from before" in problem.why
+        assert not existing.exists()
+    (move,) = re.findall("`(.*)`", problem.remedy)
+    subprocess.run(move.split(), check=True)
+    directory.prepare()
+    assert label_in(existing) == "mine"
+
+
+def test_new_data_directory_beside_an_old_restore_is_no_interrupted_one(
+    backup_file: Path, existing: Path
+) -> None:
+    restore(backup_file, DataDirectory(existing), quiet)
+    shutil.rmtree(existing)
+    DataDirectory(existing).prepare()
 
 
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("content", [b"no database", b""])
 def test_database_that_is_not_label_studios(tmp_path: Path, existing: Path, content: bytes) -> None:
     made = packed(tmp_path / "a.zip", {DATABASE: content})
-    refused(lambda: restore(made, DataDirectory(existing), quiet), "damaged, or foreign")
+    refused(lambda: restore(made, DataDirectory(existing), quiet), "damaged, or not Label Studio's")
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -147,7 +210,7 @@ def test_folder_with_other_files_is_refused(backup_file: Path, tmp_path: Path) -
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis.tex").write_text("x")
-    refused(lambda: restore(backup_file, DataDirectory(home), quiet), "no data directory")
+    refused(lambda: restore(backup_file, DataDirectory(home), quiet), "not a data directory")
     assert tree(home) == {"thesis.tex": b"x"}
 
 
