@@ -1,43 +1,37 @@
-"""What the file system of the data directory means for the data: where to be careful, and why."""
+"""What to warn people of: a data directory on a file system where data are lost, or slow to use."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from pathlib import Path
 
-MOUNTS = Path("/proc/self/mountinfo")
+import psutil
+
 NETWORK = {
     *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gfs2"),
     *("glusterfs", "fuse.glusterfs", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.rclone"),
     *("fuse.goofys", "fuse.mount-s3", "fuse.blobfuse", "fuse.blobfuse2", "fuse.juicefs"),
 }
 MEMORY = {"tmpfs", "ramfs"}
-# That only one machine has mounted, or it would be damaged.
-LOCAL = {*("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs"), *MEMORY, "overlay"}
 LAYERS = {"overlay", "aufs", "fuse.fuse-overlayfs"}
 
 
 def warning_about(path: Path) -> str:
-    """What people should know of the file system of a directory; empty: nothing (Linux only)."""
+    """Return a warning about the file system of a directory, empty if there is none."""
     try:
-        mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
+        mounts = [(Path(each.mountpoint), each.fstype) for each in psutil.disk_partitions(all=True)]
+    except (OSError, psutil.Error):
         return ""
     return warning(mounts, path.resolve())
 
 
-def is_local(path: Path) -> bool:
-    """Whether a directory is known to be on a disk of this machine (Linux only)."""
-    try:
-        mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return False
-    return mount_of(mounts, path.resolve())[1] in LOCAL
-
-
-def warning(mounts: str, path: Path) -> str:
-    """As `warning_about`; `mounts`: the text of /proc/self/mountinfo, see proc(5)."""
-    point, kind = mount_of(mounts, path)
+def warning(mounts: Iterable[tuple[Path, str]], path: Path) -> str:
+    """As `warning_about`, for a list of mount points and the types of their file systems."""
+    point, kind = Path("/"), ""
+    for mount, type_of_mount in mounts:
+        # A later mount at the same place hides the earlier one.
+        if path.is_relative_to(mount) and len(mount.parts) >= len(point.parts):
+            point, kind = mount, type_of_mount
     if kind in LAYERS and point == Path("/"):
         return (
             f"The data directory {path} is inside the container that Jupyter runs in, and is lost "
@@ -46,28 +40,13 @@ def warning(mounts: str, path: Path) -> str:
         )
     if kind in MEMORY:
         return (
-            f"The data directory {path} is in memory ({kind}), and is lost when the machine is "
-            "restarted. Set `data_dir` to a folder on a disk."
+            f"The data directory {path} is in memory ({kind}), and is lost when the machine "
+            "restarts. Set `data_dir` to a folder on a disk."
         )
     if kind in NETWORK:
         return (
-            f"The data directory {path} is on a network file system ({kind}). Label Studio's "
-            "database may be slow there, and is safe only as long as one machine uses it at a "
-            "time. Where there is a local disk that lasts, set `data_dir` to a folder on it."
+            f"The data directory {path} is on a network file system ({kind}), where Label Studio's "
+            "database may be slow. If there is a local disk that lasts, set `data_dir` to a folder "
+            "on it."
         )
     return ""
-
-
-def mount_of(mounts: str, path: Path) -> tuple[Path, str]:
-    """Where the file system that holds `path` is mounted, and its kind."""
-    found = (Path("/"), "")
-    for line in mounts.splitlines():
-        before, _, after = line.partition(" - ")
-        fields = before.split(" ")
-        if len(fields) < 5 or not after:
-            continue
-        point = Path(re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[4]))
-        # A later one at the same place hides the earlier.
-        if path.is_relative_to(point) and len(point.parts) >= len(found[0].parts):
-            found = (point, after.split(" ")[0])
-    return found
