@@ -25,7 +25,7 @@ from traitlets import Bool, Unicode
 from yarl import URL
 
 from ..gateway_client import RunningGateway
-from ..label_studio.upstream import Endpoint, open_session
+from ..label_studio.upstream import HOP_BY_HOP, Endpoint, open_session
 from ..request_kind import SAFE_METHODS, classify
 from .signal_handlers import keep_jupyters_end
 
@@ -38,11 +38,6 @@ CONNECT_POLL_SECONDS = 0.1
 READY_SECONDS = 3.0  # simpervisor waits 5 s for an answer
 READY_POLL_SECONDS = 0.02
 GIVEN_UP = 408  # the gateway's answer where a body does not come
-HOP_BY_HOP = (
-    *("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),
-    *("Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade"),
-    "Expect",  # Tornado has answered it
-)
 
 
 class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without types
@@ -229,7 +224,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     async def _ask(self) -> aiohttp.ClientResponse:
         request = self.request
         headers = httputil.HTTPHeaders(request.headers)
-        for name in HOP_BY_HOP:
+        for name in (*HOP_BY_HOP, "Expect"):  # Tornado has answered `Expect`
             headers.pop(name, None)
         has_body = self._has_body()
         url = URL(f"http://localhost{self._target()}", encoded=True)
@@ -270,7 +265,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         self.set_status(answer.status, answer.reason)
         self._headers = httputil.HTTPHeaders()  # none of Jupyter's own
         for name, value in answer.headers.items():
-            if name not in HOP_BY_HOP:
+            if name.lower() not in HOP_BY_HOP:
                 self.add_header(name, value)
         # jupyter-server-proxy's own `flush` gives nothing back that could be waited for.
         flush = partial(web.RequestHandler.flush, self)

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 # notebook can end up in its database.
 HOST = "localhost"
 
+# Headers of one connection, which a proxy must not pass on (RFC 9110, section 7.6.1, and older ones).
+HOP_BY_HOP = frozenset(
+    (
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+    )
+)
+
 # Shorter than the server keeps an idle connection, so that none is used as it is being closed.
 KEEP_ALIVE_SECONDS = 30.0
 CONNECT_SECONDS = 10.0

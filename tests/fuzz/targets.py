@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["labelstudio_proxy.gateway"]):
         without_token,
     )
     from labelstudio_proxy.gateway.proxy.prefix_map import map_css, map_page
-    from labelstudio_proxy.gateway.proxy.redirects import mapped_location
+    from labelstudio_proxy.gateway.proxy.redirects import map_location
 
 PREFIX = "/user/alice/labelstudio/"
 
@@ -50,7 +50,7 @@ def target(data: bytes) -> None:
     text = data.decode("latin-1")
     query = without_token(text).partition("?")[2]
     assert "token" not in {unquote_plus(part.partition("=")[0]) for part in query.split("&")}
-    location = mapped_location("/projects/1", text)
+    location = map_location("/projects/1", text)
     if location is not None:
         there = urlsplit(urljoin("https://hub.example/user/alice/labelstudio/projects/1", location))
         assert (there.scheme, there.netloc) == ("https", "hub.example")

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import brotli
 import pytest
-from support.gateway import PROGRAM, Answer, Gateway, add_account, answer, head, programs
+from support.gateway import PROGRAM, Answer, Gateway, add_account, answer, head
 from support.installation import SmallInstallation
-from support.processes import wait_for
+
+from labelstudio_proxy.gateway.proxy.prefix_map import LARGEST_BYTES
 
 JSON = json.dumps([{"id": n, "text": f"Ünïcödé {n} /data/x"} for n in range(400)])
 BROTLI, GZIP = ("Accept-Encoding", "gzip, deflate, br"), ("Accept-Encoding", "gzip")
@@ -25,21 +26,30 @@ KIND = ("Content-Type", "application/json")
 
 ROW = '<tr><td><a href="/projects/{}/data">A project</a></td><td style="a:b">text</td></tr>\n'
 LARGE_BYTES = 20_000_000
-# The gateway's loop is to be free within 50 ms. What is measured here goes through three busy
-# processes on whatever machine this is; mapping a page in the loop takes it for seconds.
+# The largest page that the gateway maps.
+PAGE_BYTES = LARGEST_BYTES - 1000
+# The gateway's event loop should be free within 50 ms. The measured time includes three busy processes
+# on any machine; mapping a page in the event loop would block it for a second.
 ANSWER_SECONDS = 0.5
+
+
+def page(content: str) -> bytes:
+    return f"<!doctype html><html><head></head><body>{content}</body></html>".encode()
 
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> SmallInstallation:
     made = SmallInstallation(tmp_path_factory.mktemp("installation") / "files")
-    rows = "".join(ROW.format(n) for n in range(LARGE_BYTES // len(ROW)))
-    page = f"<!doctype html><html><head></head><body>{rows}</body></html>"
-    made.put("static/large.html", page.encode())
-    made.put("static/large.json", json.dumps(rows).encode())
-    script = f"<head></head><script>x = '{'x' * LARGE_BYTES}'</script>"
-    made.put("static/script.html", script.encode())
-    made.put("static/large.css", b"a { b: url(/static/c.png) }\n" * (LARGE_BYTES // 4 // 28))
+    put = made.put
+    put("static/large.json", json.dumps("x, " * (LARGE_BYTES // 3)).encode())
+    put(
+        "static/large.html",
+        page("".join(ROW.format(n) for n in range(PAGE_BYTES // len(ROW.format(99999))))),
+    )
+    put("static/script.html", page(f"<script>x = '{'x' * PAGE_BYTES}'</script>"))
+    put("static/large.css", b"a { b: url(/static/c.png) }\n" * (PAGE_BYTES // 28))
+    put("static/too-large.html", page(ROW * (PAGE_BYTES // len(ROW) + 100)))
+    put("static/too-large.css", b"a { b: url(/static/c.png) }\n" * (LARGEST_BYTES // 28 + 1))
     return made
 
 
@@ -187,7 +197,7 @@ def longest_wait(gateway: Gateway, meanwhile: Callable[[], None]) -> float:
 
 @pytest.mark.parametrize("accepted", [BROTLI, GZIP, ("Accept-Encoding", "identity")])
 @pytest.mark.parametrize("name", ["large.html", "script.html", "large.json", "large.css"])
-def test_twenty_megabytes_hold_up_nobody(
+def test_a_large_response_does_not_delay_other_requests(
     ready: Gateway, installation: SmallInstallation, name: str, accepted: tuple[str, str]
 ) -> None:
     def get() -> None:
@@ -208,8 +218,12 @@ def test_twenty_megabytes_hold_up_nobody(
     assert longest_wait(ready, get) < ANSWER_SECONDS
 
 
-def test_a_page_whose_reader_leaves_leaves_nothing_behind(ready: Gateway) -> None:
-    with ready.connection() as sock:
-        sock.sendall(head("GET", "/static/large.html", [PROGRAM, BROTLI]))
-        assert sock.recv(1000).startswith(b"HTTP/1.1 200")
-    wait_for(lambda: not programs(ready, "mapping"), what="the end of the mapping", timeout=20)
+@pytest.mark.parametrize("name", ["too-large.html", "too-large.css"])
+def test_a_page_that_is_too_large_to_map_passes_as_it_is(
+    ready: Gateway, installation: SmallInstallation, name: str
+) -> None:
+    got = ready.ask("GET", f"/static/{name}", [PROGRAM, BROTLI])
+    original = (installation.folder / "label_studio/core/static_build" / name).read_bytes()
+    assert unpacked(got) == original
+    if name.endswith(".html"):
+        assert "'nonce-" in got["Content-Security-Policy"]

@@ -56,6 +56,7 @@ def new_nonce() -> str:
 
 @functools.cache
 def _hashes(prefix: str) -> str:
+    # A nonce does not cover attributes. Labelled HTML may contain the same handlers, but no others.
     digests = (
         hashlib.sha256(map_script(handler.encode(), prefix)).digest()
         for handler in paths.TEMPLATE_HANDLERS

@@ -1,7 +1,9 @@
-"""One request on its way to Label Studio and back: streamed, byte for byte, but for pages."""
+"""Send one request to Label Studio, and its response back: streamed, byte for byte, except pages."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -26,25 +28,21 @@ from .compression import (
     weak,
 )
 from .content_security_policy import data_policy, label_studio_page_policy, new_nonce
-from .headers import (
-    content_type,
-    decoded,
-    request_headers,
-    response_headers,
-    without_token,
-)
-from .mapping_process import KINDS, MappingFailed, begin, map_beside, mapped
-from .redirects import mapped_location
+from .headers import content_type, decoded, request_headers, response_headers, without_token
+from .prefix_map import HTML, MAPPED_TYPES, map_body, read_body
+from .redirects import map_location
 from .request_body import body_of
+
+logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """Label Studio wants a page's reader to log in: it does not take the owner's identity."""
+    """Label Studio redirects to its login: it does not accept the owner's identity."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """A Label Studio that is ready, and as whom it is asked."""
+    """A Label Studio that is ready, and the identity of the requests to it."""
 
     session: aiohttp.ClientSession
     endpoint: Endpoint
@@ -61,11 +59,11 @@ async def forward(
     scripts: Sequence[str],
     failed: Callable[[], Awaitable[None]],
 ) -> web.StreamResponse:
-    """Send `request` on, as a request for `path` (encoded, with its query), and its answer back.
+    """Send `request` to Label Studio as one for `path` (encoded, with its query); return its response.
 
-    `failed` is called where Label Studio says that it has failed; it may raise Problem, which is told
-    then in the place of what Label Studio says. `scripts`: more of the gateway's own for a page.
-    Raises Refused, Stalled, and aiohttp.ClientError where Label Studio cannot be reached.
+    `ancestors`: sources that may frame the response. `scripts`: the gateway's own files that pages
+    get. Calls `failed` if Label Studio responds with a 5xx status; it may raise Problem.
+    Raises Refused, Stalled, and aiohttp.ClientError if Label Studio cannot be reached.
     """
     path = without_token(path)
     async with body_of(request) as body:
@@ -79,26 +77,26 @@ async def forward(
             headers=headers,
             data=body.data,
             allow_redirects=False,
-        ) as answer:
-            if answer.status >= 500:
+        ) as received:
+            if received.status >= 500:
                 await failed()
-            return await _answer(request, path, answer, prefix, ancestors, scripts)
+            return await _send_back(request, path, received, prefix, ancestors, scripts)
 
 
-async def _answer(
+async def _send_back(
     request: web.BaseRequest,
     path: str,
-    answer: aiohttp.ClientResponse,
+    received: aiohttp.ClientResponse,
     prefix: str,
     ancestors: str,
     scripts: Sequence[str],
 ) -> web.StreamResponse:
     plain_path = unquote(path.partition("?")[0])
-    headers = response_headers(decoded(answer.raw_headers))
     is_data = paths.DATA.search(plain_path) is not None
-    kind = content_type(headers)
+    headers = response_headers(decoded(received.raw_headers))
+    media_type = content_type(headers)
     if "Location" in headers:
-        location = mapped_location(path, headers["Location"])
+        location = map_location(path, headers["Location"])
         if location is None:
             return web.Response(status=502, text="Label Studio redirects to another site.\n")
         if not is_data and paths.LOGIN.fullmatch(urlsplit(headers["Location"]).path):
@@ -107,64 +105,74 @@ async def _answer(
     nonce = new_nonce()
     if is_data:
         headers["Content-Security-Policy"] = data_policy(ancestors)
-    elif kind == "text/html" and answer.status != 304:  # of the page that the browser has
+    elif media_type == HTML and received.status != 304:  # a cached page has another nonce
         headers["Content-Security-Policy"] = label_studio_page_policy(nonce, prefix, ancestors)
-    has_body = request.method != "HEAD" and answer.status not in {204, 304}
-    is_mapped = not is_data and kind in KINDS
+    has_body = request.method != "HEAD" and received.status not in {204, 304}
+    is_mapped = not is_data and media_type in MAPPED_TYPES
     if is_mapped:
-        # Of what is not mapped yet.
-        headers.popall("Content-Length", None)
-    accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
-    # What people upload or take home passes with its length, and in parts.
-    is_file = is_data and not paths.API.match(plain_path)
-    coding = None if is_file else response_coding(request.headers, accepted, answer.status, headers)
-    chunks = _chunks(answer)
+        headers.popall("Content-Length", None)  # mapping changes it
+    coding = _coding(request, plain_path, received.status, headers)
+    chunks = _chunks(received)
+    if is_mapped and has_body:
+        body, is_whole = await read_body(chunks)
+        if is_whole:
+            page = await map_body(body, media_type, prefix, scripts, nonce)
+            return await _page(received, headers, page, coding)
+        logger.warning("A page of Label Studio is too long to map: links in it may not work")
+        chunks = _chunks(received, body)
     async with AsyncExitStack() as closing:
-        if is_mapped and has_body:
-            start, is_all = await begin(chunks)
-            if is_all:
-                page = mapped(start, kind, prefix, scripts, nonce)
-                return _small_page(answer, headers, page, coding)
-            chunks = map_beside(start, chunks, kind, prefix, scripts, nonce)
-            await closing.enter_async_context(aclosing(chunks))
         if coding is not None:
             set_coding(headers, coding)
             if coding != IDENTITY:
                 chunks = compress_chunks(chunks, coding)
                 await closing.enter_async_context(aclosing(chunks))
-        elif answer.status == 304:
-            _answer_in_kind(request, headers)
-        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        elif received.status == 304:
+            _keep_weak_validator(request, headers)
+        response = web.StreamResponse(
+            status=received.status, reason=received.reason, headers=headers
+        )
         await response.prepare(request)
         try:
             if has_body:
                 async for chunk in chunks:
                     await response.write(chunk)
             await response.write_eof()
-        except (aiohttp.ClientError, MappingFailed):
-            # Half an answer must not look like a whole one.
+        except aiohttp.ClientError:
+            # The client must not mistake a part for the complete response.
             if request.transport is not None:
                 request.transport.abort()
     return response
 
 
-async def _chunks(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    while chunk := await answer.content.readany():
+def _coding(
+    request: web.BaseRequest, plain_path: str, status: int, headers: CIMultiDict[str]
+) -> str | None:
+    if paths.DATA.search(plain_path) and not paths.API.match(plain_path):
+        return None  # files keep their length, and can be requested in parts
+    accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
+    return response_coding(request.headers, accepted, status, headers)
+
+
+async def _chunks(
+    received: aiohttp.ClientResponse, first: bytes = b""
+) -> AsyncGenerator[bytes, None]:
+    if first:
+        yield first
+    while chunk := await received.content.readany():
         yield chunk
 
 
-def _small_page(
-    answer: aiohttp.ClientResponse, headers: CIMultiDict[str], page: bytes, coding: str | None
+async def _page(
+    received: aiohttp.ClientResponse, headers: CIMultiDict[str], page: bytes, coding: str | None
 ) -> web.Response:
     if coding is not None and is_compressible(content_type(headers), len(page)):
         set_coding(headers, coding)
-        if coding != IDENTITY:
-            page = compress(page, coding, FAST[coding])
-    return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=page)
+        page = await asyncio.to_thread(compress, page, coding, FAST.get(coding, 0))
+    return web.Response(status=received.status, reason=received.reason, headers=headers, body=page)
 
 
-def _answer_in_kind(request: web.BaseRequest, headers: CIMultiDict[str]) -> None:
-    """Name what the browser has as it was named for it, when it was packed."""
+def _keep_weak_validator(request: web.BaseRequest, headers: CIMultiDict[str]) -> None:
+    """Use the validator that the browser knows, if the response was compressed for it."""
     etag = headers.get("ETag", "")
     if etag and weak(etag) in request.headers.get("If-None-Match", ""):
         headers["ETag"] = weak(etag)

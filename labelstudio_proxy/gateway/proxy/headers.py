@@ -1,4 +1,4 @@
-"""Which headers pass between the browser and Label Studio, and which query parameters."""
+"""Filter what passes between the browser and Label Studio: headers, and one query parameter."""
 
 from __future__ import annotations
 
@@ -7,28 +7,16 @@ from urllib.parse import unquote_plus
 
 from multidict import CIMultiDict
 
-# RFC 9110, section 7.6.1, and what came before it.
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-# Jupyter's credentials, what tells where the browser is, and what would make Label Studio believe
-# somebody else than the gateway.
+from ...label_studio.upstream import HOP_BY_HOP
+
+# Jupyter's credentials, headers that name the browser's address, and headers that Label Studio would
+# trust as coming from the gateway.
 NOT_FORWARDED = HOP_BY_HOP | {
-    "accept-encoding",  # nothing is gained by packing for the way between two local processes
+    "accept-encoding",  # the gateway compresses; Label Studio is on the same machine
     "authorization",
     "cookie",
     "cookie2",
-    "expect",  # the server has answered it
+    "expect",  # the gateway has answered it
     "forwarded",
     "host",
     "origin",
@@ -41,7 +29,7 @@ NOT_FORWARDED = HOP_BY_HOP | {
     "x-xsrftoken",
 }
 NOT_FORWARDED_PREFIXES = ("x-forwarded-", "x-jupyter", "x-labelstudio-proxy-", "sec-fetch-")
-# Label Studio's cookies would be sent to every other program under the same host. Its report-only
+# Browsers would send Label Studio's cookies to every other program on the same host. Its report-only
 # policy names hosts of other companies; `content_security_policy` replaces it.
 NOT_RETURNED = HOP_BY_HOP | {
     "content-security-policy",
@@ -56,17 +44,17 @@ NOT_RETURNED = HOP_BY_HOP | {
 def request_headers(
     received: Iterable[tuple[str, str]], authorization: str, host: str
 ) -> CIMultiDict[str]:
-    """The headers for Label Studio: what was received, less what it must not see, plus identity."""
+    """Return the headers for Label Studio: those of NOT_FORWARDED removed, the identity added."""
     received = list(received)
     dropped = NOT_FORWARDED | _named_by_connection(received)
-    # aiohttp keeps the last of several that are spelt differently.
+    # aiohttp keeps only the last of several headers whose names differ in case.
     spelling: dict[str, str] = {}
     headers = CIMultiDict(
         (spelling.setdefault(name.lower(), name), value)
         for name, value in received
         if name.lower() not in dropped
         and not name.lower().replace("_", "-").startswith(NOT_FORWARDED_PREFIXES)
-        # WSGI takes X_Y for X-Y, so a header with an underscore could pass for another.
+        # WSGI does not distinguish X_Y from X-Y, so this could replace another header.
         and "_" not in name
     )
     headers["Host"] = host
@@ -75,7 +63,7 @@ def request_headers(
 
 
 def response_headers(received: Iterable[tuple[str, str]]) -> CIMultiDict[str]:
-    """The headers for the browser: what Label Studio sent, less what is not for it."""
+    """Return the headers for the browser: those of NOT_RETURNED removed, `nosniff` added."""
     received = list(received)
     dropped = NOT_RETURNED | _named_by_connection(received)
     headers = CIMultiDict((name, value) for name, value in received if name.lower() not in dropped)
@@ -84,7 +72,7 @@ def response_headers(received: Iterable[tuple[str, str]]) -> CIMultiDict[str]:
 
 
 def without_token(path: str) -> str:
-    """The request target without Jupyter's `token` parameter; every other byte stays."""
+    """Return the request target without Jupyter's `token` parameter; every other byte stays."""
     path, question, query = path.partition("?")
     kept = [
         part
@@ -95,9 +83,9 @@ def without_token(path: str) -> str:
 
 
 def decoded(raw: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """Headers as they came in, as text that goes out as the same bytes, or as the same letters.
+    """Return raw headers as text that aiohttp sends as the same bytes, or as the same letters.
 
-    aiohttp sends UTF-8, and would lose what is not (Latin-1, by RFC 9110).
+    aiohttp sends UTF-8, and would lose Latin-1 (RFC 9110) without this.
     """
     return [(_text(name), _text(value)) for name, value in raw]
 
@@ -119,5 +107,5 @@ def _named_by_connection(headers: Iterable[tuple[str, str]]) -> set[str]:
 
 
 def content_type(headers: Mapping[str, str]) -> str:
-    """The media type alone, in lower case."""
+    """Return the media type in lower case, without parameters."""
     return headers.get("Content-Type", "").partition(";")[0].strip().lower()

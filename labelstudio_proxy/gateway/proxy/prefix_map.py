@@ -1,24 +1,33 @@
-"""Puts the prefix before the root-absolute URLs of a page, and leaves every other byte alone.
+"""Insert the prefix before the root-absolute URLs of pages and style sheets. Every other byte stays.
 
-Nothing is parsed into a tree and written out again: a scan finds the places, and the prefix is
-inserted there. So the page's encoding does not matter, mapping twice is mapping once, and taking the
-insertions out again gives the original. No pattern looks twice at what it has passed, so that a
-hostile page costs no more than its length.
+A scan finds the places; nothing is parsed into a tree and serialized again. So the encoding of a page
+does not matter, mapping twice has the same result as mapping once, and removing the insertions gives
+the original. No pattern scans a byte twice, so the time is proportional to the length, even for
+hostile pages. See docs/decisions/prefix-map.md.
 """
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..static_files import versioned
 
-Edit = tuple[int, int, bytes]  # from, to, what goes there instead
+HTML, CSS = "text/html", "text/css"
+MAPPED_TYPES = frozenset({HTML, CSS})
+# Longer bodies pass unmapped: they would need too much memory and time. Label Studio's pages have
+# 40 KB, its largest style sheet has 1.4 MB.
+LARGEST_BYTES = 4 * 1024 * 1024
+# Maps in a few milliseconds, whatever it contains. Longer bodies are mapped in a thread.
+SHORT_BYTES = 64 * 1024
+
+Edit = tuple[int, int, bytes]  # start, end, replacement
 Span = tuple[int, int]
 
-# `<`, and what the HTML standard's tokenizer makes of the character after it.
+# `<`, and the kinds of markup that the HTML standard's tokenizer distinguishes by the next character.
 _MARKUP = re.compile(
     rb"(?i)<(?:(?P<comment>!--)|(?P<bogus>[!?]|/(?![a-z]))|(?P<tag>/?[a-z][^\s/>]*))"
 )
@@ -27,13 +36,13 @@ _ATTRIBUTE = re.compile(
     rb"""(?x) [\s/]* (?: (?P<end>>) | (?P<name>[^\s/>][^\s/>=]*)
     (?: \s*=\s* (?: "(?P<double>[^"]*)" | '(?P<single>[^']*)' | (?P<open>["']) | (?P<bare>[^\s>]*) ))? )"""
 )
-# Up to their end tag these hold text, whatever it looks like (`noscript`: in a browser with scripts).
+# Their content is text up to the end tag (`noscript`: in a browser that runs scripts).
 _RAW_END = {
     name: re.compile(rb"(?i)</" + name + rb"(?=[\s/>])")
     for name in b"script style textarea title xmp iframe noembed noframes noscript".split()
 }
 _URL_ATTRIBUTES = frozenset(b"href xlink:href src poster formaction".split())
-# Names that mean something else on other elements.
+# These attributes are URLs on one element only.
 _URL_ATTRIBUTES_OF = {b"object": b"data", b"form": b"action"}
 _SCRIPT_TYPES = (b"", b"text/javascript", b"application/javascript", b"module")
 
@@ -51,7 +60,8 @@ _CSS = re.compile(
     rb"(?xsi) (?P<call> (?<![\w-])url\(\s* | @import\s* )? (?P<string>" + _STRING + rb")"
     rb"| (?<![\w-])url\( (?P<bare>[^)]*) |" + _COMMENT
 )
-# Strings, comments and regular expressions are read whole, so that nothing in them is taken for code.
+# Matches strings, comments and regular expressions as a whole, so that their content is not mistaken
+# for code.
 _JS = re.compile(
     rb"""(?xs) (?: (?<![\w$.]) (?: (?P<call>
         (?: (?:window|self|globalThis|document|top|parent)\s*\.\s* )?
@@ -65,9 +75,10 @@ _JS = re.compile(
 
 
 class _Base(NamedTuple):
-    """The prefix without its last slash, as each language writes it.
+    """The prefix without its last slash, escaped for each language.
 
-    Plain ASCII, whatever the page's encoding, that ends no string, no value and no tag.
+    ASCII only, so that it is right in every encoding, and free of characters that would end a
+    string, a value or a tag.
     """
 
     html: bytes
@@ -86,12 +97,12 @@ class _Base(NamedTuple):
 
 
 def map_page(html: bytes, prefix: str, scripts: Sequence[str] = (), nonce: str = "") -> bytes:
-    """The page as it must be to work under `prefix`, a path that starts and ends with `/`.
+    """Return the page as it works under `prefix`, a path that starts and ends with `/`.
 
-    `prefix.js` is put first into it, unless the prefix is `/`, and then `scripts`, more of the gateway's
-    own files. All script elements get the `nonce`, if there is one, of letters that need no escaping.
-    Where a URL already begins with the prefix, it stays as it is. Pages in UTF-16 pass unmapped.
-    Raises ValueError if `prefix` is no such path.
+    Inserts `prefix.js` first, unless the prefix is `/`, and then `scripts`, which are more of the
+    gateway's own files. Every script element gets the `nonce`, if one is given; its letters must need
+    no escaping. A URL that already begins with the prefix stays. Pages in UTF-16 stay unmapped.
+    Raises ValueError if `prefix` is not such a path.
     """
     base = _Base.of(prefix)
     if html.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -101,13 +112,40 @@ def map_page(html: bytes, prefix: str, scripts: Sequence[str] = (), nonce: str =
 
 
 def map_css(css: bytes, prefix: str) -> bytes:
-    """The style sheet as it must be to work under `prefix`; see `map_page`."""
+    """Return the style sheet as it works under `prefix`; see `map_page`."""
     return _apply(css, _css_edits(css, (0, len(css)), _Base.of(prefix)))
 
 
 def map_script(js: bytes, prefix: str) -> bytes:
-    """A script of a page, as `map_page` has it."""
+    """Return a script of a page as `map_page` maps it."""
     return _apply(js, _js_edits(js, (0, len(js)), _Base.of(prefix)))
+
+
+async def map_body(
+    body: bytes, media_type: str, prefix: str, scripts: Sequence[str] = (), nonce: str = ""
+) -> bytes:
+    """Return a body of one of MAPPED_TYPES as it works under `prefix`; see `map_page`.
+
+    Maps a long body in a thread. A regular expression keeps the interpreter lock from the start to
+    the end of a match, so LARGEST_BYTES also limits how long other requests wait.
+    """
+
+    def mapped() -> bytes:
+        return (
+            map_css(body, prefix) if media_type == CSS else map_page(body, prefix, scripts, nonce)
+        )
+
+    return mapped() if len(body) <= SHORT_BYTES else await asyncio.to_thread(mapped)
+
+
+async def read_body(chunks: AsyncIterator[bytes]) -> tuple[bytes, bool]:
+    """Return the chunks joined, and True; or the first of them, and False if they are too long to map."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > LARGEST_BYTES:
+            return bytes(body), False
+    return bytes(body), True
 
 
 def _apply(text: bytes, edits: Iterable[Edit]) -> bytes:
@@ -120,7 +158,7 @@ def _apply(text: bytes, edits: Iterable[Edit]) -> bytes:
 
 def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: bytes) -> Iterator[Edit]:
     attribute = b' nonce="%s"' % nonce if nonce else b""
-    # Where the scripts go: first in <head>, or else as near to that as there is something to hold on to.
+    # The gateway's scripts go to the start of <head>, or as near to it as the page allows.
     places = {b"": len(codecs.BOM_UTF8) if html.startswith(codecs.BOM_UTF8) else 0}
     at = 0
     while at >= 0 and (markup := _MARKUP.search(html, at)):
@@ -139,7 +177,7 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: bytes) 
             if name in (b"head", b"html"):
                 places.setdefault(name, at)
             if name == b"script" and nonce:
-                # In the place of Label Studio's own: browsers take no nonce where there are two.
+                # Replaces Label Studio's own nonce: browsers ignore both if an element has two.
                 if b"nonce" in attributes:
                     yield (*attributes[b"nonce"], nonce)
                 else:
@@ -165,13 +203,13 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: bytes) 
 
 
 def _attributes(html: bytes, at: int) -> tuple[dict[bytes, Span], int]:
-    """The attributes of the tag whose name ends at `at`, and where the tag ends; -1 if it never does."""
+    """Return the attributes of the tag whose name ends at `at`, and the tag's end; -1 if it has none."""
     found: dict[bytes, Span] = {}
     while match := _ATTRIBUTE.match(html, at):
         at = match.end()
         if match["end"]:
             return found, at
-        if match["open"]:  # a value without a closing quote: the rest of the page is no tag at all
+        if match["open"]:  # a value without a closing quote: the tag does not end
             break
         value = next(
             (group for group in ("double", "single", "bare") if match[group] is not None), None
@@ -208,7 +246,7 @@ def _css_edits(text: bytes, span: Span, base: _Base) -> Iterator[Edit]:
         if match["call"]:
             yield from _url_edits(text, (match.start("string") + 1, match.end()), base.css)
         elif match["bare"]:
-            # In a style attribute the quotes may be written as character references.
+            # In a style attribute, quotes may be character references.
             quote = _QUOTE_REFERENCE.match(text, match.start("bare"), match.end())
             yield from _url_edits(
                 text, (quote.end() if quote else match.end(), match.end()), base.css
@@ -221,17 +259,17 @@ def _js_edits(text: bytes, span: Span, base: _Base) -> Iterator[Edit]:
         if match["call"]:
             yield from _url_edits(text, (match.start("string") + 1, match.end()), base.js)
         elif match["hostname"] and settings and match["string"] in (b'""', b"''"):
-            # Label Studio calls `new URL(hostname)`, which a bare path would make throw.
+            # Label Studio calls `new URL(hostname)`, which throws for a path without a host.
             path = b' + "%s"' % base.js if base.js else b""
             yield match.start("string"), match.end(), b"location.origin" + path
 
 
 def _url_edits(text: bytes, span: Span, base: bytes) -> Iterator[Edit]:
-    """The edit for a URL that begins `span`: none if it is not root-absolute, or already under the prefix."""
+    """Yield the edit for the URL at the start of `span`, unless it is relative or under the prefix."""
     space = _SPACE.match(text, *span)
     at, end = space.end() if space else span[0], span[1]
     after = at + len(base)
-    # Nothing at all may follow, and is in any string of bytes.
+    # At the end of the span the slice is empty, which `in` accepts, too.
     under = (
         text.startswith(base, at, end) and text[after : min(after + 1, end)] in b"/?#\"'`) \t\r\n"
     )

@@ -1,4 +1,4 @@
-"""Redirects: where Label Studio sends a browser, said relative to where the browser is."""
+"""Redirects of Label Studio's, made relative, so that they are right under every prefix."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ...label_studio.upstream import HOST
 
 
 def relative(path: str, target: str) -> str:
-    """The reference to `target` (root-absolute at Label Studio) from a page at `path`.
+    """Return the reference to `target` (a root-absolute path of Label Studio's) from `path`.
 
-    Relative references are right under every prefix and transport: jupyter-server-proxy leaves
-    them alone, and the browser resolves them against the address that it knows.
+    jupyter-server-proxy leaves relative references unchanged, and the browser resolves them against
+    the address that it knows.
     """
     depth = path.split("?", 1)[0].count("/") - 1
     rest = target.lstrip("/")
-    # `./` also keeps a colon in the first segment from being read as a scheme.
+    # `./` also prevents that a colon in the first segment is read as a scheme.
     return ("../" * depth if depth else "./") + rest
 
 
-def mapped_location(path: str, location: str) -> str | None:
-    """What to send as `Location` for the answer to `path`; None: a redirect that is refused."""
+def map_location(path: str, location: str) -> str | None:
+    """Return the `Location` for the response to `path`; None if the redirect must be refused."""
     if re.search(r"[\x00-\x20\x7f\\]", location):
         return None
     try:
@@ -30,10 +30,10 @@ def mapped_location(path: str, location: str) -> str | None:
     except ValueError:
         return None
     if target.scheme or target.netloc:
-        ours = target.scheme in {"", "http", "https"} and target.hostname in {HOST, "127.0.0.1"}
-        if not ours:
-            signed = paths.SIGNED_LINKS.fullmatch(path.split("?", 1)[0])
-            return location if signed and target.scheme in {"http", "https"} else None
+        is_web = target.scheme in {"", "http", "https"}
+        if not (is_web and target.hostname in {HOST, "127.0.0.1"}):
+            is_signed_link = paths.SIGNED_LINKS.fullmatch(path.split("?", 1)[0])
+            return location if is_signed_link and target.scheme in {"http", "https"} else None
         location = target._replace(scheme="", netloc="", path=target.path or "/").geturl()
     if location.startswith("/"):
         return relative(path, location)

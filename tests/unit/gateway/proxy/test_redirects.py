@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_proxy.gateway.proxy.redirects import mapped_location, relative
+from labelstudio_proxy.gateway.proxy.redirects import map_location, relative
 
 PREFIX = "https://hub.example/user/a%40b.c/labelstudio"
 
@@ -28,7 +28,7 @@ def test_a_relative_location_leads_where_it_should_from_everywhere(path: str, ta
     ],
 )
 def test_label_studios_own_addresses_are_mapped(location: str, target: str) -> None:
-    mapped = mapped_location("/user/account", location)
+    mapped = map_location("/user/account", location)
     assert mapped is not None
     assert urljoin(f"{PREFIX}/user/account", mapped) == PREFIX + target
 
@@ -48,7 +48,7 @@ def test_label_studios_own_addresses_are_mapped(location: str, target: str) -> N
     ],
 )
 def test_no_redirect_leaves_the_origin(location: str) -> None:
-    mapped = mapped_location("/projects/1/data", location)
+    mapped = map_location("/projects/1/data", location)
     if mapped is not None:
         there = urlsplit(urljoin(f"{PREFIX}/projects/1/data", mapped))
         assert (there.scheme, there.netloc) == ("https", "hub.example")
@@ -58,15 +58,15 @@ def test_no_redirect_leaves_the_origin(location: str) -> None:
 
 def test_signed_links_to_cloud_storage_are_the_exception() -> None:
     signed = "https://bucket.s3.amazonaws.com/cat.png?X-Amz-Signature=1"
-    assert mapped_location("/tasks/1/resolve/?fileuri=x", signed) == signed
-    assert mapped_location("/projects/1/presign/", signed) == signed
-    assert mapped_location("/projects/1/data", signed) is None
-    assert mapped_location("/tasks/1/resolve/", "javascript:alert(1)") is None
+    assert map_location("/tasks/1/resolve/?fileuri=x", signed) == signed
+    assert map_location("/projects/1/presign/", signed) == signed
+    assert map_location("/projects/1/data", signed) is None
+    assert map_location("/tasks/1/resolve/", "javascript:alert(1)") is None
 
 
 @given(st.text())
 def test_whatever_label_studio_says_the_browser_stays(location: str) -> None:
-    mapped = mapped_location("/projects/1", location)
+    mapped = map_location("/projects/1", location)
     if mapped is not None:
         there = urlsplit(urljoin(f"{PREFIX}/projects/1", mapped))
         assert (there.scheme, there.netloc) == ("https", "hub.example")
