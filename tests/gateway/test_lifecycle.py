@@ -383,7 +383,7 @@ def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Ga
     assert "stopped" in run(made, "status", "--data-dir", str(made.data_dir)).stdout
     wrong = run(made, "status", "--data-dir", "/elsewhere")
     assert wrong.returncode == 1
-    assert "nothing is running for /elsewhere" in wrong.stderr
+    assert "No gateway is running for /elsewhere" in wrong.stderr
 
 
 def test_the_command_line_tells_a_failed_start(gateway: Callable[..., Gateway]) -> None:
