@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config
+
+from labelstudio_proxy.backends.factory import runs_as_process
+from labelstudio_proxy.config.settings import LabelStudioProxy
+
+
+@pytest.mark.parametrize(
+    ("backend", "installed", "process"),
+    [
+        ("auto", True, True),
+        ("auto", False, False),
+        ("process", False, True),
+        ("docker", True, False),
+    ],
+)
+def test_auto_runs_a_container_only_if_label_studio_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    backend: str,
+    installed: bool,
+    process: bool,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [])  # no package of this environment is found
+    if installed:
+        executable = tmp_path / "label-studio"
+        executable.write_text("#!/bin/sh\n")
+        executable.chmod(0o755)
+    settings = LabelStudioProxy(config=Config({"LabelStudioProxy": {"backend": backend}}))
+    assert runs_as_process(settings) is process
