@@ -1,4 +1,4 @@
-"""The main job: click the tile, label a picture, take the result home."""
+"""The main job: click the tile, label a picture, export the result."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ STEP_MS = 60_000
 
 expect.set_options(timeout=STEP_MS)
 
-BASE_URLS = ("/", "/user/alice/", "/user/a%40b.c/", "/jupyterlab/default/")
+# a laptop's, and SageMaker's; the tests below use those of JupyterHub
+BASE_URLS = ("/", "/jupyterlab/default/")
 
 
 @dataclass
 class Desk:
-    """A person before JupyterLab, and the Label Studio that the tile has opened."""
+    """A user of JupyterLab, and the Label Studio that the tile opened."""
 
     jupyter: JupyterLab | JupyterInContainer
     lab: Page  # JupyterLab's tab
@@ -38,12 +39,12 @@ class Desk:
     recorder: Recorder
 
     def open(self, path: str) -> None:
-        """Go to a page of Label Studio by its address."""
+        """Open a page of Label Studio by its address."""
         self.studio.goto(f"{self.jupyter.origin}{self.jupyter.prefix}{path}")
 
     def assert_clean(self) -> None:
-        """Label Studio's pages asked for nothing outside the prefix, and for nothing in vain."""
-        # JupyterLab's own tab is in the record, too.
+        """Check that Label Studio's pages requested nothing outside the prefix, and nothing failed."""
+        # The record also holds the requests of JupyterLab's own tab.
         jupyters = re.compile(r"/(lab|api|static|server-proxy|lsp|kernelspecs|custom)\b")
         prefix, base = self.jupyter.prefix, self.jupyter.base_url
         self.recorder.exchanges[:] = [
@@ -104,14 +105,14 @@ def see_it_start(desk: Desk) -> None:
     studio = desk.studio
     expect(studio.get_by_role("heading", name="Starting Label Studio")).to_be_visible()
     expect(studio.get_by_text("Wait for the first answer", exact=True)).to_be_visible()
-    # The page turns into Label Studio by itself.
+    # The page turns into Label Studio without a click.
     create = studio.get_by_role("button", name="Create Project").first
     expect(create).to_be_visible(timeout=START_MS)
 
 
 def create_project(desk: Desk) -> None:
     studio = desk.studio
-    # Label Studio makes a draft when its dialogue opens, and fails if one is quicker.
+    # Label Studio saves a draft when the dialogue opens, and fails if the user is quicker.
     with desk.page.expect_response(
         lambda answer: (
             answer.request.method == "POST" and answer.url.endswith("/labelstudio/api/projects")
@@ -132,9 +133,9 @@ def create_project(desk: Desk) -> None:
 
 
 def rest(studio: Frame) -> None:
-    """Wait until the page has asked for nothing more for a second, as a person would.
+    """Wait until the page made no request for a second, as a user would.
 
-    Label Studio's editor throws an error if its part of the page is made anew as it opens.
+    Label Studio's editor throws an error if its part of the page is replaced while it opens.
     """
     studio.wait_for_function(
         """() => {
@@ -214,7 +215,7 @@ def do_the_main_job(desk: Desk) -> None:
     assert_labelled(export_json(desk))
     assert urlsplit(desk.studio.url).path.startswith(desk.jupyter.prefix)
     desk.assert_clean()
-    # No cookie of Label Studio's is in the browser: all there are, are Jupyter's.
+    # The browser has Jupyter's cookies only, none of Label Studio.
     names = {cookie["name"] for cookie in desk.recorder.context.cookies()}
     assert not names & {"sessionid", "csrftoken"}
 
@@ -262,7 +263,7 @@ def test_every_page_of_the_menus_opens(click_tile: Callable[..., Desk]) -> None:
         every = studio.locator("a[href]").evaluate_all(
             "all => all.map(a => a.getAttribute('href'))"
         )
-        # What leads elsewhere (documentation, the chat) is for the reader to open.
+        # Links to other sites (documentation, the chat) are not followed.
         return {link for link in every if not re.match(r"https?:", link)}
 
     desk.open("")
@@ -286,7 +287,7 @@ def test_every_page_of_the_menus_opens(click_tile: Callable[..., Desk]) -> None:
         desk.assert_clean()
 
 
-def test_ten_tabs_cause_one_start_and_show_what_they_asked_for(
+def test_ten_tabs_cause_one_start_and_each_shows_its_own_page(
     click_tile: Callable[..., Desk],
 ) -> None:
     desk = click_tile("/user/alice/")
@@ -294,7 +295,7 @@ def test_ten_tabs_cause_one_start_and_show_what_they_asked_for(
     asked = f"{desk.jupyter.origin}{desk.jupyter.prefix}projects?page=1#here"
     for page in pages:
         page.goto(asked)
-    # A tab that is closed takes nothing with it.
+    # Closing a tab does not disturb the others.
     desk.page.close()
     pages.pop().close()
     for page in pages:
@@ -307,10 +308,10 @@ def test_ten_tabs_cause_one_start_and_show_what_they_asked_for(
     assert len(re.findall(r"Label Studio \(.*\) is starting", log)) == 1
 
 
-def test_a_click_starts_it_where_browsers_do_not_say_what_they_ask_for(
+def test_a_click_starts_label_studio_where_browsers_send_no_sec_fetch_headers(
     jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
 ) -> None:
-    # Over http, and not on localhost, browsers send no Sec-Fetch headers.
+    # as over http to another host than localhost
     jupyter = jupyter_lab(
         config={"data_dir": str(data_dir)},
         server_config={"ServerApp": {"local_hostnames": [INSECURE_HOST]}},
@@ -324,7 +325,7 @@ def test_a_click_starts_it_where_browsers_do_not_say_what_they_ask_for(
     expect(create).to_be_visible(timeout=START_MS)
 
 
-def test_the_notebooks_launcher_has_one_tile_too(
+def test_the_launcher_of_notebook_7_has_one_tile_too(
     jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
 ) -> None:
     jupyter = jupyter_lab(config={"data_dir": str(data_dir)})

@@ -1,4 +1,4 @@
-"""A real Chromium, and a record of everything its pages asked for."""
+"""A real Chromium, and a record of everything that its pages requested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Reque
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# A name of this machine that browsers do not trust as they trust localhost.
+# A name of this machine that browsers, unlike localhost, do not trust.
 INSECURE_HOST = "jupyter.test"
 
 ARGUMENTS = [
@@ -23,14 +23,14 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-sync",
     "--no-first-run",
-    # the same result with and without the internet: there is none
+    # no internet, so that the tests do not depend on it
     "--no-proxy-server",
     f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
 
 def find_chromium(playwright: Playwright) -> str | None:
-    """The machine's own Chromium or Chrome, else the one that Playwright has installed."""
+    """Return the path of the machine's Chromium or Chrome, or of the one that Playwright installed."""
     for name in EXECUTABLES:
         # Ubuntu's chromium-browser may be a stub that only says to install a snap
         if (path := shutil.which(name)) and _runs(path):
@@ -50,18 +50,18 @@ def launch(playwright: Playwright, executable: str) -> Browser:
 
 @dataclass
 class Exchange:
-    """A request of a page, and what became of it."""
+    """A request of a page, and its result."""
 
     method: str
     url: str
     resource_type: str
     status: int | None = None
-    """None while there is no answer."""
+    """None until there is a response."""
     failure: str | None = None
 
     @property
     def is_failed(self) -> bool:
-        # a navigation, a download or a seek in a video aborts what is under way: no failure
+        # a navigation, a download or a seek in a video aborts requests: no failure
         failed = self.failure is not None and self.failure != "net::ERR_ABORTED"
         return failed or (self.status is not None and self.status >= 400)
 
@@ -74,18 +74,18 @@ class Exchange:
 
     def __str__(self) -> str:
         outcome = " ".join(str(o) for o in (self.status, self.failure) if o)
-        return f"{outcome or 'no answer'} {self.method} {self.url} ({self.resource_type})"
+        return f"{outcome or 'no response'} {self.method} {self.url} ({self.resource_type})"
 
 
-# Label Studio's editor throws this (`getRootElement` of its `createAppV17`) when React has taken its
-# part of the page away, to make it anew, before the editor has loaded: a race of its own, which shows
-# about once in ten visits on a busy machine. What is labelled is checked all the same.
+# Label Studio's editor throws this (`getRootElement` of its `createAppV17`) when React replaces the
+# editor's part of the page before the editor has loaded. The race is Label Studio's own and shows
+# about once in ten visits on a busy machine. The tests check the labels all the same.
 EDITOR_RACE = "Root element not found (selector: null)"
 
 
 @dataclass
 class Recorder:
-    """Everything that the pages of a browser context, pop-ups included, asked for and said."""
+    """Every request and error of the pages of a browser context, pop-ups included."""
 
     context: BrowserContext
     exchanges: list[Exchange] = field(default_factory=list)
@@ -112,12 +112,14 @@ class Recorder:
         )
 
     def assert_clean(self, prefix: str, origin: str) -> None:
-        """No failed request, none outside `origin` and `prefix`, no uncaught exception, nothing that
-        the page's policy has kept from running or loading.
+        """Raise AssertionError if there was an error or a request that should not have been.
+
+        These are failed requests, requests outside `origin` and `prefix`, uncaught exceptions, and
+        what the page's content security policy refused.
 
         `origin` as in `http://127.0.0.1:8888`, `prefix` as in `/user/alice/labelstudio/`.
         """
-        self.context.cookies()  # a round trip, in which the events under way arrive
+        self.context.cookies()  # a round trip, after which all earlier events have arrived
         problems = [f"failed: {e}" for e in self.exchanges if e.is_failed]
         problems += [f"outside: {e}" for e in self.exchanges if not e.is_within(prefix, origin)]
         problems += [f"uncaught: {e}" for e in self.page_errors if e != EDITOR_RACE]
@@ -126,7 +128,7 @@ class Recorder:
         assert not problems, "\n".join([*problems, *console])
 
     def forget(self) -> None:
-        """Start anew: what follows is recorded as if nothing had been."""
+        """Forget everything recorded so far."""
         self.exchanges.clear()
         self.console_errors.clear()
         self.page_errors.clear()
@@ -138,22 +140,22 @@ class Tab(NamedTuple):
 
 
 def new_tab(browser: Browser, login_url: str | None = None) -> Tab:
-    """A tab in a browser profile of its own; `login_url` gives it Jupyter's cookie first."""
+    """Return a tab in a new browser profile; `login_url` gives it Jupyter's cookie first."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     if login_url:
-        answer = context.request.get(login_url)
-        assert answer.ok, f"{answer.status} at the login"
+        response = context.request.get(login_url)
+        assert response.ok, f"{response.status} at the login"
     recorder = Recorder(context)
     return Tab(context.new_page(), recorder)
 
 
 def save_screenshots(tab: Tab, stem: Path) -> None:
-    """Save every open page of the tab's context as `<stem>-<n>.png`."""
+    """Save a picture of every open page of the tab's context as `<stem>-<n>.png`."""
     for number, page in enumerate(tab.recorder.context.pages):
         page.screenshot(path=stem.with_name(f"{stem.name}-{number}.png"))
 
 
 if __name__ == "__main__":
-    # for scripts/system-packages: which browser the tests would take, if any
+    # for scripts/system-packages: exit with 0 if there is a browser for the tests
     with sync_playwright() as started:
         sys.exit(None if find_chromium(started) else "no Chromium found")

@@ -1,4 +1,4 @@
-"""The very Label Studio that a gateway has started, asked directly on its unix socket."""
+"""Direct requests to the Label Studio that a gateway started, on its unix socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .label_studio import access_token
 
 class _Connection(HTTPConnection):
     def __init__(self, path: Path) -> None:
-        # the name that the gateway gives it, too
+        # the host name that the gateway sends, too
         super().__init__("localhost", timeout=120)
         self._path = path
 
@@ -27,7 +27,7 @@ class _Connection(HTTPConnection):
 
 
 class Direct:
-    """An answer of Label Studio's, named as in `requests`."""
+    """A response of Label Studio, with the attribute names of `requests`."""
 
     def __init__(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
         self.status_code = status
@@ -36,7 +36,7 @@ class Direct:
 
 
 class LabelStudioSocket:
-    """Asks as the first account, past the gateway and Jupyter."""
+    """Sends requests as the first account, past the gateway and Jupyter."""
 
     def __init__(self, jupyter: JupyterLab, data_dir: Path) -> None:
         """Label Studio must be ready."""
@@ -50,8 +50,8 @@ class LabelStudioSocket:
         fields = {"Authorization": f"Bearer {access_token(self._data_dir)}", "Accept": "*/*"}
         with contextlib.closing(_Connection(self._path)) as connection:
             connection.request(method, f"/{path}", headers=fields | dict(headers or {}))
-            answer = connection.getresponse()
-            return Direct(answer.status, answer.getheaders(), answer.read())
+            response = connection.getresponse()
+            return Direct(response.status, response.getheaders(), response.read())
 
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Direct:
         return self.request("GET", path, headers=headers)

@@ -1,6 +1,6 @@
-"""Small real media files, one function each: `media.png()` gives the bytes of a PNG.
+"""Small real media files, one function each: `media.png()` returns the bytes of a PNG.
 
-A video comes from OpenCV, which Label Studio installs; everything else is made by hand.
+OpenCV, which Label Studio installs, writes the video; the rest needs no library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-# A project for boxes on pictures, and one such box.
+# A label configuration for boxes on pictures, and one such box.
 BOXES = """
 <View>
   <Image name="image" value="$image"/>
@@ -33,7 +33,7 @@ BOX = {
 
 
 def png(width: int = 64, height: int = 48, colour: tuple[int, int, int] = (0, 120, 200)) -> bytes:
-    """A picture of one colour with a white diagonal; the colour tells pictures apart."""
+    """Return a picture of one colour with a white diagonal; the colour tells pictures apart."""
     rows = bytearray()
     for y in range(height):
         row = bytearray(bytes(colour) * width)
@@ -51,7 +51,7 @@ def png(width: int = 64, height: int = 48, colour: tuple[int, int, int] = (0, 12
 
 
 def wav(seconds: float = 2, rate: int = 8000, hertz: float = 440) -> bytes:
-    """A sine, 16 bits, mono."""
+    """Return the sound of a sine, 16 bits, mono."""
     samples = (
         int(12000 * math.sin(2 * math.pi * hertz * n / rate)) for n in range(int(seconds * rate))
     )
@@ -67,11 +67,11 @@ def wav(seconds: float = 2, rate: int = 8000, hertz: float = 440) -> bytes:
 def webm(
     seconds: float = 4, rate: int = 10, width: int = 160, height: int = 120, *, noise: bool = False
 ) -> bytes:
-    """A bar that moves to the right: VP8 in WebM, with the index that seeking needs.
+    """Return a video of a bar that moves to the right: VP8 in WebM, with an index for seeking.
 
     With `noise` in its lower half it is large: 5 MB for 60 frames of 640 x 480.
     """
-    import cv2  # half a second, and a test dependency only here
+    import cv2  # takes half a second, and comes with Label Studio
     import numpy as np
 
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +92,7 @@ def webm(
 
 
 def pdf(text: str = "A page to label", colour: tuple[int, int, int] = (255, 255, 255)) -> bytes:
-    """One A5 page of one colour with a line of text."""
+    """Return one A5 page of one colour with a line of text."""
     line = text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
     red, green, blue = (part / 255 for part in colour)
     background = f"{red:g} {green:g} {blue:g} rg 0 0 420 595 re f 0 g"
@@ -118,14 +118,14 @@ def pdf(text: str = "A page to label", colour: tuple[int, int, int] = (255, 255,
 
 
 def time_series_csv(rows: int = 200) -> bytes:
-    """Columns `time` (0, 1, ...), `sine` and `cosine`."""
+    """Return the columns `time` (0, 1, ...), `sine` and `cosine`."""
     lines = ["time,sine,cosine"]
     lines += [f"{n},{math.sin(n / 10):.4f},{math.cos(n / 10):.4f}" for n in range(rows)]
     return ("\n".join(lines) + "\n").encode()
 
 
 def html(*pictures: str) -> bytes:
-    """A page of text, with `<img>`s of those URLs, that looks as if it had to be rewritten."""
+    """Return a page with `<img>`s of those URLs that looks as if it had to be rewritten."""
     images = "".join(f'<img src="{url}" alt="picture {url}">' for url in pictures)
     text = 'Not to be changed: <a href="/projects/">/projects/</a>, hostname: "", naïve Ω.'
     page = f"<!DOCTYPE html><html><body><h1>Title</h1><p>{text}</p>{images}</body></html>"
@@ -133,7 +133,7 @@ def html(*pictures: str) -> bytes:
 
 
 def dialogue(audio: str | None = None) -> list[dict[str, Any]]:
-    """Paragraphs of two speakers; with `audio`, that URL's sound and times for each."""
+    """Return paragraphs of two speakers; with `audio`, that URL and times for each."""
     said = ["Hello, who is there?", "It is me.", "Come in, then."]
     lines: list[dict[str, Any]] = []
     for n, text in enumerate(said):
