@@ -1,4 +1,4 @@
-"""How Label Studio is run: one small interface, one module for each way."""
+"""Makes the backend that the settings ask for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_backend(
     report: Report,
     log: Callable[[str], None],
 ) -> Backend:
-    """The backend that `settings.backend` asks for, for one life of Label Studio."""
+    """Return a new backend for one run of Label Studio."""
     if runs_as_process(settings):
         return ProcessBackend(
             report,
@@ -36,7 +36,7 @@ def make_backend(
                 extra=settings.environment,
             ),
         )
-    # Here, not above: its SDK takes long to import, and memory.
+    # Here, not above: the import of Docker's SDK is slow and takes memory.
     from .docker.backend import DockerBackend
     from .docker.container_spec import container_environment
     from .docker.plan import Planner
@@ -55,13 +55,13 @@ def make_backend(
 
 
 def runs_as_process(settings: LabelStudioProxy) -> bool:
-    """Whether Label Studio is to run as a local process, rather than as a container."""
+    """Return True for a local process, False for a container."""
     automatic = settings.backend == "auto" and is_installed(settings.label_studio)
     return settings.backend == "process" or automatic
 
 
 def docker_settings(settings: LabelStudioProxy) -> DockerSettings:
-    """The settings that a container has and a process has not."""
+    """Return the settings for a container only."""
     from .docker.plan import DockerSettings
 
     return DockerSettings(

@@ -21,14 +21,14 @@ async def prepare(settings: LabelStudioProxy) -> str:
     if runs_as_process(settings):
         found = await find_installation(settings.label_studio)
         return f"Label Studio {found.version} is installed."
-    from ..backends.docker.backend import pull
+    from ..backends.docker.backend import get_configured_image
     from ..backends.docker.engine import connect_engine
 
     engine = await connect_engine()
     try:
         # disable=None: no progress bar without a terminal, as in the log of a build.
         with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar:
-            image = await pull(engine, docker_settings(settings), _shown_in(bar))
+            image = await get_configured_image(engine, docker_settings(settings), _shown_in(bar))
         return f"The image {settings.image} is here ({image.short_id})."
     finally:
         engine.close()

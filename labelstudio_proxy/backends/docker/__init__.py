@@ -1,1 +1,1 @@
-"""Label Studio as a container."""
+"""Runs Label Studio as a container, on any engine that speaks Docker's API."""

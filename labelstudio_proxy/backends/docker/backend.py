@@ -1,4 +1,4 @@
-"""Label Studio as a container, on any engine that speaks Docker's API."""
+"""The life of Label Studio's container: made or adopted, watched, stopped."""
 
 from __future__ import annotations
 
@@ -43,26 +43,26 @@ from .exit_reasons import ending, explain_end, gone
 from .image import get_image, label_studio_version
 from .leftover import clear_record, write_record
 from .logs import Follower
-from .plan import DockerSettings, Planner, Site, look_at
+from .plan import DockerSettings, Planner, Site, find_site
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 REMOVAL_SECONDS = 0.5
-SHOWINGS = 30  # within the time after which a container takes its gateway for gone
-PAUSED_POLLS = 3  # `docker commit` pauses a container, too, for a moment
+CONTACTS = 30  # with the container, in the time after which it stops without a gateway
+PAUSED_POLLS = 3  # `docker commit` pauses a container only for a moment
 LOG_TAIL = 200  # lines of an adopted container
 
 
 class DockerBackend(Backend):
-    """Runs Label Studio's image with the least rights that it needs."""
+    """Runs Label Studio's image with the fewest rights that it needs."""
 
     name = "docker"
     steps = (
         ("engine", "Find the container engine"),
         (PULL, "Get the image"),
         ("container", "Start the container"),
-        ("answer", "Wait for the first answer"),
+        ("answer", "Wait for the first response"),
     )
 
     def __init__(
@@ -72,7 +72,7 @@ class DockerBackend(Backend):
         planner: Planner,
         without_process: str = "",
     ) -> None:
-        """`without_process`: how to get Label Studio as a process, for when there is no engine."""
+        """`without_process`: how to install Label Studio as a process, shown without an engine."""
         super().__init__(report, log)
         self._planner = planner
         self._settings = planner.settings
@@ -85,10 +85,10 @@ class DockerBackend(Backend):
         self._container: Container | None = None
         self._volume = ""
         self._endpoint = NOWHERE
-        self._start = uuid.uuid4().hex  # by which a container of this start is known
-        self._candidate = ""  # the id of one that was there before
-        self._made = False  # or about to be
-        self._yields = False  # to the machine's other programs
+        self._start = uuid.uuid4().hex  # identifies a container that this start made
+        self._candidate = ""  # the id of a container that was there before
+        self._may_run = False  # this start has a container, or is making one
+        self._low_priority = False
         self._follower: Follower | None = None
 
     async def prepare(self) -> None:
@@ -96,10 +96,10 @@ class DockerBackend(Backend):
         self._engine = await self._connect()
         self.versions[self._engine.name] = self._engine.version
         self.report("engine", detail=f"{self._engine.name} {self._engine.version}")
-        self._site = await look_at(self._engine)
+        self._site = await find_site(self._engine)
         unquoted = self._engine.name == "Podman"
         await asyncio.to_thread(self._planner.check_folders, unquoted=unquoted)
-        image = await pull(self._engine, self._settings, self.report)
+        image = await get_configured_image(self._engine, self._settings, self.report)
         self._image = str(image.id)
         self.build = Build(image=self._image)
         if version := label_studio_version(image, self._settings.image):
@@ -120,15 +120,15 @@ class DockerBackend(Backend):
         key = await asyncio.to_thread(self._secret_key)
         found = await self._find(plan)
         self._candidate = str(found.id) if found is not None else ""
-        self._made = True
+        self._may_run = True
         url, labels = engine.address.url, plan.owner_labels()
         await asyncio.to_thread(write_record, self._directory, url, plan.name, labels)
         if found is not None and await self._adopt(engine, found, plan, key):
             self.report("container", detail=f"{plan.name} was running")
         else:
             if found is not None:
-                unfit = "had ended" if found.status == "exited" else "does not fit any more"
-                self.log(f"labelstudio-proxy: The container {plan.name} {unfit}, and is replaced.")
+                reason = "ended" if found.status == "exited" else "does not match the settings"
+                self.log(f"labelstudio-proxy: The container {plan.name} {reason}. Replacing it.")
                 await remove(engine, found)
             made = await make_container(
                 engine,
@@ -148,49 +148,49 @@ class DockerBackend(Backend):
     async def on_first_response(self) -> None:
         container = self._container
         assert container is not None, "launch() comes first"
-        if self._yields:
-            self._yields = False
+        if self._low_priority:
+            self._low_priority = False
             try:
                 await self._connected().ask(lambda _: container.update(cpu_shares=USUAL_SHARES))
             except (APIError, EngineFault) as error:
-                logger.warning("%s keeps its small share of the processors: %s", self._name, error)
+                logger.warning("Container %s keeps its low priority: %s", self._name, error)
 
     async def wait(self) -> str:
         assert self._container is not None, "launch() comes first"
-        showing = asyncio.create_task(self._show())
+        contacts = asyncio.create_task(self._contact())
         try:
             return await self._until_ended(self._container)
         finally:
-            showing.cancel()
+            contacts.cancel()
 
-    async def _show(self) -> None:
-        """Let the container know that there is a gateway: without one, it ends after a while."""
+    async def _contact(self) -> None:
+        """Contact the container regularly: without a gateway, it stops after a while."""
         seconds = float(self._planner.private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
         async with open_session(self._endpoint) as session:
             while True:
                 await answers(session, self._endpoint, paths.HEALTH, {GATEWAY_HEADER: "1"})
-                await asyncio.sleep(seconds / SHOWINGS)
+                await asyncio.sleep(seconds / CONTACTS)
 
     async def _until_ended(self, container: Container) -> str:
-        engine, paused, ended, alone = self._connected(), 0, False, False
+        engine, paused, ended, engine_lost = self._connected(), 0, False, False
         while True:
             try:
                 await engine.ask(self._reload, seconds=QUICK_SECONDS)
-                alone = False
+                engine_lost = False
             except NotFound:
                 raise gone(
                     self._name,
                     "was removed",
-                    "Somebody, or another program, removed it: `docker rm`.",
+                    "By `docker rm`, or by another program.",
                 ) from None
             except (EngineFault, APIError) as error:
                 fault = error if isinstance(error, EngineFault) else refused("is lost", error)
-                # Containers may well go on without their engine, and people with their work.
-                if not await self._answers():
+                # Containers can run without their engine, and users go on working.
+                if not await self._responds():
                     raise fault from error
-                if not alone:
-                    logger.warning("%s Label Studio goes on.", fault.what)
-                alone = True
+                if not engine_lost:
+                    logger.warning("%s Label Studio keeps running.", fault.what)
+                engine_lost = True
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             state = container.attrs["State"]
@@ -198,13 +198,13 @@ class DockerBackend(Backend):
             if paused >= PAUSED_POLLS:
                 raise Paused(
                     f"Label Studio's container {self._name} is paused.",
-                    "Somebody, or another program, paused it: `docker pause`.",
-                    "Try again continues it, as `docker unpause` does. Nothing is lost.",
+                    "By `docker pause`, or by another program. Nothing is lost.",
+                    "Try again resumes it, as `docker unpause` does.",
                 )
             if state.get("Status") not in {"created", "running", "paused", "restarting"}:
                 if ended:
                     return ending(state)
-                # Whoever removes a container kills it first.
+                # `docker rm` kills a container first, then removes it.
                 ended = True
                 await asyncio.sleep(REMOVAL_SECONDS)
                 continue
@@ -221,7 +221,7 @@ class DockerBackend(Backend):
         if engine is None:
             return
         try:
-            if self._made:
+            if self._may_run:
                 await engine.check()
                 found = await self._ours(engine)
                 if found is not None:
@@ -230,7 +230,7 @@ class DockerBackend(Backend):
                 await asyncio.to_thread(clear_record, self._directory)
         except Problem as problem:
             raise Problem(
-                f"Label Studio's container {self._name} could not be stopped, and may go on.",
+                f"Label Studio's container {self._name} could not be stopped and may still run.",
                 f"{problem.what} {problem.why}",
                 problem.remedy,
             ) from problem
@@ -242,9 +242,9 @@ class DockerBackend(Backend):
         if self._engine is not None:
             self._engine.close()
             self._engine = None
-        return self._made
+        return self._may_run
 
-    # ---- before a container
+    # ---- before the container
 
     async def _connect(self) -> Engine:
         try:
@@ -253,14 +253,14 @@ class DockerBackend(Backend):
             if not self._without_process:
                 raise
             engine = (
-                "there is no container engine to run it with"
+                "there is no container engine"
                 if isinstance(fault, NotThere)
-                else "the container engine that could run it cannot be used now"
+                else "the container engine cannot be used"
             )
             raise Problem(
                 f"Label Studio is not installed, and {engine}.",
-                f"As for the engine: {fault.what} {fault.why}",
-                f"Either as a process: {self._without_process} Or as a container: {fault.remedy}",
+                f"About the engine: {fault.what} {fault.why}",
+                f"As a process: {self._without_process} Or as a container: {fault.remedy}",
             ) from fault
 
     async def _plan(self) -> Plan:
@@ -272,7 +272,7 @@ class DockerBackend(Backend):
     # ---- the container
 
     async def _find(self, plan: Plan) -> Container | None:
-        """The container of our name, if it is ours; raises Problem if it is somebody else's."""
+        """Return the container of our name, if any; raises Problem if it is not ours."""
         engine = self._connected()
         try:
             found: Container = await engine.ask(lambda client: client.containers.get(plan.name))
@@ -283,20 +283,20 @@ class DockerBackend(Backend):
         wanted = plan.owner_labels()
         if {name: found.labels.get(name) for name in wanted} != wanted:
             raise Problem(
-                f"There is a container {plan.name} already, and it is not this Label Studio's.",
-                "It has the name, but not the labels that labelstudio-proxy gives.",
-                f"If nobody needs it: `docker rm --force {plan.name}`, then try again.",
+                f"Another program has made a container with the name {plan.name}.",
+                "It does not have the labels of labelstudio-proxy.",
+                f"If nobody needs it, `docker rm --force {plan.name}`, then try again.",
             )
         return found
 
     async def _ours(self, engine: Engine) -> Container | None:
-        """The container that this start has made or found, whatever has become of its name."""
+        """Return the container that this start made or found, even under another name."""
         if self._container is not None:
             identifier = self._container.id
             with contextlib.suppress(NotFound):
                 return await engine.ask(lambda client: client.containers.get(identifier))
             return None
-        # One that was interrupted may have made it nevertheless; another gateway's stays.
+        # An interrupted request may have made it. Another gateway's container stays.
         found = await self._find(await self._plan())
         if found is None:
             return None
@@ -304,22 +304,22 @@ class DockerBackend(Backend):
         return found if ours else None
 
     async def _remove_volume(self, engine: Engine) -> None:
-        """The one with what is secret, which stays where somebody removes the container alone."""
+        """Remove the volume with the secrets, which `docker rm` without `-v` leaves."""
         with contextlib.suppress(NotFound, APIError):
             if self._volume:
                 await engine.ask(lambda client: client.volumes.get(self._volume).remove())
 
     async def _adopt(self, engine: Engine, found: Container, plan: Plan, key: str) -> bool:
-        """Take over a container that still runs, from a gateway that was killed, if it is fit."""
+        """Adopt a running container of a gateway that was killed; return False if it is unfit."""
         if found.labels.get(SETTINGS_LABEL) != plan.digest(key):
             return False
         if found.status == "paused":
-            await do(engine, "could not be continued", found.unpause)
+            await do(engine, "could not be resumed", found.unpause)
             await do(engine, "could not be found", found.reload)
         if found.status != "running":
             return False
         endpoint = endpoint_of(engine, found, plan)
-        # Where the accounts are in a database of its own, nothing is known of the owner here.
+        # None if the accounts are in an external database.
         account = await asyncio.to_thread(self._directory.first_account)
         async with open_session(endpoint) as session:
             if account is None or not await healthy(session, endpoint):
@@ -331,19 +331,19 @@ class DockerBackend(Backend):
 
     def _take(self, container: Container, endpoint: Endpoint, tail: int | str) -> None:
         self._container, self._endpoint = container, endpoint
-        self._yields = container.attrs["HostConfig"].get("CpuShares") == BACKGROUND_SHARES
+        self._low_priority = container.attrs["HostConfig"].get("CpuShares") == BACKGROUND_SHARES
         self._follower = Follower(container, self.log, tail=tail)
         for mount in container.attrs.get("Mounts") or []:
             if mount.get("Destination") == VOLUME:
                 self._volume = str(mount.get("Name") or "")
 
     def _follow_again(self) -> None:
-        """Where the engine has ended the stream of what the container prints, which goes on."""
+        """Follow the log again if the engine closed the stream of a running container."""
         follower = self._follower
         if follower is not None and follower.ended.is_set():
             self._follower = Follower(self._container, self.log, since=follower.ended_at)
 
-    # ---- its life
+    # ---- while it runs
 
     def _connected(self) -> Engine:
         assert self._engine is not None, "prepare() comes first"
@@ -353,18 +353,18 @@ class DockerBackend(Backend):
         assert self._container is not None
         self._container.attrs = client.api.inspect_container(self._container.id)
 
-    async def _answers(self) -> bool:
+    async def _responds(self) -> bool:
         async with open_session(self._endpoint) as session:
             return await healthy(session, self._endpoint)
 
     async def _follower_ended(self) -> None:
         assert self._follower is not None
         await self._follower.ended.wait()
-        await asyncio.sleep(POLL_SECONDS / 10)  # the engine notes the end a little later
+        await asyncio.sleep(POLL_SECONDS / 10)  # the engine reports the end a little later
 
 
-async def pull(engine: Engine, settings: DockerSettings, report: Report) -> Any:
-    """The image of the settings, with its step reported where it has to be downloaded."""
+async def get_configured_image(engine: Engine, settings: DockerSettings, report: Report) -> Any:
+    """Get the image of the settings; reports the step if it is downloaded. Raises Problem."""
     return await get_image(
         engine,
         settings.image,

@@ -1,7 +1,7 @@
-"""A container engine: found, and asked in time.
+"""Finds a container engine and sends it requests, each with a time-out.
 
-Whatever speaks Docker's API will do: Docker, rootless Docker, Podman. Its SDK blocks, so every call
-is made in a thread.
+Any engine that speaks Docker's API works: Docker, rootless Docker, Podman. Docker's SDK blocks, so
+every call runs in a thread.
 """
 
 from __future__ import annotations
@@ -41,23 +41,21 @@ from .engine_problems import (
 
 T = TypeVar("T")
 
-# To find out whether an engine answers at all; and for what it may have to work for, on a busy
-# machine (to make a container, to stop one).
-QUICK_SECONDS = 3.0
-PATIENT_SECONDS = 120.0
-GRACE_SECONDS = 0.5  # for an answer that drips in; the SDK's own time-out is from byte to byte
+QUICK_SECONDS = 3.0  # for a request that needs no work
+PATIENT_SECONDS = 120.0  # to make or stop a container on a busy machine
+GRACE_SECONDS = 0.5  # the SDK's own time-out restarts with each byte, so ours follows it
 CONNECT_SECONDS = 1.0
-ENDING_SECONDS = 0.5
-LAST_SECONDS = 10.0
+ENDING_SECONDS = 0.5  # a stopping engine still accepts connections for a while
+CANCEL_SECONDS = 10.0  # to wait for a request that cannot be cancelled
 
 
 class Engine:
-    """A connection to an engine that has answered; `close` it."""
+    """A connection to an engine that has responded. `close` it."""
 
     def __init__(
         self, address: Address, quick: DockerClient, patient: DockerClient, version: dict[str, Any]
     ) -> None:
-        """Made by `connect_engine`."""
+        """Use `connect_engine`."""
         self.address = address
         self._quick = quick
         self._patient = patient
@@ -67,29 +65,30 @@ class Engine:
 
     @property
     def client(self) -> DockerClient:
-        """For streams, which outlast any time-out; to be used in a thread."""
+        """The SDK's client, for streams that outlast any time-out. It blocks."""
         return self._patient
 
     async def ask(
         self, call: Callable[[DockerClient], T], *, seconds: float = PATIENT_SECONDS
     ) -> T:
-        """What `call` gives for a client; raises EngineFault, and docker's APIError for a refusal.
+        """Return `call(client)`, run in a thread.
 
-        A call under way cannot be taken back: cancelled, this waits for its end first, for a while.
+        Raises EngineFault, or docker's APIError if the engine refuses. A request cannot be
+        cancelled: a cancelled `ask` waits up to CANCEL_SECONDS for it.
         """
         client = self._quick if seconds <= QUICK_SECONDS else self._patient
         future = asyncio.ensure_future(call_in_thread(lambda: call(client), "engine"))
-        # Else what comes of a call that nobody waits for any more would be complained about.
+        # Marks an error as seen that comes after the time-out; asyncio would log it otherwise.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            # Not `wait_for`: before Python 3.12 that forgets that it was cancelled if the answer
-            # comes at the same moment (https://github.com/python/cpython/issues/86296).
+            # Before Python 3.12, `wait_for` loses a cancellation that arrives together with the
+            # result (https://github.com/python/cpython/issues/86296).
             done, _ = await asyncio.wait([future], timeout=seconds + GRACE_SECONDS)
             if not done:
                 raise asyncio.TimeoutError
             return future.result()
         except APIError as error:
-            # Podman calls it a fault of its own where a container goes while it looks.
+            # Podman reports an internal error if the container is removed during the request.
             if "no such container" in str(error.explanation).lower():
                 raise NotFound(str(error), error.response, error.explanation) from error
             raise
@@ -98,35 +97,35 @@ class Engine:
         except (requests.exceptions.RequestException, DockerException, OSError) as error:
             raise await _fault(self.address, error) from error
         except asyncio.CancelledError:
-            await asyncio.wait([future], timeout=min(seconds, LAST_SECONDS))
+            await asyncio.wait([future], timeout=min(seconds, CANCEL_SECONDS))
             raise
 
     def command(self, verb: str) -> str:
-        """What a person types to `start` or `restart` the engine."""
+        """Return the shell command that starts or restarts the engine, in backticks."""
         return service(self.address, verb)
 
     async def check(self) -> None:
-        """Raise EngineFault at once if the engine does not answer."""
+        """Raise EngineFault if the engine does not respond within QUICK_SECONDS."""
         await self.ask(lambda client: client.ping(), seconds=QUICK_SECONDS)
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         self._quick.close()
         self._patient.close()
 
 
 async def connect_engine() -> Engine:
-    """The engine of this user; raises EngineFault with the fault of the likeliest one.
+    """Connect to the engine of this user; raises EngineFault.
 
-    One that hangs or has ended is not passed over for another: it may come back, with Label
-    Studio's container in it.
+    An engine that hangs or has stopped is an error, although another one may respond: it may come
+    back, with Label Studio's container in it.
     """
     first: EngineFault | None = None
     try:
         places = await asyncio.to_thread(_addresses, os.environ)
     except (DockerException, OSError) as error:
         raise EngineFault(
-            "The way to the container engine is not described well enough.",
+            "The settings of the container engine are incomplete.",
             f"{error}",
             "Correct DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or the Docker context, "
             "and restart Jupyter.",
@@ -143,22 +142,22 @@ async def connect_engine() -> Engine:
 
 
 async def connect_engine_at(url: str) -> Engine:
-    """The engine at the address of one that was used before; raises EngineFault.
+    """Connect to an engine that was used before; raises EngineFault.
 
-    Elsewhere than on this machine, only where the user's own settings lead: the address stood in a
-    file that others may have written.
+    The address comes from a file that others may have written. So it must be a unix socket, or in
+    the user's own settings.
     """
     places: list[Address] = []
     with contextlib.suppress(DockerException, OSError, Problem):
-        places = await asyncio.to_thread(_addresses, os.environ)  # with what TLS needs
-    before = Address(url, "a gateway before has used it")
+        places = await asyncio.to_thread(_addresses, os.environ)  # with their TLS options
+    before = Address(url, "an earlier gateway used it")
     if before.socket is None and url not in {each.url for each in places}:
         raise not_known(before)
     return await _connect(next((each for each in places if each.url == url), before))
 
 
 def engine_sockets() -> list[Path]:
-    """Where engines listen that this user may use; some may not exist."""
+    """Return the sockets of possible engines; some may not exist."""
     with contextlib.suppress(DockerException, OSError, Problem):
         chosen = _addresses(os.environ)
         places = [*chosen, *_usual_places(os.environ)]
@@ -167,7 +166,7 @@ def engine_sockets() -> list[Path]:
 
 
 def _addresses(environment: Mapping[str, str]) -> list[Address]:
-    """Where to look: what the user has chosen, else the places where engines put their sockets."""
+    """Return the address that the user has chosen, else the usual ones."""
     if environment.get("DOCKER_HOST"):
         options = kwargs_from_env(environment=dict(environment))
         return [Address(options.pop("base_url"), "DOCKER_HOST names it", options)]
@@ -181,7 +180,7 @@ def _addresses(environment: Mapping[str, str]) -> list[Address]:
 def _usual_places(environment: Mapping[str, str]) -> list[Address]:
     runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     return [
-        Address(f"unix://{path}", "it is one of the usual places")
+        Address(f"unix://{path}", "it is one of the usual addresses")
         for path in (
             "/var/run/docker.sock",
             f"{runtime}/docker.sock",
@@ -201,9 +200,9 @@ def _current_context(folder: Path) -> str:
 
 
 def _address_of(context: str, folder: Path) -> Address:
-    """What `docker context create` has written down; raises EngineFault.
+    """Return the address in a Docker context; raises EngineFault.
 
-    Read here, since the SDK looks in the working directory where there is no `config.json`.
+    Not by the SDK: without a `config.json` it looks in the working directory.
     """
     identifier = hashlib.sha256(context.encode()).hexdigest()
     origin = f"the Docker context {context!r} names it"
@@ -218,7 +217,7 @@ def _address_of(context: str, folder: Path) -> Address:
     files = folder / "contexts/tls" / identifier / "docker"
     if not files.is_dir():
         return Address(url, origin)
-    # A client's certificate, an authority's, or both.
+    # There may be a client certificate, the certificate of an authority, or both.
     ca, cert, key = (files / name for name in ("ca.pem", "cert.pem", "key.pem"))
     tls = TLSConfig(
         client_cert=(str(cert), str(key)) if cert.exists() and key.exists() else None,
@@ -254,12 +253,12 @@ async def _connect(address: Address) -> Engine:
 
 
 def _check_local(address: Address) -> None:
-    """The data are bound into the container and it is reached on loopback: it must be here."""
+    """Raise EngineFault for an engine on another machine: it needs our folders and loopback."""
     try:
         host = urlsplit(address.url).hostname or ""
     except ValueError as error:
         raise EngineFault(
-            f"{address.url} is no address of a container engine.",
+            f"{address.url} is not the address of a container engine.",
             f"{error}; {address.origin}.",
             "Correct it (for example `unix:///var/run/docker.sock`), and restart Jupyter.",
         ) from error
@@ -272,17 +271,17 @@ def _check_local(address: Address) -> None:
         pass
     raise EngineFault(
         f"The container engine at {address.url} is on another machine.",
-        f"For it, {address.origin}. Label Studio's container needs the folders of this machine.",
-        "Name an engine of this machine in DOCKER_HOST (for example "
-        "`unix:///var/run/docker.sock`), and restart Jupyter.",
+        f"Label Studio's container needs the folders of this machine; {address.origin}.",
+        "Set DOCKER_HOST to an engine of this machine, for example "
+        "`unix:///var/run/docker.sock`, and restart Jupyter.",
     )
 
 
 async def _fault(address: Address, error: Exception) -> EngineFault:
-    """What stands behind an error of the SDK's, which tells little."""
+    """Find the cause of an error of the SDK, which itself says little."""
     if _mentions_timeout(error):
         return hung(address)
-    if "ConnectionReset" in repr(error):  # it is just ending, and may accept connections still
+    if "ConnectionReset" in repr(error):  # the engine may be stopping
         await asyncio.sleep(ENDING_SECONDS)
     fault = await _socket_fault(address, address.socket) if address.socket else None
     if fault is not None:
@@ -290,14 +289,14 @@ async def _fault(address: Address, error: Exception) -> EngineFault:
     if address.socket is None and "refused" in str(error):
         return not_running(address)
     return EngineFault(
-        "What answers in the container engine's place gives no usable answer.",
-        f"It is at {address.url} ({address.origin}). The error: {error}.",
-        "Check that it is Docker or Podman, and not too old: its API must be 1.24 or newer.",
+        f"The program at {address.url} does not respond like a container engine.",
+        f"For the address: {address.origin}. The error: {error}.",
+        "Check that it is Docker or Podman, with version 1.24 or newer of Docker's API.",
     )
 
 
 async def _socket_fault(address: Address, path: Path) -> EngineFault | None:
-    """Why the socket cannot be connected to; None where it can be."""
+    """Return why the socket accepts no connection, None if it does."""
     try:
         _, writer = await asyncio.wait_for(
             asyncio.open_unix_connection(str(path)), timeout=CONNECT_SECONDS

@@ -1,4 +1,4 @@
-"""Where an engine may be, and what is told where it cannot be used there."""
+"""The address of an engine, and the Problems of an engine that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 
 from ...problem import Problem
 
-# By which programs know that they are in a container of Docker's or Podman's.
-MARKS_OF_CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+# They exist in a container of Docker or Podman.
+CONTAINER_MARKERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 class EngineFault(Problem):
-    """The engine cannot be reached, does not answer, or answers nonsense."""
+    """The engine cannot be reached, does not respond, or sends an invalid response."""
 
 
 class NotThere(EngineFault):
-    """There is no engine at this place for this user; there may be one at another."""
+    """There is no engine for this user at this address; there may be one at another."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where an engine may be, and who says so."""
+    """The address of a possible engine, and why it was chosen (a clause for people)."""
 
     url: str
     origin: str
@@ -35,13 +35,13 @@ class Address:
 
     @property
     def socket(self) -> Path | None:
-        """The unix socket, where it is one."""
+        """The unix socket, None for another kind of address."""
         kind, _, path = self.url.partition("://")
         return Path(path) if kind in {"unix", "http+unix"} else None
 
 
 def service(address: Address, verb: str) -> str:
-    """The command that starts (or restarts) the service behind the address."""
+    """Return the shell command that starts or restarts the engine, in backticks."""
     path = str(address.socket or "")
     unit = "podman.socket" if "podman" in path else "docker"
     user = path.startswith("/run/user/")
@@ -49,7 +49,7 @@ def service(address: Address, verb: str) -> str:
 
 
 def absent(places: list[Address]) -> EngineFault:
-    """There is no socket at any of the places."""
+    """None of the addresses has a socket."""
     if len(places) == 1:
         (address,) = places
         return NotThere(
@@ -68,80 +68,80 @@ def absent(places: list[Address]) -> EngineFault:
 
 
 def not_running(address: Address) -> EngineFault:
-    """Nobody listens."""
+    """The socket is there, and nothing listens on it."""
     return EngineFault(
         "The container engine is not running.",
-        f"Nobody answers at {address.url}; {address.origin}.",
+        f"Nothing listens at {address.url}; {address.origin}.",
         f"Start it, for example with {service(address, 'start')}, then try again.",
     )
 
 
 def not_known(address: Address) -> EngineFault:
-    """Nothing that the user has set leads there any more."""
+    """The settings do not name this address any more."""
     return EngineFault(
-        "The container engine is not among those that are set.",
-        f"It was at {address.url} when a gateway used it.",
-        "Set DOCKER_HOST, or choose the Docker context, as it was then, and try again.",
+        "The container engine is not in the settings any more.",
+        f"An earlier gateway used it at {address.url}.",
+        "Set DOCKER_HOST or the Docker context as before, and try again.",
     )
 
 
 def hung(address: Address) -> EngineFault:
-    """Somebody listens, and says nothing."""
+    """The engine accepts connections and does not respond."""
     return EngineFault(
-        "The container engine does not answer.",
-        f"It is at {address.url}, but gave no answer in time.",
-        f"Wait a little and try again. If it stays, restart it: {service(address, 'restart')}.",
+        "The container engine does not respond.",
+        f"It is at {address.url}, but sent no response in time.",
+        f"Wait a little and try again. If that fails, restart it: {service(address, 'restart')}.",
     )
 
 
 def denied(path: Path) -> EngineFault:
-    """This user may not open the socket."""
+    """This user has no permission for the socket."""
     uid = os.getuid()
     try:
         user = pwd.getpwuid(uid).pw_name
-    except KeyError:  # an arbitrary one, in a container
-        user = f"the user with the number {uid}"
+    except KeyError:  # a container can run with any uid
+        user = f"the user with uid {uid}"
     number: int | None = None
     group = "docker"
-    with contextlib.suppress(OSError):  # its folder is closed, too
+    with contextlib.suppress(OSError):  # its folder is closed as well
         number = path.stat().st_gid
         group = str(number)
         with contextlib.suppress(KeyError):
             group = grp.getgrgid(number).gr_name
     if number == 0:
         why, remedy = (
-            f"The socket {path} is closed to {user}: it is root's alone.",
+            f"Only root may use the socket {path}, not {user}.",
             (
-                "Use a rootless engine, or have an administrator give the socket to a group "
-                "(Docker's is `docker`)."
+                "Use a rootless engine, or ask an administrator to give the socket to a group, for "
+                "example `docker`."
             ),
         )
     else:
-        why = f"The socket {path} is closed to {user}, who is not in the group {group}."
+        why = f"The socket {path} is closed to {user}, which is not in the group {group}."
         remedy = (
             f"`sudo usermod -aG {group} {user}`, then log in again and restart Jupyter. Members of "
-            "that group can do anything on this machine: a rootless engine is the safer way."
+            "that group have all rights on this machine; a rootless engine is safer."
         )
-    if any(map(exists, MARKS_OF_CONTAINERS)):
+    if any(map(exists, CONTAINER_MARKERS)):
         remedy = (
-            "Jupyter runs in a container: have it made with "
+            "Jupyter runs in a container: start that container with "
             f"`--group-add {'<the group of the socket>' if number is None else number}`."
         )
     return NotThere("This user may not use the container engine.", why, remedy)
 
 
 def no_context(name: str, reason: str) -> EngineFault:
-    """The user has chosen a context that is not there or damaged."""
+    """The chosen Docker context is missing or damaged."""
     return EngineFault(
         f"The Docker context {name!r} cannot be used.",
         f"{reason}.",
-        "`docker context ls` shows those there are; choose one with `docker context use`, or set "
+        "List contexts with `docker context ls`, choose one with `docker context use`, or set "
         "DOCKER_HOST and restart Jupyter.",
     )
 
 
 def exists(path: Path | None) -> bool:
-    """Whether there is something that this user may see."""
+    """Return True if something is at the path that this user can see."""
     try:
         return path is not None and path.exists()
     except OSError:  # in a folder of another user

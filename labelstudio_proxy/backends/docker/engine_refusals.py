@@ -1,4 +1,4 @@
-"""What a container engine refuses, and why a container ended, turned into Problems."""
+"""Explains what a container engine refuses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...label_studio.exit_reasons import Faults, find_fault
 from ...problem import Problem
 from .engine import Engine
 
-# The words are those of Docker, Podman, runc and crun; the first that fits is told.
+# In the words of Docker, Podman, runc and crun. The first match counts.
 REFUSALS: Faults = (
     (
         r"catatonit|docker-init|container-init",
-        "The engine lacks the small program that it runs first in a container.",
+        "The engine lacks the init program that it runs first in a container.",
         (
             "Install it (on Debian and Ubuntu `sudo apt-get install catatonit` for Podman, "
             "`sudo apt-get install tini` for Docker), then try again."
@@ -28,9 +28,9 @@ REFUSALS: Faults = (
     ),
     (
         r"mounts denied|is not shared",
-        "The engine may not give this folder to containers.",
+        "The engine is not allowed to share this folder with containers.",
         (
-            "Share it in the engine's own settings (Docker Desktop: Resources, File sharing), then try "
+            "Share it in the engine's settings (Docker Desktop: Resources, File sharing), then try "
             "again."
         ),
     ),
@@ -45,8 +45,8 @@ REFUSALS: Faults = (
     (
         r"(stat|mkdir|lstat|mounting) .*permission denied",
         (
-            "The container engine may not look into a folder of this user's, as on a network file "
-            "system that trusts no root."
+            "The container engine cannot read a folder of this user, for example on a network file "
+            "system that refuses root."
         ),
         (
             "Set `data_dir` and `files_root` to folders on a local disk, or use a rootless engine, and "
@@ -60,38 +60,38 @@ REFUSALS: Faults = (
     ),
     (
         r"network .*not found|unable to find network",
-        "There is no such network as `docker_network` names.",
-        "`docker network ls` shows those there are; correct `docker_network` and restart Jupyter.",
+        "The network that `docker_network` names does not exist.",
+        "List networks with `docker network ls`; correct `docker_network` and restart Jupyter.",
     ),
     (
         r"memory limit|nanocpus|cpus",
-        "The engine cannot keep the limits that are set.",
+        "The engine cannot apply the limits in the settings.",
         "Correct `memory_limit` and `cpu_limit`, and restart Jupyter.",
     ),
     (
         r"name .* is already in use",
-        "Another Jupyter of this user was just starting Label Studio on the same data directory.",
+        "Another Jupyter of this user is starting Label Studio on the same data directory.",
         "Use that one, or stop Label Studio there, then try again.",
     ),
 )
 
 
 def refused(failure: str, error: APIError) -> Problem:
-    """The Problem for what the engine did not do; `failure`: what did not happen to the container."""
-    said = str(error.explanation or error)
-    why, remedy = find_fault(REFUSALS, [said]) or (
+    """Return the Problem for a refused request; `failure`: what did not happen to the container."""
+    message = str(error.explanation or error)
+    why, remedy = find_fault(REFUSALS, [message]) or (
         "",
-        "Try again. If it stays, use Copy diagnostics when asking for help.",
+        "Try again. If it happens again, use Copy diagnostics and ask for help.",
     )
     what = f"Label Studio's container {failure}."
-    return Problem(what, f"{why} The container engine said: {said}".strip(), remedy)
+    return Problem(what, f"{why} The container engine said: {message}".strip(), remedy)
 
 
 async def do(engine: Engine, failure: str, call: Callable[[], Any]) -> Any:
-    """What `call` gives; raises Problem, which says `failure` of the container."""
+    """Return what `call` returns, in a thread; raises Problem, which names the `failure`."""
     try:
         return await engine.ask(lambda _: call())
     except ImageNotFound as error:
-        raise refused("could not be made, since its image has gone", error) from error
+        raise refused("could not be made, because its image was removed", error) from error
     except APIError as error:
         raise refused(failure, error) from error

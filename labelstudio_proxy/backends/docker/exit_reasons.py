@@ -1,4 +1,4 @@
-"""Why the container is no more."""
+"""Explains why the container ended."""
 
 from __future__ import annotations
 
@@ -18,36 +18,39 @@ TERMINATED = 143
 
 
 def ending(state: Mapping[str, Any]) -> str:
-    """How a container has ended, by what the engine tells of its state."""
+    """Return how a container ended, from its state in `docker inspect`."""
     if state.get("OOMKilled"):
         return "out of memory"
     return f"exit status {state.get('ExitCode')}"
 
 
 def gone(name: str, what: str, why: str, remedy: str = "Try again.") -> Problem:
-    """The Problem for a container that somebody may have meant to end."""
+    """Return the Problem for a container that someone may have ended on purpose."""
     return NoRestart(f"Label Studio's container {name} {what}.", why, remedy)
 
 
 def explain_end(
     name: str, settings: DockerSettings, how: str, tail: Sequence[str]
 ) -> Problem | None:
-    """Why it ended as `ending` says, where a container is the reason; `tail`: its last lines."""
+    """Return why it ended, None if that has nothing to do with containers.
+
+    `how`: from `ending`; `tail`: the last lines that it printed.
+    """
     limit = settings.memory_limit
     if how == "out of memory":
         return Explained(
-            f"Label Studio's container {name} was ended for want of memory.",
+            f"Label Studio's container {name} ran out of memory.",
             f"It needed more than its `memory_limit` of {limit}."
             if limit
             else "The machine ran out of memory.",
             "Raise `memory_limit` and restart Jupyter (Label Studio needs at least 500 MB)."
             if limit
-            else "Close kernels that are not needed, then try again.",
+            else "Shut down kernels that you do not need, then try again.",
         )
     if how == f"exit status {KILLED}":
         return Explained(
             f"Label Studio's container {name} was killed.",
-            "From outside, by somebody (`docker kill`) or by the system for want of memory"
+            "By `docker kill`, or by the system because memory ran out"
             + (f" (`memory_limit` is {limit})." if limit else "."),
             "Try again.",
         )
@@ -61,11 +64,11 @@ def explain_end(
         return gone(
             name,
             "was stopped",
-            "By somebody (`docker stop`), or as the container engine was stopped or restarted.",
+            "By `docker stop`, or because the container engine stopped or restarted.",
         )
     if any(re.search(r"label-studio failed|failed to exec pid1", line) for line in tail):
         return Explained(
-            f"Label Studio could not be run from the image {settings.image}.",
+            f"Label Studio does not start from the image {settings.image}.",
             "The image has no `label-studio` program.",
             "Correct the setting `image` and restart Jupyter.",
         )

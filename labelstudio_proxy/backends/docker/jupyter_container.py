@@ -1,24 +1,26 @@
-"""Where Jupyter itself runs, as the engine sees it: beside the engine, or in one of its containers.
+"""The container that Jupyter itself runs in, if any, as the engine sees it.
 
-In a container, a folder has another path for the engine than for Jupyter, or none at all; and a
-port that the engine publishes on its machine's loopback is out of reach.
+There, the engine knows a folder by another path than Jupyter does, or not at all; and Jupyter does
+not reach a port that the engine publishes on the loopback of its machine.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from docker.errors import NotFound
 
 from ...problem import Problem
 from .engine import Engine
 
-# How an engine's own files, bound into each of its containers, name the container.
+# An engine binds these files of its own into each container. The path of their source, and older
+# cgroups' paths, have the id of the container.
+OWN_FILES = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 CONTAINER_ID = re.compile(
     r"/(?:[a-z]+-)?containers/([0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)"
     r"|/(?:docker[/-]|libpod-)([0-9a-f]{64})"
@@ -27,7 +29,7 @@ CONTAINER_ID = re.compile(
 
 @dataclass(frozen=True)
 class Bind:
-    """A folder for the container: `source` is the engine's name for it."""
+    """A folder for Label Studio's container; `source` is its path for the engine."""
 
     source: str
     target: str
@@ -36,7 +38,7 @@ class Bind:
 
 @dataclass(frozen=True)
 class ContainerMount:
-    """What is mounted in Jupyter's container; `source` is empty where the engine has no path."""
+    """A mount in Jupyter's container; `source` is empty if the engine has no path for it."""
 
     source: str
     destination: str
@@ -44,29 +46,28 @@ class ContainerMount:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What is known of Jupyter's own container; all of it empty where there is none."""
+class JupyterContainer:
+    """Jupyter's own container; every field is empty if Jupyter runs in none."""
 
-    container: str = ""  # its name
+    name: str = ""
     mounts: tuple[ContainerMount, ...] = ()
-    networks: tuple[str, ...] = ()  # that it can reach other containers in
-    on_host: bool = False  # it shares the machine's own network
-    user_namespace: str = ""  # empty: the engine's own
+    networks: tuple[str, ...] = ()  # in which it reaches other containers, the best one first
+    on_host_network: bool = False
+    user_namespace: str = ""  # empty: the engine's default
 
-    @property
-    def inside(self) -> bool:
-        """Whether Jupyter runs in a container of the engine's."""
-        return bool(self.container)
+    def __bool__(self) -> bool:
+        """Whether Jupyter runs in a container of the engine."""
+        return bool(self.name)
 
     def binds(self, path: Path, target: str, setting: str, *, read_only: bool) -> list[Bind]:
-        """What makes the folder `path` appear at `target`, folders mounted within it included.
+        """Return the binds that show the folder `path` at `target`, with the mounts in it.
 
-        Raises Problem where the engine cannot see it. `setting` is the one to change then.
+        Raises Problem if the engine does not see it; `setting` is the one to change then.
         """
         real = path.resolve()
-        if not self.inside:
-            # What is mounted in a folder that is bound read-only can be written unless it is
-            # bound so itself (older engines and kernels).
+        if not self:
+            # Before Docker 25, and on older kernels, a mount in a read-only folder is writable
+            # unless it is bound read-only as well.
             within = mounted_within(real) if read_only else []
             return [Bind(str(real), target, read_only)] + [
                 Bind(str(place), str(Path(target, place.relative_to(real))), read_only=True)
@@ -78,9 +79,8 @@ class Surroundings:
             seen = ", ".join(folder for folder in folders if not Path(folder).is_socket())
             raise Problem(
                 f"The folder {path} cannot be given to Label Studio's container.",
-                f"Jupyter runs in the container {self.container}, and this folder is inside it, "
-                "where the container engine does not see it. It sees: "
-                f"{seen or 'nothing, since no volume is mounted'}.",
+                f"Jupyter runs in the container {self.name}, and the container engine does not see "
+                f"this folder inside it. It sees: {seen or 'nothing, since no volume is mounted'}.",
                 f"Mount a volume there when Jupyter's container is made, or set `{setting}` to a "
                 "folder on one, and restart Jupyter.",
             )
@@ -90,52 +90,43 @@ class Surroundings:
             inner = Path(mount.destination)
             if not mount.source or inner == real or not inner.is_relative_to(real):
                 continue
-            if not inner.is_socket():  # the engine's, most likely
+            if not inner.is_socket():  # most likely the engine's
                 place = str(Path(target, inner.relative_to(real)))
                 binds.append(Bind(mount.source, place, read_only or not mount.writable))
         return binds
 
     def _mount_of(self, path: Path) -> ContainerMount | None:
-        around = [mount for mount in self.mounts if path.is_relative_to(mount.destination)]
-        innermost = max(around, key=lambda mount: len(mount.destination), default=None)
+        outer = [mount for mount in self.mounts if path.is_relative_to(mount.destination)]
+        innermost = max(outer, key=lambda mount: len(mount.destination), default=None)
         return innermost if innermost is not None and innermost.source else None
 
 
-def mounted_within(folder: Path, proc: Path = Path("/proc/self")) -> list[Path]:
-    """What is mounted below the folder and the engine can be asked to bind, see proc(5).
+def mounted_within(folder: Path) -> list[Path]:
+    """Return the mount points below the folder that the engine can bind.
 
-    Not what belongs to one user's program (FUSE), which the engine's root may not look at.
+    Not the FUSE mounts, which belong to one user: the engine's root may not read them.
     """
-    found = []
-    try:
-        lines = (proc / "mountinfo").read_bytes().splitlines()
-    except OSError:  # not Linux
-        return []
-    for line in lines:
-        fields, _, kind = line.partition(b" - ")
-        escaped = fields.split()[4]
-        name = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), escaped)
-        place = Path(os.fsdecode(name))
-        if kind.startswith((b"fuse", b"autofs")) or place == folder:
-            continue
-        if place.is_relative_to(folder) and place not in found:
-            found.append(place)
-    return found
+    mounts = {
+        Path(mount.mountpoint)
+        for mount in psutil.disk_partitions(all=True)
+        if not mount.fstype.startswith(("fuse", "autofs"))
+    }
+    return sorted(place for place in mounts if place != folder and place.is_relative_to(folder))
 
 
-async def look_around(engine: Engine, proc: Path = Path("/proc/self")) -> Surroundings:
-    """Find out whether this process runs in a container of the engine's.
-
-    Raises EngineFault, and docker's APIError where the engine does not let itself be asked.
-    """
+async def find_jupyter_container(
+    engine: Engine, proc: Path = Path("/proc/self")
+) -> JupyterContainer:
+    """Return the container of the engine in which this process runs; raises EngineFault, APIError."""
     for identifier in own_container_ids(proc):
         try:
             own = await _inspect(engine, identifier)
-        except NotFound:  # a container of another engine's
+        except NotFound:  # a container of another engine
             continue
         kind, _, other = str(own["HostConfig"].get("NetworkMode", "")).partition(":")
-        return surroundings_of(own, await _inspect(engine, other) if kind == "container" else own)
-    return Surroundings()
+        network_owner = await _inspect(engine, other) if kind == "container" else own
+        return jupyter_container_of(own, network_owner)
+    return JupyterContainer()
 
 
 async def _inspect(engine: Engine, identifier: str) -> dict[str, Any]:
@@ -146,42 +137,33 @@ async def _inspect(engine: Engine, identifier: str) -> dict[str, Any]:
 
 
 def own_container_ids(proc: Path) -> list[str]:
-    """The ids that this process's container may have, the likeliest first; none outside of one."""
+    """Return possible ids of this process's container, the likeliest first; see proc(5)."""
     found: dict[str, None] = {}
     for name in ("mountinfo", "cgroup"):
         try:
-            text = (proc / name).read_text(encoding="utf-8", errors="replace")
+            lines = (proc / name).read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             continue
-        lines = text.splitlines()
         if name == "mountinfo":
-            # Only what is mounted over the container's own files: an engine's machine shows the
-            # mounts of all its containers.
-            lines = [line for line in lines if _mount_point(line) in OWN_FILES]
+            # The machine of an engine shows the mounts of all its containers: take only ours.
+            lines = [line for line in lines if OWN_FILES.intersection(line.split()[4:5])]
         for line in lines:
             for match in CONTAINER_ID.finditer(line):
                 found[match[1] or match[2]] = None
     return list(found)
 
 
-OWN_FILES = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
-
-
-def _mount_point(line: str) -> str:
-    """The mount point in a line of mountinfo, see proc(5)."""
-    fields = line.split()
-    return fields[4] if len(fields) > 4 else ""
-
-
-def surroundings_of(own: Mapping[str, Any], connected: Mapping[str, Any]) -> Surroundings:
-    """What the engine says of Jupyter's own container, and of the one whose network it is in."""
-    networks = sorted(connected["NetworkSettings"].get("Networks") or {})
-    # One that somebody has made comes first: there, containers are meant to meet.
+def jupyter_container_of(
+    own: Mapping[str, Any], network_owner: Mapping[str, Any]
+) -> JupyterContainer:
+    """Return what `docker inspect` says of Jupyter's container and of the owner of its network."""
+    networks = sorted(network_owner["NetworkSettings"].get("Networks") or {})
+    # A network that an admin has made is meant for containers to meet.
     defaults = ("bridge", "podman")
     usable = [name for name in networks if name not in {"host", "none", *defaults}]
     usable += [name for name in networks if name in defaults]
-    return Surroundings(
-        container=str(own.get("Name") or own["Id"][:12]).lstrip("/"),
+    return JupyterContainer(
+        name=str(own.get("Name") or own["Id"][:12]).lstrip("/"),
         mounts=tuple(
             ContainerMount(
                 str(mount.get("Source") or ""),
@@ -191,6 +173,6 @@ def surroundings_of(own: Mapping[str, Any], connected: Mapping[str, Any]) -> Sur
             for mount in own.get("Mounts") or []
         ),
         networks=tuple(usable),
-        on_host=str(own["HostConfig"].get("NetworkMode", "")) == "host",
+        on_host_network=str(own["HostConfig"].get("NetworkMode", "")) == "host",
         user_namespace=str(own["HostConfig"].get("UsernsMode") or ""),
     )

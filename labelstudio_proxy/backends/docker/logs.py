@@ -1,4 +1,4 @@
-"""What a container prints, line by line, for as long as it runs."""
+"""Follows what a container prints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 
 class Follower:
-    """Gives each line that the container prints to `log`, from a thread of its own."""
+    """Passes each line that the container prints to `log`, until the container ends."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Follower:
         tail: int | str = "all",
         since: float | None = None,
     ) -> None:
-        """`tail`: with how many of the lines so far it begins; `since`: Unix time, seconds."""
+        """Begins with the last `tail` lines, or with the lines since `since` (Unix time, seconds)."""
         self.ended = asyncio.Event()
         self.ended_at = 0.0  # Unix time, seconds
         self._log = log
@@ -37,7 +37,7 @@ class Follower:
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more lines."""
+        """Pass no more lines."""
         self._closed = True
 
     def _run(self, container: Container, options: dict[str, Any]) -> None:
@@ -59,5 +59,5 @@ class Follower:
             self._log(raw.decode(errors="replace").rstrip("\r"))
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has been closed
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(function, *arguments)

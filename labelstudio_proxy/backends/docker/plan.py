@@ -1,4 +1,4 @@
-"""What the container is to be, by the settings, the engine, and where Jupyter is for that engine."""
+"""Plans Label Studio's container from the settings, the engine, and where Jupyter runs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ...problem import Problem
 from .container_spec import DATA_DIR, Plan, check_paths
 from .engine import Engine, engine_sockets
 from .engine_problems import EngineFault
-from .jupyter_container import Bind, Surroundings, look_around
+from .jupyter_container import Bind, JupyterContainer, find_jupyter_container
 
 
 @dataclass(frozen=True)
 class DockerSettings:
-    """The settings that only this backend has; see config."""
+    """The settings of this backend only; see config.settings."""
 
     image: str
     pull_policy: str
@@ -32,80 +32,79 @@ class DockerSettings:
 
 @dataclass(frozen=True)
 class Site:
-    """What an engine is like, and where Jupyter is for it."""
+    """The traits of an engine, and where Jupyter runs."""
 
-    around: Surroundings = field(default_factory=Surroundings)
+    jupyter: JupyterContainer = field(default_factory=JupyterContainer)
     rootless: bool = False
-    user_namespace: str = ""  # for the container; empty: the engine's own
+    user_namespace: str = ""  # for Label Studio's container; empty: the engine's default
     security: tuple[str, ...] = ()
 
 
-async def look_at(engine: Engine) -> Site:
-    """What there is to be known of the engine; raises EngineFault."""
+async def find_site(engine: Engine) -> Site:
+    """Ask the engine for its traits; raises EngineFault."""
     try:
         info = await engine.ask(lambda client: client.info())
-        around = await look_around(engine)
+        jupyter = await find_jupyter_container(engine)
     except APIError as error:
         raise EngineFault(
-            "The container engine does not let Label Studio's container be made.",
+            "The container engine does not allow Label Studio's container.",
             f"It said: {error.explanation or error}",
-            "If a proxy stands before its socket, have it allow what containers, images, "
-            "volumes and networks need.",
+            "If a proxy protects its socket, allow requests for containers, images, volumes and "
+            "networks there.",
         ) from error
     options = {str(each).split(",")[0] for each in info.get("SecurityOptions") or []}
-    user_namespace = around.user_namespace if around.inside else ""
-    if not around.inside and "name=userns" in options:
-        user_namespace = "host"  # else nothing on disk would be the user's
+    user_namespace = jupyter.user_namespace if jupyter else ""
+    if not jupyter and "name=userns" in options:
+        user_namespace = "host"  # with mapped users, nothing on disk would belong to the user
     return Site(
-        around,
-        # Podman 4.3 says it in a place of its own.
+        jupyter,
+        # Podman 4.3 has a field of its own for it.
         rootless="name=rootless" in options or bool(info.get("Rootless")),
         user_namespace=user_namespace,
-        # SELinux would keep the container from the user's files; to relabel a home is worse.
+        # SELinux blocks the user's files. The alternative, new labels for a home folder, is worse.
         security=("label=disable",) if "name=selinux" in options else (),
     )
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes the plan of one data directory's container."""
+    """Plans the container of one data directory."""
 
     settings: DockerSettings
     directory: DataDirectory
     files_root: Path | None
-    environment: Mapping[str, str]  # what Label Studio gets, openly
-    private: Mapping[str, str]  # and out of the engine's sight
-    user_name: str  # for the container's name and labels
-    user: str  # whom the files shall belong to, as `uid:gid`
+    environment: Mapping[str, str]  # what every user of the engine may see
+    private: Mapping[str, str]  # what only Label Studio may see
+    user_name: str
+    user: str  # uid:gid
 
     def check_folders(self, *, unquoted: bool) -> None:
-        """Raises Problem for folders that a container cannot have; `unquoted`: see `check_paths`."""
+        """Raise Problem if a folder is missing or no container can have it; see `check_paths`."""
         folders = [("data_dir", self.directory.path)]
         if self.files_root is not None:
             folders.append(("files_root", self.files_root))
             if not self.files_root.is_dir():
                 raise Problem(
                     f"The folder {self.files_root} does not exist.",
-                    "It is what Label Studio is to read as local files.",
+                    "Label Studio reads local files from it.",
                     "Make it, or set `files_root` to another folder and restart Jupyter.",
                 )
         check_paths(folders, unquoted=unquoted)
 
     def plan(self, site: Site, image: str) -> Plan:
-        """For an image, by its id. Looks at the disk; raises Problem."""
-        # A rootless engine's root is the user, and has no more rights than the user has. In one of
-        # its containers, users are already those that the next container has.
-        around = site.around
-        as_root = site.rootless and not around.inside
+        """Return the plan for an image, by its id. It reads from disk; raises Problem."""
+        # In a rootless engine, root is the user, with no more rights than the user has. If Jupyter
+        # runs in one of its containers, its uid is valid in other containers, too.
+        as_root = site.rootless and not site.jupyter
         user = "0:0" if as_root else self.user
-        network, publish = self._network(around)
+        network, publish = self._network(site.jupyter)
         return Plan(
             image=image,
             user_name=self.user_name,
             user=user,
             groups=() if site.rootless else self._groups(),
             user_namespace=site.user_namespace,
-            binds=tuple(self._binds(around)),
+            binds=tuple(self._binds(site.jupyter)),
             hidden=tuple(self._sockets_within()),
             environment=self.environment,
             private=self.private,
@@ -117,32 +116,32 @@ class Planner:
             directory=self.directory.path.stat().st_ino,
         )
 
-    def _network(self, around: Surroundings) -> tuple[str | None, bool]:
-        """The network to join, and whether to publish the port on the machine's loopback."""
+    def _network(self, jupyter: JupyterContainer) -> tuple[str | None, bool]:
+        """Return the network to join, and whether to publish the port on the machine's loopback."""
         chosen = self.settings.docker_network
-        if not around.inside or around.on_host:
+        if not jupyter or jupyter.on_host_network:
             return chosen or None, True
-        if chosen and chosen not in around.networks:
+        if chosen and chosen not in jupyter.networks:
             raise Problem(
                 f"Label Studio's container could not be reached in the network {chosen!r}.",
-                f"Jupyter runs in the container {around.container}, which is not in it, but in: "
-                f"{', '.join(around.networks) or 'none'}.",
-                f"`docker network connect {chosen} {around.container}`, or change `docker_network` "
+                f"Jupyter's container {jupyter.name} is not in that network, but in: "
+                f"{', '.join(jupyter.networks) or 'none'}.",
+                f"`docker network connect {chosen} {jupyter.name}`, or change `docker_network` "
                 "and restart Jupyter.",
             )
-        if not around.networks:
+        if not jupyter.networks:
             raise Problem(
                 "Label Studio's container could not be reached.",
-                f"Jupyter runs in the container {around.container}, which is in no network that "
-                "another container could join.",
+                f"Jupyter's container {jupyter.name} is in no network that another container can "
+                "join.",
                 "Make Jupyter's container with a network, for example `--network bridge`.",
             )
-        return chosen or around.networks[0], False
+        return chosen or jupyter.networks[0], False
 
-    def _binds(self, around: Surroundings) -> list[Bind]:
-        binds = around.binds(self.directory.path, DATA_DIR, "data_dir", read_only=False)
+    def _binds(self, jupyter: JupyterContainer) -> list[Bind]:
+        binds = jupyter.binds(self.directory.path, DATA_DIR, "data_dir", read_only=False)
         if self.files_root is not None:
-            binds += around.binds(
+            binds += jupyter.binds(
                 self.files_root,
                 str(self.files_root),
                 "files_root",
@@ -151,7 +150,7 @@ class Planner:
         return binds
 
     def _groups(self) -> tuple[int, ...]:
-        """The user's other groups, which may own shared folders; not the one of the engine."""
+        """Return the user's other groups, which may own shared folders, without the engine's."""
         left_out = {int(self.user.partition(":")[2])}
         for socket in engine_sockets():
             with contextlib.suppress(OSError):
@@ -159,7 +158,7 @@ class Planner:
         return tuple(sorted(set(os.getgroups()) - left_out))
 
     def _sockets_within(self) -> list[str]:
-        """Where in the container engines' sockets would appear, with all rights over the machine."""
+        """Return the engines' sockets in the folders: they give all rights on the machine."""
         folders = [(self.directory.path.resolve(), DATA_DIR)]
         if self.files_root is not None:
             folders.append((self.files_root.resolve(), str(self.files_root)))

@@ -60,7 +60,7 @@ class ProcessBackend(Backend):
         ("find", "Find Label Studio"),
         ("load", "Load Label Studio"),
         ("database", "Prepare the database"),
-        ("answer", "Wait for the first answer"),
+        ("answer", "Wait for the first response"),
     )
 
     def __init__(

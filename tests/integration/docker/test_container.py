@@ -819,7 +819,7 @@ def test_one_whose_gateway_does_not_come_back_ends_and_nothing_is_lost(
     assert_whole(studio.data_dir)
     studio = begin(**settings)
     log = [line for _, line in studio.client.state()["log"]]
-    assert f"labelstudio-proxy: The container {first.name} had ended, and is replaced." in log
+    assert f"labelstudio-proxy: The container {first.name} ended. Replacing it." in log
     assert good(studio.client.get("api/projects"))["count"] == 1
     assert studio.container.id != first.id
     assert volume_of(first) not in volumes(studio.engine)
@@ -887,9 +887,7 @@ def test_a_container_of_somebody_elses_with_its_name_is_left_alone(studio: Studi
         client.start()
         wait_for(lambda: client.state()["state"] == "failed", what="a failure")
         error = client.state()["error"]
-        assert error["what"] == (
-            f"There is a container {name} already, and it is not this Label Studio's."
-        )
+        assert error["what"] == (f"Another program has made a container with the name {name}.")
         assert f"docker rm --force {name}" in error["remedy"]
         somebodys.reload()
         assert somebodys.status == "created"

@@ -201,7 +201,7 @@ def test_stopped(engine: Engine, desk: Desk) -> None:
 def test_paused_and_continued(engine: Engine, desk: Desk) -> None:
     before = container_of(engine, desk.data_dir)
     before.pause()
-    notices(desk, before.name, "is paused", "docker pause", "Try again continues it")
+    notices(desk, before.name, "is paused", "docker pause", "Try again resumes it")
     before.reload()
     assert before.status == "paused"
     works(desk)
@@ -261,7 +261,7 @@ def test_one_that_could_not_be_stopped_is_taken_over_once_it_can(
     before = container_of(engine, desk.data_dir)
     engine.freeze()
     desk.studio.post("_proxy/stop")
-    notices(desk, before.name, "could not be stopped, and may go on")
+    notices(desk, before.name, "could not be stopped and may still run")
     engine.thaw()
     second = take_over(engine)
     assert second.settle()["state"] == "ready"
@@ -274,10 +274,10 @@ def test_one_that_could_not_be_stopped_is_taken_over_once_it_can(
 
 def test_too_little_memory(engine: Engine, own_desk: Callable[..., Desk]) -> None:
     desk = own_desk(engine, memory_limit="100m")
-    error = desk.fails("for want of memory")
+    error = desk.fails("memory")
     # Podman 4.3 says only that it was killed, at least with the first version of cgroups.
     if engine.name == "dockerd":
-        assert "was ended for want of memory" in error["what"]
+        assert "ran out of memory" in error["what"]
         assert "`memory_limit` of 100m" in error["why"]
         assert "Raise `memory_limit`" in error["remedy"]
     assert not containers_of(engine, desk.data_dir)
@@ -419,7 +419,7 @@ def test_nobody_listens(nowhere: Desk, address: Path) -> None:
         left_behind.bind(str(address))
     error = nowhere.fails(
         "The container engine is not running.",
-        f"Nobody answers at unix://{address}",
+        f"Nothing listens at unix://{address}",
         timeout=CLICK_SECONDS,
     )
     assert "systemctl start docker" in error["remedy"]
@@ -446,7 +446,9 @@ STRANGERS = {
 def test_something_that_is_no_engine(nowhere: Desk, address: Path, stranger: str) -> None:
     said = STRANGERS[stranger].encode()
     with listening(address, lambda connection, _: connection.sendall(said)):
-        error = nowhere.fails("gives no usable answer", str(address), timeout=CLICK_SECONDS)
+        error = nowhere.fails(
+            "does not respond like a container engine", str(address), timeout=CLICK_SECONDS
+        )
     assert "Docker or Podman" in error["remedy"]
 
 
@@ -460,7 +462,7 @@ def test_something_whose_answer_never_ends(nowhere: Desk, address: Path) -> None
 
     with listening(address, drip):
         try:
-            nowhere.fails("The container engine does not answer.", timeout=CLICK_SECONDS)
+            nowhere.fails("The container engine does not respond.", timeout=CLICK_SECONDS)
         finally:
             ended.set()
 
@@ -506,10 +508,10 @@ DENIED = """
 # all that is needed later: the interpreter may be in root's home
 import asyncio, concurrent.futures.thread, json, os, sys
 from pathlib import Path
-from labelstudio_proxy.backends import docker_engine_faults
+from labelstudio_proxy.backends.docker import engine_problems
 from labelstudio_proxy.backends.docker.engine import connect_engine
 from labelstudio_proxy.backends.docker.engine_problems import EngineFault
-docker_engine_faults.MARKS_OF_CONTAINERS = tuple(map(Path, sys.argv[1:]))
+engine_problems.CONTAINER_MARKERS = tuple(map(Path, sys.argv[1:]))
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
@@ -560,7 +562,7 @@ def test_a_hung_engine(engine: Engine, own_desk: Callable[..., Desk]) -> None:
         desk = own_desk(engine)
         engine.freeze()
         desk.click()
-        error = desk.tells(desk.settle(CLICK_SECONDS), "The container engine does not answer.")
+        error = desk.tells(desk.settle(CLICK_SECONDS), "The container engine does not respond.")
         assert engine.address in error["why"]
         assert "systemctl restart" in error["remedy"]
         engine.thaw()
@@ -681,7 +683,7 @@ def test_an_address_at_which_there_is_no_engine(
 
 
 def goes_on_says(desk: Desk) -> int:
-    return desk.jupyter.log.read_text().count("Label Studio goes on.")
+    return desk.jupyter.log.read_text().count("Label Studio keeps running.")
 
 
 def test_an_engine_that_hangs_does_not_disturb_label_studio(engine: Engine, desk: Desk) -> None:
@@ -704,7 +706,7 @@ def test_stopping_while_the_engine_hangs_is_said_to_have_failed(engine: Engine, 
     before = container_of(engine, desk.data_dir)
     engine.freeze()
     desk.studio.post("_proxy/stop")
-    notices(desk, before.name, "could not be stopped, and may go on", "does not answer")
+    notices(desk, before.name, "could not be stopped and may still run", "does not respond")
     engine.thaw()
     works(desk)
     assert container_of(engine, desk.data_dir).id == before.id

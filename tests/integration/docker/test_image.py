@@ -20,8 +20,6 @@ from labelstudio_proxy.backends.docker.engine import connect_engine
 from labelstudio_proxy.backends.docker.image import get_image
 from labelstudio_proxy.problem import Problem
 
-pytestmark = pytest.mark.xdist_group("docker-engine")
-
 SLOW = 500_000  # bytes per second
 
 

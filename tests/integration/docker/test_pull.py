@@ -21,8 +21,6 @@ from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import clean_environment, wait_for
 from support.registry import Registry
 
-pytestmark = pytest.mark.xdist_group("docker-engine")
-
 SLOW = 1_000_000  # bytes per second
 PROMPT_SECONDS = 8.0
 PREPARE = [sys.executable, "-m", "labelstudio_proxy", "prepare"]

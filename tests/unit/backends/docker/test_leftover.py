@@ -85,7 +85,7 @@ async def test_a_recorded_address_is_used_only_if_the_users_settings_name_it(
             remove_recorded(directory), asyncio.to_thread(server.handle_request)
         )
     assert called == []
-    assert "not among those that are set" in said
+    assert "not in the settings any more" in said
 
 
 class _Engine:

@@ -1,0 +1,34 @@
+"""The address of a container, without an engine."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import aiohttp
+import pytest
+from support.container_plans import plan
+
+from labelstudio_proxy.backends.docker.container import endpoint_of
+from labelstudio_proxy.label_studio.upstream import open_session, url_of
+
+
+@pytest.mark.parametrize(
+    ("publish", "network"),
+    [
+        (True, {"Ports": {}}),
+        (True, {"Ports": {"8080/tcp": None}}),
+        (False, {"Networks": {"hub": {"IPAddress": ""}}}),
+    ],
+)
+async def test_no_request_goes_to_the_address_of_a_stopped_container(
+    publish: bool, network: dict[str, Any]
+) -> None:
+    """Above all not to Label Studio's usual port on this machine."""
+    ended: Any = types.SimpleNamespace(attrs={"NetworkSettings": network})
+    its_plan = plan(publish=publish, network=None if publish else "hub")
+    engine: Any = None
+    endpoint = endpoint_of(engine, ended, its_plan)
+    async with open_session(endpoint) as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(url_of(endpoint, "/health"))

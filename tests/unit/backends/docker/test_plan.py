@@ -1,0 +1,80 @@
+"""The plan of a container, for different engines."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.container_plans import KEY
+
+from labelstudio_proxy.backends.docker import plan as planning
+from labelstudio_proxy.backends.docker.container_spec import Plan
+from labelstudio_proxy.backends.docker.jupyter_container import ContainerMount, JupyterContainer
+from labelstudio_proxy.backends.docker.plan import DockerSettings, Planner, find_site
+from labelstudio_proxy.data_directory.directory import DataDirectory
+
+
+class EngineTraits:
+    """In place of an engine: responds to `docker info` only."""
+
+    def __init__(self, *security: str) -> None:
+        self._info = {"SecurityOptions": [f"name={each}" for each in security]}
+
+    async def ask(self, call: Any, **_: Any) -> Any:
+        return call(self)
+
+    def info(self) -> dict[str, Any]:
+        return self._info
+
+
+async def planned(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path, jupyter: JupyterContainer, *security: str
+) -> Plan:
+    async def found(engine: object) -> JupyterContainer:
+        return jupyter
+
+    monkeypatch.setattr(planning, "find_jupyter_container", found)
+    monkeypatch.setattr(os, "getgroups", lambda: [1000, 2000])
+    engine: Any = EngineTraits(*security)
+    planner = Planner(
+        settings=DockerSettings("x:1", "never", "", 0.0, "", files_writable=False),
+        directory=DataDirectory(data_dir),
+        files_root=None,
+        environment={},
+        private={},
+        user_name="ada",
+        user="1000:1000",
+    )
+    return planner.plan(await find_site(engine), "sha256:1")
+
+
+async def test_the_user_of_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    outside = JupyterContainer()
+    mounts = (ContainerMount(str(tmp_path), str(tmp_path), writable=True),)
+    inside = JupyterContainer(name="jupyter", mounts=mounts, networks=("hub",))
+    on_host = dataclasses.replace(inside, user_namespace="host")
+
+    async def of(jupyter: JupyterContainer, *security: str) -> tuple[str, tuple[int, ...], str]:
+        made = await planned(monkeypatch, tmp_path, jupyter, *security)
+        return made.user, made.groups, made.user_namespace
+
+    assert await of(outside) == ("1000:1000", (2000,), "")
+    # In a rootless engine root is the user; in its containers uids stay the same.
+    assert await of(outside, "rootless") == ("0:0", (), "")
+    assert await of(inside, "rootless") == ("1000:1000", (), "")
+    # Mapped users would not own the files; in a container, other containers have the same map.
+    assert await of(outside, "userns") == ("1000:1000", (2000,), "host")
+    assert await of(inside, "userns") == ("1000:1000", (2000,), "")
+    assert await of(on_host, "userns") == ("1000:1000", (2000,), "host")
+
+
+async def test_selinux_labels_are_off_for_the_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = await planned(
+        monkeypatch, tmp_path, JupyterContainer(), "selinux", "seccomp,profile=default"
+    )
+    assert made.options(KEY)["security_opt"] == ["no-new-privileges:true", "label=disable"]
