@@ -391,7 +391,8 @@ def test_the_command_line_tells_a_failed_start(gateway: Callable[..., Gateway]) 
     failed = run(made, "start")
     assert failed.returncode == 1
     assert "exit status 7" in failed.stderr
-    assert "no good" in run(made, "status").stdout
+    # the supervisor may be trying again just now
+    wait_for(lambda: "no good" in run(made, "status").stdout, what="the failure")
 
 
 def test_logs_follow(gateway: Callable[..., Gateway]) -> None:
