@@ -20,6 +20,8 @@ from support.installation import SmallInstallation
 
 from labelstudio_proxy.gateway.proxy.prefix_map import LARGEST_BYTES
 
+pytestmark = pytest.mark.measures
+
 JSON = json.dumps([{"id": n, "text": f"Ünïcödé {n} /data/x"} for n in range(400)])
 BROTLI, GZIP = ("Accept-Encoding", "gzip, deflate, br"), ("Accept-Encoding", "gzip")
 KIND = ("Content-Type", "application/json")

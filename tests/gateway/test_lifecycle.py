@@ -184,6 +184,7 @@ def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
     assert (made.data_dir.parent / "starts").read_text() == "started\n" * 2
 
 
+@pytest.mark.measures
 def test_between_two_starts_that_fail_next_to_nothing_is_done(
     gateway: Callable[..., Gateway],
 ) -> None:

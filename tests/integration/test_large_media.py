@@ -18,6 +18,8 @@ from support.label_studio_socket import LabelStudioSocket
 from support.processes import pids_that_mention
 
 SIZE = 6 * 1024 * 1024
+pytestmark = pytest.mark.measures
+
 # More than Label Studio may need for it, if it reads none of it into memory; nothing is on disk.
 HUGE = 2 * 1024**3
 MEMORY = 100 * 1024 * 1024

@@ -30,6 +30,8 @@ from support.gateway import Answer as Raw
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import pids_that_mention, wait_for
 
+pytestmark = pytest.mark.measures
+
 # More than Tornado and jupyter-server-proxy keep in memory, and than the latter lets through.
 LARGE = 300 * 1024 * 1024
 
