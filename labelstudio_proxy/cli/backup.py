@@ -8,7 +8,6 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from ..data_directory import interrupted_restore
@@ -49,7 +48,6 @@ def backup(
                 # The database first: the files that it names exist by then.
                 copy = Path(folder, DATABASE)
                 copy_database(directory.database, copy, progress)
-                check_database(copy)
                 sources.append((DATABASE, copy))
             left_out: list[str] = []
             sources += _files(path, left_out)
@@ -93,16 +91,6 @@ def _check(directory: DataDirectory, target: Path, database: bool) -> None:
             "The next backup would contain this one.",
             "Choose a place outside the data directory with `--output`.",
         )
-
-
-def check_database(database: Path) -> None:
-    """Raises sqlite3.Error where a database that nobody uses is damaged, or not Label Studio's."""
-    with closing(sqlite3.connect(database)) as connection:
-        # One file: without the write-ahead log that the original may have.
-        connection.execute("PRAGMA journal_mode = DELETE")
-        if (found := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(found)
-        connection.execute("SELECT 1 FROM htx_user, django_migrations LIMIT 1")
 
 
 def _files(root: Path, left_out: list[str]) -> Iterator[tuple[str, Path]]:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from ..backends.docker.leftover import remove_recorded
 from ..data_directory import foreign_processes, interrupted_restore
+from ..data_directory.database_copy import check_database
 from ..data_directory.directory import DATABASE, DataDirectory
 from ..data_directory.lock import DirectoryLock, remove_unused
 from ..problem import Problem
 from . import archive
 from .archive import Progress, RefusedArchive
-from .backup import check_database
 
 
 def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[str]:

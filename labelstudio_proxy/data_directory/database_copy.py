@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .. import private_file
 from ..problem import Problem
-from .directory import DataDirectory, quoted
+from .directory import DataDirectory, sqlite_uri
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def copy_database(
     """
     private_file.create(target).close()
     try:
-        uri = f"file:{quoted(source)}?mode=rw"
+        uri = sqlite_uri(source, "rw")
         with (
             closing(sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None)) as origin,
             closing(sqlite3.connect(target, isolation_level=None)) as copy,
@@ -53,7 +53,7 @@ def copy_database(
                 ),
             )
             origin.execute("ROLLBACK")
-        check(target)
+        check_database(target)
         with target.open("rb") as file:
             os.fsync(file.fileno())
     except BaseException:
@@ -62,14 +62,16 @@ def copy_database(
         raise
 
 
-def check(database: Path) -> None:
-    """Raise sqlite3.DatabaseError unless SQLite finds the database whole."""
-    uri = f"file:{quoted(database)}?mode=ro"
+def check_database(database: Path) -> None:
+    """Raise sqlite3.Error if a database that no program uses is damaged, or not Label Studio's."""
+    uri = sqlite_uri(database, "rw")
     with closing(sqlite3.connect(uri, uri=True)) as connection:
-        (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    if said != "ok":
-        msg = f"integrity_check says: {said}"
-        raise sqlite3.DatabaseError(msg)
+        # A single file, without the write-ahead log that the original may have.
+        connection.execute("PRAGMA journal_mode = DELETE")
+        (result,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if result != "ok":
+            raise sqlite3.DatabaseError(result)
+        connection.execute("SELECT 1 FROM htx_user, django_migrations LIMIT 1")
 
 
 def back_up(
@@ -114,7 +116,7 @@ def put_back(directory: DataDirectory, backup: Path) -> Path | None:
     Nothing may use the database. A crash in between leaves either, or neither and both files of
     them. Raises OSError, sqlite3.Error.
     """
-    check(backup)
+    check_database(backup)
     fresh = directory.ours / "putting-back.sqlite3"
     fresh.unlink(missing_ok=True)
     shutil.copyfile(backup, fresh)

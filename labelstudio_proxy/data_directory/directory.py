@@ -147,7 +147,7 @@ class DataDirectory:
         """
         if not self.database.exists():
             return
-        uri = f"file:{quoted(self.database)}?mode=rw"
+        uri = sqlite_uri(self.database, "rw")
         with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
@@ -214,7 +214,7 @@ class DataDirectory:
         return int(row[0]) if row else None
 
     def _read_only(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{quoted(self.database)}?mode=ro", uri=True, timeout=5)
+        return sqlite3.connect(sqlite_uri(self.database, "ro"), uri=True, timeout=5)
 
     def _unusable(self, error: OSError) -> Problem:
         if error.errno in NO_ROOM:
@@ -249,6 +249,7 @@ def _value(text: str, name: str) -> str | None:
     return value
 
 
-def quoted(path: Path) -> str:
-    """The path for an SQLite URI, see https://sqlite.org/uri.html."""
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def sqlite_uri(path: Path, mode: str) -> str:
+    """Return the URI of a database, see https://sqlite.org/uri.html; `mode`: "ro" or "rw"."""
+    quoted = str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode={mode}"

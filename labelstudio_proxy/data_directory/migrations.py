@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from .. import private_file
-from .directory import DataDirectory, quoted
+from .directory import DataDirectory, sqlite_uri
 
 Migrations = frozenset[tuple[str, str]]  # (app, name)
 RECORD = "version.json"
@@ -21,7 +21,7 @@ RECORD = "version.json"
 def applied_to(database: Path) -> Migrations:
     """The migrations that a database has; raises sqlite3.Error. None at all: it is not migrated."""
     # Not read-only: what a killed program was writing has to be rolled back first.
-    uri = f"file:{quoted(database)}?mode=rw"
+    uri = sqlite_uri(database, "rw")
     with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
         try:
             return frozenset(connection.execute("SELECT app, name FROM django_migrations"))

@@ -23,7 +23,8 @@ def directory(tmp_path: Path) -> DataDirectory:
 
 def write(database: Path, text: str) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS words (word TEXT)")
+        for table in ("htx_user", "django_migrations", "words"):
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {table} (word TEXT)")
         connection.execute("INSERT INTO words VALUES (?)", (text,))
 
 
@@ -60,6 +61,31 @@ def test_a_damaged_database_gives_no_backup(directory: DataDirectory) -> None:
         back_up(directory, "1.0")
     assert backups(directory) == []
     assert [path.name for path in (directory.ours / "backups").iterdir()] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", None])
+def test_what_is_no_database_of_label_studios_is_not_copied(
+    directory: DataDirectory, tmp_path: Path, content: bytes | None
+) -> None:
+    directory.database.unlink()
+    if content is not None:
+        directory.database.write_bytes(content)
+    with pytest.raises(sqlite3.Error):
+        copy_database(directory.database, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    assert directory.database.exists() is (content is not None)
+
+
+def test_a_copy_is_a_single_file_although_the_original_has_a_write_ahead_log(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(directory.database)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        write(directory.database, "second")
+        (tmp_path / "copies").mkdir()
+        copy_database(directory.database, tmp_path / "copies" / "copy")
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["copy"]
+    assert words(tmp_path / "copies" / "copy") == ["first", "second"]
 
 
 def test_without_room_there_is_no_half_of_one(
