@@ -32,7 +32,7 @@ def applied_to(database: Path) -> Migrations:
 
 
 @dataclass(frozen=True)
-class Brought:
+class ReleaseMigrations:
     """The migrations that a Label Studio brings."""
 
     own: Migrations
@@ -48,7 +48,7 @@ class Brought:
         return frozenset(each for each in applied - self.own - self.replaced if each[0] in apps)
 
 
-def brought_by(package: Path) -> Brought:
+def migrations_of(package: Path) -> ReleaseMigrations:
     """What an installed Label Studio brings itself, without what its libraries bring.
 
     `package`: the folder of its module. Its apps are folders, named as Django knows them.
@@ -62,7 +62,7 @@ def brought_by(package: Path) -> Brought:
         # https://docs.djangoproject.com/en/5.2/topics/migrations/#migration-squashing
         if listed := re.search(r"\n    replaces = (\[.*?\])", text, re.DOTALL):
             replaced.update(re.findall(r"""\(\s*["'](\w+)["'],\s*["'](\w+)["']""", listed[1]))
-    return Brought(frozenset(own), frozenset(replaced))
+    return ReleaseMigrations(frozenset(own), frozenset(replaced))
 
 
 @dataclass(frozen=True)

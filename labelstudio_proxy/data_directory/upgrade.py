@@ -9,8 +9,8 @@ from pathlib import Path
 from ..problem import Problem
 from .database_copy import BACKUPS, Progress, back_up, backups, put_back
 from .directory import DataDirectory
-from .migrations import Brought, Migrations, Record, applied_to, brought_by, is_newer
-from .template import VERSION, brought_by_version
+from .migrations import Migrations, Record, ReleaseMigrations, applied_to, is_newer, migrations_of
+from .template import VERSION, shipped_migrations
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def before(
     `package`: the folder of its module, None where that is not to be seen. Gives what people should
     know of, mostly nothing; raises Problem where it must not touch it. Nothing may use the database.
     """
-    said, brings = "", brought_by(package) if package is not None else None
+    said, brings = "", migrations_of(package) if package is not None else None
     try:
         record, kept = Record.of(directory), ""
         if record.backup:
@@ -79,10 +79,10 @@ def after(directory: DataDirectory, installed: str) -> None:
         ) from error
 
 
-def _mend(directory: DataDirectory, record: Record, brings: Brought | None) -> str:
+def _mend(directory: DataDirectory, record: Record, brings: ReleaseMigrations | None) -> str:
     """Put the backup back of an upgrade that was killed, unless it had come to its end."""
     if brings is None and record.to == VERSION:
-        brings = brought_by_version(at_least=record.to)
+        brings = shipped_migrations(at_least=record.to)
     if directory.database.exists() and brings is not None:
         applied = applied_to(directory.database)
         if not brings.pending(applied) and not brings.unknown(applied):
@@ -108,12 +108,12 @@ def _refuse_older(
     directory: DataDirectory,
     record: Record,
     installed: str,
-    brings: Brought | None,
+    brings: ReleaseMigrations | None,
     applied: Migrations,
 ) -> None:
     if brings is None:
         # All that a later version brings is all that this one can know.
-        brings = brought_by_version(at_least=installed)
+        brings = shipped_migrations(at_least=installed)
         older = is_newer(record.label_studio, installed)
     else:
         older = False

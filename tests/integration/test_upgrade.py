@@ -20,7 +20,7 @@ from support.gateway import PROGRAM, Gateway, script
 from support.label_studio import EXECUTABLE
 from support.processes import pids_that_mention, wait_for
 
-from labelstudio_proxy.data_directory.migrations import brought_by
+from labelstudio_proxy.data_directory.migrations import migrations_of
 
 NEW = version("label-studio")
 TITLE = "Made by the old one"
@@ -100,8 +100,8 @@ def package(executable: Path) -> Path:
 def test_the_versions_differ_by_their_migrations(old: tuple[Path, Path], data_dir: Path) -> None:
     executable, old_data_dir = old
     brought = {
-        "old": brought_by(package(executable)),
-        "new": brought_by(package(EXECUTABLE)),
+        "old": migrations_of(package(executable)),
+        "new": migrations_of(package(EXECUTABLE)),
     }
     applied = {
         "old": frozenset(migrations(old_data_dir / "label_studio.sqlite3")),
@@ -156,7 +156,7 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_undone_exactly(
     wait_for(lambda: not pids_that_mention(used), what="all to be gone")
     half = migrations(database)
     assert begun < half
-    assert brought_by(package(EXECUTABLE)).pending(frozenset(half)), "it came to its end"
+    assert migrations_of(package(EXECUTABLE)).pending(frozenset(half)), "it came to its end"
 
     # It is put back before any Label Studio starts: this one does nothing.
     idle = run(script(tmp_path / "label-studio", "exit 3"), used)
@@ -170,7 +170,7 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_undone_exactly(
     again = run(EXECUTABLE, used)
     again.start()
     assert titles(again) == [TITLE]
-    assert not brought_by(package(EXECUTABLE)).pending(frozenset(migrations(database)))
+    assert not migrations_of(package(EXECUTABLE)).pending(frozenset(migrations(database)))
 
 
 def test_an_older_one_is_refused_with_the_way_out(
