@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,27 @@ def test_named_make_targets_exist(document: Path) -> None:
     targets = set(re.findall(r"^([\w-]+):(?!=)", makefile, re.MULTILINE))
     for named in re.findall(r"(?:`|^    )make ([a-z][\w-]*)", prose(document), re.MULTILINE):
         assert named in targets, f"make {named}"
+
+
+def test_messages_in_the_troubleshooting_table_exist() -> None:
+    table = (CHECKOUT / "README.md").read_text().partition("## Troubleshooting")[2]
+    messages = re.findall(r"^\| (\*.+?\*) \|", table, re.MULTILINE)
+    assert len(messages) > 5
+    for fragment in re.findall(r"[^*…|]{8,}", " ".join(messages).replace("*, *", "*…*")):
+        text = fragment.strip(' "')
+        assert any(text in shown for shown in texts_for_people()), text
+
+
+@functools.cache
+def texts_for_people() -> list[str]:
+    """Every string in the package's Python files, and its scripts and templates."""
+    package = CHECKOUT / "labelstudio_proxy"
+    texts = [path.read_text() for suffix in ("js", "html") for path in package.rglob(f"*.{suffix}")]
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return texts
 
 
 def functions(path: Path) -> set[str]:
