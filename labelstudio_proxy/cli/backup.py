@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..data_directory import interrupted_restore
 from ..data_directory.database_copy import BACKUPS, REPLACED, copy_database
-from ..data_directory.directory import DATABASE, OURS, DataDirectory
+from ..data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
 from ..data_directory.lock import LOCK
 from ..data_directory.lock_record import RECORD, REQUEST
 from ..private_file import UNFINISHED, create
@@ -24,7 +24,10 @@ from .archive import JOURNALS, Progress
 # copies, each as large as the database, the lock and its record.
 LEFT_OUT = (
     *(".write-test-", ".template-", UNFINISHED),
-    *(f"{OURS}/{name}" for name in (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST, UNFINISHED)),
+    *(
+        f"{PROXY_FOLDER}/{name}"
+        for name in (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST, UNFINISHED)
+    ),
 )
 
 

@@ -18,8 +18,8 @@ from .directory import DataDirectory, sqlite_uri
 
 logger = logging.getLogger(__name__)
 
-REPLACED = "replaced-"  # what a backup was put in the place of, in `DataDirectory.ours`
-BACKUPS = "backups"  # in `DataDirectory.ours`
+REPLACED = "replaced-"  # what a backup was put in the place of, in `DataDirectory.proxy_folder`
+BACKUPS = "backups"  # in `DataDirectory.proxy_folder`
 KEPT = 3
 PAGES = 2048  # of a step, mostly 8 MB
 SPARE_BYTES = 20 * 1024 * 1024  # to be left on the disk
@@ -81,7 +81,7 @@ def back_up(
 
     Raises Problem, and leaves no half of it then.
     """
-    folder = directory.ours / BACKUPS
+    folder = directory.proxy_folder / BACKUPS
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     plain = re.sub(r"[^A-Za-z0-9.]+", "-", version).strip("-") or "unknown"
     now = time.time_ns()
@@ -107,7 +107,7 @@ def back_up(
 
 def backups(directory: DataDirectory) -> list[Path]:
     """The backups that are kept, oldest first."""
-    return sorted((directory.ours / BACKUPS).glob("*.sqlite3"))
+    return sorted((directory.proxy_folder / BACKUPS).glob("*.sqlite3"))
 
 
 def put_back(directory: DataDirectory, backup: Path) -> Path | None:
@@ -117,7 +117,7 @@ def put_back(directory: DataDirectory, backup: Path) -> Path | None:
     them. Raises OSError, sqlite3.Error.
     """
     check_database(backup)
-    fresh = directory.ours / "putting-back.sqlite3"
+    fresh = directory.proxy_folder / "putting-back.sqlite3"
     fresh.unlink(missing_ok=True)
     shutil.copyfile(backup, fresh)
     fresh.chmod(0o600)
@@ -125,7 +125,7 @@ def put_back(directory: DataDirectory, backup: Path) -> Path | None:
         os.fsync(file.fileno())
     aside = None
     if directory.database.exists():
-        aside = directory.ours / f"{REPLACED}{time.time_ns()}.sqlite3"
+        aside = directory.proxy_folder / f"{REPLACED}{time.time_ns()}.sqlite3"
         # The journal first: beside the backup, it would be applied to that.
         for suffix in ("-journal", "-wal", "-shm", ""):
             present = Path(f"{directory.database}{suffix}")

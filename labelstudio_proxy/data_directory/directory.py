@@ -17,7 +17,7 @@ from ..problem import Problem
 from . import interrupted_restore
 
 DATABASE = "label_studio.sqlite3"
-OURS = ".labelstudio-proxy"
+PROXY_FOLDER = ".labelstudio-proxy"
 
 # Below this, a start would fail half-way through its migrations: an empty migrated database with
 # its journal takes about 3 MB, the log 4 MB.
@@ -46,13 +46,13 @@ class DataDirectory:
     path: Path
 
     @property
-    def ours(self) -> Path:
+    def proxy_folder(self) -> Path:
         """What is kept about the directory: the version that had it last, backups.
 
         In it, since it must be on the same disk, and go where the directory goes. Label Studio
         takes no notice of it, and it may be deleted while Label Studio is stopped.
         """
-        return self.path / OURS
+        return self.path / PROXY_FOLDER
 
     @property
     def database(self) -> Path:

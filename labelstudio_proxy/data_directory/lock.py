@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from .directory import OURS
+from .directory import PROXY_FOLDER
 from .lock_problems import cannot_lock, describe, in_use, no_locks, not_asked, not_released
 from .lock_record import Holder, LockRecord
 
@@ -43,7 +43,7 @@ class DirectoryLock:
         """`path` need not exist yet. `server`: the name of this one for people; empty: no record."""
         self._path = path
         self._server = server
-        self._record = LockRecord(path / OURS)
+        self._record = LockRecord(path / PROXY_FOLDER)
         self._mutex = threading.Lock()
         self._descriptor: int | None = None
         self._mine: Holder | None = None
@@ -119,7 +119,7 @@ class DirectoryLock:
 
     def _lock(self) -> int | None:
         """Return the descriptor of the lock, None if another process holds it. Raises Problem."""
-        file = self._path / OURS / LOCK
+        file = self._path / PROXY_FOLDER / LOCK
         locked = False
         try:
             file.parent.mkdir(mode=0o700, exist_ok=True)
@@ -172,7 +172,7 @@ class DirectoryLock:
 
 def remove_unused(directory: Path) -> bool:
     """Remove a locked directory with nothing but the lock in it; return True if it was removed."""
-    folder = directory / OURS
+    folder = directory / PROXY_FOLDER
     try:
         if [*directory.iterdir()] != [folder] or [*folder.iterdir()] != [folder / LOCK]:
             return False

@@ -67,7 +67,7 @@ def migrations_of(package: Path) -> ReleaseMigrations:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a data directory's Label Studio; kept in `DataDirectory.ours`."""
+    """What is known of a data directory's Label Studio; kept in `DataDirectory.proxy_folder`."""
 
     label_studio: str = ""  # the version that was ready last; empty: not known
     # Of an upgrade that has begun and not ended: the version, and the backup from before.
@@ -78,18 +78,18 @@ class Record:
     def of(cls, directory: DataDirectory) -> Record:
         """The record of a directory, empty where there is none that can be read."""
         try:
-            return cls(**json.loads((directory.ours / RECORD).read_text(encoding="utf-8")))
+            return cls(**json.loads((directory.proxy_folder / RECORD).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return cls()
 
     @staticmethod
     def remove(directory: DataDirectory) -> None:
         """Know nothing any more; raises OSError."""
-        (directory.ours / RECORD).unlink(missing_ok=True)
+        (directory.proxy_folder / RECORD).unlink(missing_ok=True)
 
     def write(self, directory: DataDirectory) -> None:
         """Keep it, whole or not at all; raises OSError."""
-        private_file.write(directory.ours / RECORD, json.dumps(asdict(self)).encode())
+        private_file.write(directory.proxy_folder / RECORD, json.dumps(asdict(self)).encode())
 
 
 def is_newer(one: str, other: str) -> bool:

@@ -47,7 +47,7 @@ def before(
             f"Label Studio's database {directory.database} cannot be read.",
             f"SQLite says: {error}.",
             "Put a copy of it back that worked, for example one of the backups in "
-            f"`{directory.ours / BACKUPS}`, then try again.",
+            f"`{directory.proxy_folder / BACKUPS}`, then try again.",
         ) from error
     kept = kept or back_up(directory, record.label_studio, progress).name
     Record(record.label_studio, to=installed, backup=kept).write(directory)
@@ -73,7 +73,7 @@ def after(directory: DataDirectory, installed: str) -> None:
             Record.remove(directory)
     except OSError as error:
         raise Problem(
-            f"It cannot be noted in {directory.ours} that Label Studio {installed} has this data.",
+            f"It cannot be noted in {directory.proxy_folder} that Label Studio {installed} has this data.",
             f"{error.strerror or error}. Without it, an upgrade might seem unfinished later.",
             "Make the folder writable for this user, then try again.",
         ) from error
@@ -88,7 +88,7 @@ def _mend(directory: DataDirectory, record: Record, brings: ReleaseMigrations | 
         if not brings.pending(applied) and not brings.unknown(applied):
             Record(record.to).write(directory)
             return ""
-    backup = directory.ours / BACKUPS / record.backup
+    backup = directory.proxy_folder / BACKUPS / record.backup
     try:
         aside = put_back(directory, backup)
     except (OSError, sqlite3.Error) as error:

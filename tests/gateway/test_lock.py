@@ -17,7 +17,7 @@ import pytest
 from support.gateway import PROGRAM, Gateway, add_account
 from support.processes import clean_environment, wait_for
 
-from labelstudio_proxy.data_directory.directory import OURS
+from labelstudio_proxy.data_directory.directory import PROXY_FOLDER
 from labelstudio_proxy.data_directory.lock_record import RECORD
 
 HOST = ("Host", "hub.example")
@@ -77,7 +77,7 @@ def take_over(gateway: Gateway, timeout: float = 60) -> dict[str, Any]:
 
 
 def record(data_dir: Path) -> Path:
-    return data_dir / OURS / RECORD
+    return data_dir / PROXY_FOLDER / RECORD
 
 
 def test_the_second_says_who_has_it_and_has_it_when_the_first_has_stopped(

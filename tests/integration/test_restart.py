@@ -26,7 +26,7 @@ from support.processes import (
     wait_for,
 )
 
-from labelstudio_proxy.data_directory.directory import OURS
+from labelstudio_proxy.data_directory.directory import PROXY_FOLDER
 
 BACK_SECONDS = 15
 STOP_SECONDS = 10
@@ -223,7 +223,7 @@ def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
             (jupyter.home, "*.sock"),
             (jupyter.home, "jpserver-*.json"),
             (jupyter.home / "tmp", "*"),
-            (data_dir / OURS, "holder.json"),
+            (data_dir / PROXY_FOLDER, "holder.json"),
         )
         found = [list(folder.rglob(kind)) for folder, kind in places]
         return [path for each in found for path in each]

@@ -89,4 +89,4 @@ async def _remove(url: str, name: str, labels: dict[str, str]) -> bool:
 
 
 def _path(directory: DataDirectory) -> Path:
-    return directory.ours / RECORD
+    return directory.proxy_folder / RECORD

@@ -54,7 +54,7 @@ from labelstudio_proxy.backends.docker.container_spec import (
 )
 from labelstudio_proxy.backends.docker.plan import DockerSettings, Planner
 from labelstudio_proxy.data_directory import template
-from labelstudio_proxy.data_directory.directory import OURS, DataDirectory
+from labelstudio_proxy.data_directory.directory import PROXY_FOLDER, DataDirectory
 from labelstudio_proxy.label_studio.upstream import healthy, open_session
 
 EMAIL = "ada@example.org"
@@ -538,7 +538,7 @@ async def use_as_another_user(tmp_path: Path, name: str) -> None:
         assert tasks[1]["data"]["image"] == "/data/local-files/?d=pictures/local.png"
         assert [picture_of(http, task) for task in tasks] == [UPLOADED, LOCAL]
     # but for what the backend notes, whose process is not that user's here
-    paths = [path for path in data_dir.resolve().rglob("*") if OURS not in path.parts]
+    paths = [path for path in data_dir.resolve().rglob("*") if PROXY_FOLDER not in path.parts]
     assert any(path.suffix == ".png" for path in paths)
     assert {(path.stat().st_uid, path.stat().st_gid) for path in paths} == {USER}
 

@@ -9,7 +9,7 @@ import pytest
 from support.archives import fill, quiet, tree
 
 from labelstudio_proxy.cli.backup import backup
-from labelstudio_proxy.data_directory.directory import OURS, DataDirectory
+from labelstudio_proxy.data_directory.directory import PROXY_FOLDER, DataDirectory
 from labelstudio_proxy.data_directory.lock import LOCK
 
 
@@ -31,8 +31,8 @@ def backup_file(source: Path, tmp_path: Path) -> Path:
 def existing(tmp_path: Path) -> Path:
     """Another data directory, that a restore would replace."""
     path = fill(tmp_path / "existing" / "data", "theirs")
-    (path / OURS).mkdir()
-    (path / OURS / LOCK).touch()  # which stays
+    (path / PROXY_FOLDER).mkdir()
+    (path / PROXY_FOLDER / LOCK).touch()  # which stays
     return path
 
 

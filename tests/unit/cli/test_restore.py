@@ -19,7 +19,7 @@ from support.archives import PICTURE, label_in, packed, quiet, refused, tree
 from labelstudio_proxy.cli import archive
 from labelstudio_proxy.cli.backup import backup
 from labelstudio_proxy.cli.restore import restore
-from labelstudio_proxy.data_directory.directory import DATABASE, OURS, DataDirectory
+from labelstudio_proxy.data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
 from labelstudio_proxy.data_directory.interrupted_restore import BEFORE, RESTORED
 from labelstudio_proxy.data_directory.lock import LOCK, DirectoryLock
 
@@ -182,7 +182,7 @@ def test_database_that_is_not_label_studios(tmp_path: Path, existing: Path, cont
 
 @pytest.mark.usefixtures("unchanged")
 def test_directory_in_use_is_refused(backup_file: Path, existing: Path) -> None:
-    with (existing / OURS / LOCK).open("w") as file:
+    with (existing / PROXY_FOLDER / LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         refused(lambda: restore(backup_file, DataDirectory(existing), quiet), "is in use")
 
@@ -201,7 +201,7 @@ def test_lock_that_waits_for_a_restore_locks_the_restored_folder(
     monkeypatch.setattr(fcntl, "flock", slow)
     assert lock._try() is not None
     assert lock._try() is None
-    with (existing / OURS / LOCK).open("w") as file, pytest.raises(BlockingIOError):
+    with (existing / PROXY_FOLDER / LOCK).open("w") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     lock.release()
 

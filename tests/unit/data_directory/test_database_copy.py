@@ -60,7 +60,7 @@ def test_a_damaged_database_gives_no_backup(directory: DataDirectory) -> None:
     with pytest.raises(Problem, match="could not be backed up"):
         back_up(directory, "1.0")
     assert backups(directory) == []
-    assert [path.name for path in (directory.ours / "backups").iterdir()] == []
+    assert [path.name for path in (directory.proxy_folder / "backups").iterdir()] == []
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", None])

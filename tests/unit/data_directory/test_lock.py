@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_proxy.data_directory.directory import OURS
+from labelstudio_proxy.data_directory.directory import PROXY_FOLDER
 from labelstudio_proxy.data_directory.lock import LOCK, DirectoryLock
 from labelstudio_proxy.data_directory.lock_problems import TAKE_OVER, InUse
 from labelstudio_proxy.data_directory.lock_record import RECORD, REQUEST, Holder, LockRecord
@@ -65,16 +65,16 @@ def other_process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def record(path: Path) -> Path:
-    return path / OURS / RECORD
+    return path / PROXY_FOLDER / RECORD
 
 
 def leave(path: Path, holder: Holder) -> None:
     """Leave the record of a holder that has crashed."""
-    LockRecord(path / OURS).write(holder)
+    LockRecord(path / PROXY_FOLDER).write(holder)
 
 
 def recorded(path: Path) -> str:
-    return LockRecord(path / OURS).read().server
+    return LockRecord(path / PROXY_FOLDER).read().server
 
 
 async def take(lock: DirectoryLock, *, insist: bool = False) -> list[str]:
@@ -116,7 +116,7 @@ async def test_a_holder_that_was_killed_does_not_block(
 async def test_files_that_are_no_record_do_not_block(
     lock: Callable[..., DirectoryLock], tmp_path: Path, name: str, kind: str
 ) -> None:
-    path = tmp_path / OURS / name
+    path = tmp_path / PROXY_FOLDER / name
     path.parent.mkdir()
     if kind == "fifo":
         os.mkfifo(path)
@@ -144,7 +144,7 @@ async def test_a_full_disk_costs_the_record_and_not_the_lock(
     monkeypatch.setattr(os, "fsync", full)
     assert await take(lock()) == []
     assert "no record of this lock" in caplog.text
-    assert [path.name for path in (tmp_path / OURS).iterdir()] == [LOCK]
+    assert [path.name for path in (tmp_path / PROXY_FOLDER).iterdir()] == [LOCK]
     with pytest.raises(InUse):
         await take(lock())
 
@@ -217,12 +217,12 @@ async def test_where_the_lock_cannot_be_opened_the_start_is_refused(
     lock: Callable[..., DirectoryLock], tmp_path: Path, kind: str
 ) -> None:
     if kind == "file":
-        (tmp_path / OURS).write_text("a file in the folder's place")
+        (tmp_path / PROXY_FOLDER).write_text("a file in the folder's place")
     elif kind == "folder":
-        (tmp_path / OURS / LOCK).mkdir(parents=True)
+        (tmp_path / PROXY_FOLDER / LOCK).mkdir(parents=True)
     else:
-        (tmp_path / OURS).mkdir()
-        (tmp_path / OURS / LOCK).symlink_to(tmp_path / "elsewhere")
+        (tmp_path / PROXY_FOLDER).mkdir()
+        (tmp_path / PROXY_FOLDER / LOCK).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Problem, match="could not be locked"):
         await take(lock())
     assert not (tmp_path / "elsewhere").exists()
@@ -253,10 +253,10 @@ async def test_the_record_says_who_holds_the_lock_and_is_removed_with_it(
     assert told["server"] == "the Jupyter server at /user/ada/"
     assert told["address"] == made.address
     assert told["pid"] == os.getpid()
-    for path in (tmp_path / OURS).iterdir():
+    for path in (tmp_path / PROXY_FOLDER).iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
     made.release()
-    assert [path.name for path in (tmp_path / OURS).iterdir()] == [LOCK]
+    assert [path.name for path in (tmp_path / PROXY_FOLDER).iterdir()] == [LOCK]
     assert await take(made) == []
 
 
@@ -321,7 +321,7 @@ async def test_a_request_to_an_earlier_holder_is_ignored(
     asked: list[Holder] = []
     made.on_request = asked.append
     await take(made)
-    records = LockRecord(tmp_path / OURS)
+    records = LockRecord(tmp_path / PROXY_FOLDER)
     records.ask("an earlier key", replace(LEFT, key="first"))
     made.address = "http://127.0.0.1/"  # which is recorded at the next look
     await until(lambda: made.address in record(tmp_path).read_text())

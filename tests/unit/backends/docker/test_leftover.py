@@ -64,8 +64,8 @@ async def test_a_copy_of_a_directory_has_no_container(directory: DataDirectory) 
     "text", ["", "[]", "{}", "null", "{", json.dumps({"engine": 0, "name": 1, "labels": 2})]
 )
 async def test_an_unreadable_record_is_no_record(directory: DataDirectory, text: str) -> None:
-    directory.ours.mkdir()
-    (directory.ours / RECORD).write_text(text)
+    directory.proxy_folder.mkdir()
+    (directory.proxy_folder / RECORD).write_text(text)
     assert await remove_recorded(directory) == ""
 
 
@@ -132,7 +132,7 @@ async def test_a_failed_write_keeps_the_old_record(
 
 
 async def test_a_record_that_cannot_be_written_stops_nothing(directory: DataDirectory) -> None:
-    directory.ours.write_text("no folder")
+    directory.proxy_folder.write_text("no folder")
     write_record(directory, "unix:///e", "labelstudio-proxy-ada-1", {})
     clear_record(directory)
     assert await remove_recorded(directory) == ""
