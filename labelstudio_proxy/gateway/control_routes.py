@@ -1,4 +1,4 @@
-"""What is below `_proxy/`: state, commands, and the files of the gateway's own pages."""
+"""The routes below `_proxy/`: state, commands, and the files of the gateway's pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .static_files import KINDS, own_file, versioned
 
 logger = logging.getLogger(__name__)
 
-# jupyter-server-proxy does not notice that a browser has gone, so no stream of ours is endless.
+# jupyter-server-proxy does not notice that a browser left, so the gateway ends each stream.
 STREAM_SECONDS = 30.0
 STREAM_BEAT_SECONDS = 10.0
 LOG_LINES = 200
@@ -34,7 +34,7 @@ RESPONDS_SECONDS = 5.0
 
 
 class ControlRoutes:
-    """Serves what pages, commands and Jupyter's API ask the gateway itself."""
+    """Serves what pages, commands and Jupyter's API ask of the gateway itself."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ControlRoutes:
         idle_stop: IdleStop,
         prefix: str,
     ) -> None:
-        """`prefix`: the path that the browser reaches the gateway under."""
+        """`prefix`: the gateway's path in browsers."""
         self._settings = settings
         self._directory = directory
         self._supervisor = supervisor
@@ -84,7 +84,7 @@ class ControlRoutes:
             return json_response({"detail": "There is no such file."}, 404)
         accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
         file = await asyncio.to_thread(own_file, name, negotiate(accepted))
-        # Another version's address is not to be kept with this one's file.
+        # A browser must not keep this file under another version's URL.
         current = f"{name}?{query}" == versioned(name)
         target = versioned(name) if current else name
         return await send(request, answer(request.method, target, request.headers, file))
@@ -102,19 +102,18 @@ class ControlRoutes:
         return web.Response(text=text, headers={"Cache-Control": "no-store"})
 
     async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
-        """For watch.js. A POST is a person's, as every request is that changes something."""
+        """For watch.js, which reports activity with a POST: that counts as every change does."""
         snapshot = self._supervisor.snapshot
-        again = snapshot.next_start is not None
         return json_response(
             {
-                "state": "waiting" if again else snapshot.state.value,
+                "state": "waiting" if snapshot.next_start is not None else snapshot.state.value,
                 "timeout": self._idle_stop.timeout,
                 "stop_in": self._idle_stop.stop_in,
             }
         )
 
     async def _responds(self, request: web.BaseRequest) -> web.StreamResponse:
-        """For watch.js: whether Label Studio responds; null while it does not run."""
+        """For watch.js: whether Label Studio responds; null if it does not run."""
         endpoint = self._supervisor.snapshot.endpoint
         responds = None
         if endpoint is not None:
@@ -128,7 +127,7 @@ class ControlRoutes:
         self, name: str, command: Callable[[], None]
     ) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
         async def run_command(request: web.BaseRequest) -> web.StreamResponse:
-            cause = "asked by a button, a command or Jupyter's API"
+            cause = "by a button, a command or Jupyter's API"
             logger.info("Label Studio (%s): %s, %s", self._directory.path, name, cause)
             command()
             return json_response(self._supervisor.snapshot.as_json(), 202)
@@ -136,7 +135,7 @@ class ControlRoutes:
         return run_command
 
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Server-sent events: `state` at each change, `log` with new lines; see start.js."""
+        """Send events: `state` at each change, `log` with new lines; see start.js."""
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream",
@@ -149,7 +148,7 @@ class ControlRoutes:
         begin = max(0, log.last - LOG_LINES)
         last = request.headers.get("Last-Event-ID", "")
         line = int(last) if last.isdecimal() else begin
-        if line > log.last:  # the browser's number is from a gateway before this one
+        if line > log.last:  # the number is from an earlier gateway
             line = begin
         await response.write(b"retry: 1000\n\n")
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What to send along when asking for help: the state, the settings and the log, no secrets."""
+"""A text for bug reports: the state, the settings and the log, without secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ URL_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+
 def diagnostics(
     settings: LabelStudioProxy, directory: DataDirectory, supervisor: Supervisor, prefix: str
 ) -> str:
-    """The text; reads files, so keep it off the event loop."""
+    """Return the text. Reads files: call it in a thread."""
     shown = {name: getattr(settings, name) for name in settings.trait_names(config=True)}
     shown["environment"] = dict.fromkeys(settings.environment, "(not shown)")
     known = [*settings.environment.values(), *_secret_key(directory)]
@@ -44,9 +44,9 @@ def diagnostics(
 
 
 def redacted(text: str, known: list[str]) -> str:
-    """The text without the `known` secrets, and without what looks like one."""
+    """Return the text without the `known` secrets, and without what looks like a secret."""
     for secret in sorted(known, key=len, reverse=True):
-        if len(secret) >= 4:  # shorter ones, such as `1` or `db`, hide the text and no secret
+        if len(secret) >= 4:  # a shorter value, such as `1` or `db`, would hide half of the text
             text = text.replace(secret, "(not shown)")
     text = URL_PASSWORD.sub(r"\g<before>(not shown)", text)
     return SECRET.sub(r"\g<name>(not shown)", text)

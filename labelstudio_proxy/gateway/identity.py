@@ -1,4 +1,4 @@
-"""The owner's identity: access tokens in Label Studio's own format."""
+"""The owner's identity: access tokens in Label Studio's own format, and the account they name."""
 
 from __future__ import annotations
 
@@ -17,28 +17,26 @@ from ..label_studio.access_token import BODY_TOKEN_SECONDS, access_token
 from ..label_studio.upstream import HOST, Endpoint, url_of
 from ..problem import Problem
 
-# How long a token is handed out before a new one is made: what is left must outlast a request's
-# way to Label Studio.
+# A token is used for so long. The rest of its minute must outlast a request's way to Label Studio.
 REUSE_SECONDS = 20.0
-# With a database that is not a file here, the account is found by asking who each of the first
-# accounts is.
+# In a database that is not SQLite, the owner is found among so many first accounts.
 ACCOUNTS_TRIED = 100
 
 
 class Identity:
-    """Signs requests as one account of one running Label Studio."""
+    """Makes the tokens of one account of one running Label Studio."""
 
     def __init__(self, key: str, account: Account) -> None:
-        """`key`: the SECRET_KEY that this Label Studio was started with."""
+        """`key`: the SECRET_KEY of this Label Studio."""
         self.account = account
         self._key = key
         self._header = ""
         self._made = float("-inf")
 
     def authorization(self, *, has_body: bool = False) -> str:
-        """The value of the `Authorization` header for a request that is sent now.
+        """Return the `Authorization` header of a request that is sent now.
 
-        It is good for a minute, or a day for a request whose body may take as long.
+        It is valid for a minute; with a body, which may take long, for a day.
         """
         if has_body:
             return f"Bearer {access_token(self._key, self.account.id, BODY_TOKEN_SECONDS)}"
@@ -58,9 +56,9 @@ async def establish(
     external_database: bool,
     owner_email: str,
 ) -> Identity:
-    """Find the account to act as, in a Label Studio that is ready; raises Problem.
+    """Return the identity of the owner in a Label Studio that is ready; raises Problem.
 
-    `environment` (the setting) may bring a SECRET_KEY of its own, which Label Studio prefers.
+    `environment` (the setting) may have a SECRET_KEY, which Label Studio prefers to its `.env`.
     """
     key = environment.get("SECRET_KEY", "")
     if not key:
@@ -72,13 +70,13 @@ async def establish(
     except sqlite3.Error as error:
         raise Problem(
             "The accounts of Label Studio cannot be read.",
-            f"SQLite says of {directory.database}: {error}.",
-            "Try again; if it stays, put a copy of the database back that worked.",
+            f"SQLite reports for {directory.database}: {error}.",
+            "Try again. If that does not help, restore a backup: `labelstudio-proxy restore`.",
         ) from error
     if account is None:
         raise Problem(
             "Label Studio has no account.",
-            "The account that is made at the first start is missing.",
+            "The account of the first start is missing.",
             "Restart Label Studio: `labelstudio-proxy restart`.",
         )
     return Identity(key, account)
@@ -95,16 +93,16 @@ async def _by_email(
                 return Account(user_id, email, active=True, personal_tokens=True)
     raise Problem(
         f"Label Studio has no account {email}.",
-        f"None of the first {ACCOUNTS_TRIED} accounts of the database in use has this address, or "
+        f"None of the first {ACCOUNTS_TRIED} accounts in the database has this e-mail address, or "
         "it may not use personal access tokens.",
-        "Set `owner_email` to the address of an account of that database.",
+        "Set `owner_email` to the e-mail address of an account in that database.",
     )
 
 
 def explain_refusal(directory: DataDirectory, external_database: bool, image: str = "") -> Problem:
-    """Why a running Label Studio does not take the owner's token, and how to mend it.
+    """Return why a running Label Studio rejects the owner's token, and what to do.
 
-    `image`: the one that it runs from, where it is a container.
+    `image`: the image that it runs from; "" if it is a process.
     """
     account = None
     if not external_database:
@@ -124,16 +122,16 @@ def explain_refusal(directory: DataDirectory, external_database: bool, image: st
     if account is not None and not account.personal_tokens:
         return Problem(
             what,
-            "Personal access tokens are switched off in its organisation, and labelstudio-proxy "
-            "signs in with them.",
+            "Personal access tokens are switched off in its organization. labelstudio-proxy signs in "
+            "with them.",
             "Switch them on again: "
             + _by_password(directory, account, image)
             + " There, choose Organization, then API Tokens Settings, then Personal Access Tokens.",
         )
     return Problem(
         what,
-        "Its secret key has probably changed since it was started.",
-        "Restart Label Studio. If that does not help, `labelstudio-proxy logs` shows its log.",
+        "Its secret key has probably changed since its start.",
+        "Restart Label Studio. If that does not help, look at its log: `labelstudio-proxy logs`.",
     )
 
 
@@ -149,6 +147,6 @@ def _by_password(directory: DataDirectory, account: Account, image: str) -> str:
         place = listen = ""
     return (
         "in a terminal, stop it with `labelstudio-proxy stop`, choose a password with "
-        f"`{program} reset_password --username {account.email}{place}`, and open it by itself with "
-        f"`{program} start{listen}{place}`."
+        f"`{program} reset_password --username {account.email}{place}`, and start it without "
+        f"labelstudio-proxy: `{program} start{listen}{place}`."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterator
 
@@ -11,8 +10,6 @@ from ..label_studio import paths
 from ..lifecycle.supervisor import Supervisor
 from ..request_kind import RequestKind
 from ..snapshot import State
-
-logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 60.0
 

@@ -1,4 +1,4 @@
-"""The gateway as a process: where it listens, who may come in by hand, when it ends."""
+"""The gateway as a process: where it listens, and when it exits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import faulthandler
 import functools
 import hashlib
-import hmac
 import logging
 import os
 import resource
@@ -15,7 +14,6 @@ import secrets
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -32,20 +30,19 @@ from ..problem import Problem
 from .app import Gateway, Place
 from .assets.handler import Assets
 from .proxy.files_on_disk import Media
-from .proxy.headers import without_token
+from .token_access import Handle, TokenAccess
 
 logger = logging.getLogger(__name__)
 
 PARENT_POLL_SECONDS = 1.0
-COOKIE = "labelstudio-proxy"
-# For answers under way when the gateway ends; Label Studio has ended before.
+# For responses under way at the exit. Label Studio has stopped before.
 SHUTDOWN_SECONDS = 1.0
-# For all that has to end, Label Studio above all, which gets 30 s; then the process ends anyway.
-ENDING_SECONDS = 60.0
-JUPYTER_HAS_GONE = 1
-# Request lines and headers: Label Studio's data manager puts its filters into the address.
+# For the whole exit; Label Studio gets 30 of them. After that, the process exits anyway.
+EXIT_SECONDS = 60.0
+JUPYTER_IS_GONE = 1
+# Of a request line or a header: Label Studio's data manager puts its filters into the URL.
 LINE_BYTES = 64 * 1024
-# Each connection is an open file; many systems let a process have 1024 unless it asks.
+# Each connection is an open file, and many systems allow 1024 by default.
 OPEN_FILES = 65536
 
 
@@ -66,12 +63,12 @@ async def serve(
     listen: Listen,
     parent: int = 0,
 ) -> int:
-    """Run the gateway until a signal comes or, behind Jupyter, until Jupyter has gone.
+    """Run the gateway until a signal or, behind Jupyter, until Jupyter exits; return the exit status.
 
-    Label Studio is stopped before it returns; at once if Jupyter was killed, and a container is left
-    for the next gateway then. The exit status is not 0: whoever starts gateways shall not take such
-    an end for a wish. `parent`: the pid of Jupyter, which starts it;
-    0 where that is not told. Raises OSError if it cannot listen.
+    Stops Label Studio before it returns. If Jupyter was killed, it stops at once and leaves a
+    container to the next gateway. The status is not 0: simpervisor treats 0 as intended and would
+    not restart the gateway. `parent`: Jupyter's pid; 0 if unknown. Raises OSError if it cannot
+    listen.
     """
     os.umask(0o077)
     _allow_open_files()
@@ -100,10 +97,10 @@ async def serve(
         media=Media(directory, files_root, external_database=external),
     )
     token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
-    door = _Door(gateway, place.prefix, token)
+    handle = TokenAccess(gateway.handle, place.prefix, token).handle if token else gateway.handle
     runner = web.ServerRunner(
         web.Server(
-            door.answer,
+            functools.partial(_handle, handle),
             access_log=None,
             handler_cancellation=True,
             max_line_size=LINE_BYTES,
@@ -112,7 +109,7 @@ async def serve(
         shutdown_timeout=SHUTDOWN_SECONDS,
     )
     await runner.setup()
-    ended = _when_to_end(place.behind_jupyter, parent)
+    exit_status = _exit_status(place.behind_jupyter, parent)
     running: RunningGateway | None = None
     try:
         site: web.BaseSite
@@ -132,27 +129,34 @@ async def serve(
         )
         try:
             running.register()
-        except OSError as error:  # a full disk, say, which the page is to tell of
-            logger.warning("labelstudio-proxy's commands will not find this gateway: %s", error)
+        except OSError as error:  # such as a full disk, which the page then explains
+            logger.warning("The labelstudio-proxy command will not find this gateway: %s", error)
         if settings.prewarm:
             supervisor.start(background=True)
         if token:
             print(  # noqa: T201 - for the person who ran the command
                 f"Label Studio: http://127.0.0.1:{port}{place.prefix}?token={token}", flush=True
             )
-        return await ended
+        return await exit_status
     finally:
-        faulthandler.dump_traceback_later(ENDING_SECONDS, exit=True)
+        faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
         if running is not None:
             running.unregister()
-        alone = ended.done() and not ended.cancelled() and ended.result() == JUPYTER_HAS_GONE
+        done = exit_status.done() and not exit_status.cancelled()
+        alone = done and exit_status.result() == JUPYTER_IS_GONE
         await supervisor.close(alone=alone)
         await gateway.close()
         await runner.cleanup()
 
 
+async def _handle(handle: Handle, request: web.BaseRequest) -> web.StreamResponse:
+    if not request.raw_path.startswith("/"):
+        return web.Response(status=400, text="The request target must be a path.\n")
+    return await handle(request, request.raw_path)
+
+
 def _server_name(place: Place) -> str:
-    """What people know this one as."""
+    """Return a name for this server that users recognise."""
     if place.behind_jupyter:
         return f"the Jupyter server at {place.prefix.removesuffix('labelstudio/')}"
     return f"labelstudio-proxy serve at {place.prefix}"
@@ -167,7 +171,7 @@ def _allow_open_files() -> None:
 
 
 def _without_request_line(record: logging.LogRecord) -> bool:
-    """Keep a malformed request's first line, which may hold a token, out of the log."""
+    """Keep the first line of a malformed request, which may hold a token, out of the log."""
     if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
         record.exc_info = None
         record.msg, record.args = "Refused a malformed request", ()
@@ -175,89 +179,36 @@ def _without_request_line(record: logging.LogRecord) -> bool:
 
 
 def log_path(directory: DataDirectory) -> Path:
-    """Where the lines that Label Studio prints are kept: not in its data directory."""
+    """Return the file for Label Studio's output, which is not in the data directory."""
     digest = hashlib.sha256(os.fsencode(directory.path)).hexdigest()[:12]
     return Path(jupyter_data_dir()) / "labelstudio-proxy" / f"label-studio-{digest}.log"
 
 
-class _Door:
-    """What stands between the listening socket and the gateway.
+def _exit_status(behind_jupyter: bool, parent: int) -> asyncio.Future[int]:
+    """Return a future of the exit status: done at a signal, or when Jupyter is gone.
 
-    Behind Jupyter it only passes requests on: Jupyter has checked who it is and taken the prefix
-    away. By hand it does both, with a token in the way of Jupyter's own.
-    """
-
-    def __init__(self, gateway: Gateway, prefix: str, token: str) -> None:
-        self._gateway = gateway
-        self._prefix = prefix
-        self._token = token
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.raw_path
-        if not path.startswith("/"):
-            return web.Response(status=400, text="The request target must be a path.\n")
-        if not self._token:
-            return await self._gateway.handle(request, path)
-        if path.partition("?")[0] + "/" == self._prefix:
-            return web.Response(status=302, headers={"Location": self._prefix})
-        if not path.startswith(self._prefix):
-            return web.Response(status=404, text=f"Label Studio is at {self._prefix}\n")
-        if self._known(request.query.get("token", "")):
-            if request.method == "GET":
-                # Out of the address, so that it is in no history and no screenshot.
-                response = web.Response(status=302, headers={"Location": without_token(path)})
-                response.set_cookie(
-                    _cookie(request),
-                    self._token,
-                    path=self._prefix,
-                    httponly=True,
-                    samesite="Strict",
-                )
-                return response
-        elif not (
-            self._known(request.cookies.get(_cookie(request), ""))
-            or self._known(request.headers.get("Authorization", "").partition(" ")[2])
-        ):
-            return web.Response(
-                status=403, text="Open the address that was printed at the start.\n"
-            )
-        return await self._gateway.handle(request, "/" + path.removeprefix(self._prefix))
-
-    def _known(self, token: str) -> bool:
-        return hmac.compare_digest(unquote(token).encode(), self._token.encode())
-
-
-def _cookie(request: web.BaseRequest) -> str:
-    """The name of the cookie: cookies know no ports, and several gateways may run by hand."""
-    port = request.transport.get_extra_info("sockname")[1] if request.transport else ""
-    return f"{COOKIE}-{port}"
-
-
-def _when_to_end(behind_jupyter: bool, parent: int) -> asyncio.Future[int]:
-    """Done, with the exit status, when a signal asks for the end, or when Jupyter has gone.
-
-    A process's parent changes as it ends, to one that runs already: so its pid, used again, cannot
-    be taken for it. But it may have ended before this process looks for the first time.
+    The parent of an orphan is a process that runs already, so a reused pid cannot pass for it. But
+    Jupyter may exit before this process looks for the first time: hence `parent`.
     """
     loop = asyncio.get_running_loop()
-    ended: asyncio.Future[int] = loop.create_future()
+    exit_status: asyncio.Future[int] = loop.create_future()
 
-    def end(status: int) -> None:
-        if not ended.done():
-            ended.set_result(status)
+    def exit_with(status: int) -> None:
+        if not exit_status.done():
+            exit_status.set_result(status)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
-            loop.add_signal_handler(number, end, 128 + number)
+            loop.add_signal_handler(number, exit_with, 128 + number)
     if behind_jupyter:
         parent = parent or os.getppid()
 
-        def look() -> None:
+        def check_parent() -> None:
             if os.getppid() != parent:
-                logger.warning("Jupyter has gone; stopping Label Studio")
-                end(JUPYTER_HAS_GONE)
-            elif not ended.done():
-                loop.call_later(PARENT_POLL_SECONDS, look)
+                logger.warning("Jupyter is gone. Stopping Label Studio.")
+                exit_with(JUPYTER_IS_GONE)
+            elif not exit_status.done():
+                loop.call_later(PARENT_POLL_SECONDS, check_parent)
 
-        look()
-    return ended
+        check_parent()
+    return exit_status

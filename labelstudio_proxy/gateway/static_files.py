@@ -1,4 +1,4 @@
-"""The gateway's own files for browsers: two scripts in Label Studio's pages, and the start page's."""
+"""The gateway's files for browsers: two scripts in Label Studio's pages, and the start page's."""
 
 from __future__ import annotations
 

@@ -356,7 +356,7 @@ def test_it_ends_when_jupyter_had_gone_before_it_looked(data_dir: Path, tmp_path
         timeout=60,
     )
     assert ended.returncode == 1
-    assert "Jupyter has gone" in ended.stderr
+    assert "Jupyter is gone" in ended.stderr
 
 
 def run(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
