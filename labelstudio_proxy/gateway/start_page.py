@@ -1,7 +1,7 @@
-"""The page that people see while Label Studio is not ready, or does not let them in.
+"""The page that users see while Label Studio is not ready, or does not let them in.
 
-Pure functions from a snapshot to HTML that says it all without JavaScript; `static/start.js` then keeps
-it up to date. Nothing is inline but the data, so a strict Content-Security-Policy can go with it.
+Pure functions from a snapshot to HTML that is complete without JavaScript. `static/start.js` keeps it
+up to date. Only the data are inline, so that the page can have a strict Content-Security-Policy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from string import Template
 from typing import Any, Literal
 
 _PAGE = Template((Path(__file__).parent / "templates" / "start.html").read_text("utf-8"))
-# Filled in here, and once more, empty, as the <template> from which start.js makes steps
+# Also rendered once without text, as the <template> from which start.js makes steps
 _STEP = Template(
     '<li data-state="$state"$current><span class="mark" aria-hidden="true"></span>'
     '<span class="title">$title</span><span class="word">$word</span>'
@@ -27,36 +27,36 @@ _ACTION = {
     "get": Template('<a class="button $rank" href="$url">$label</a>\n'),
     "post": Template('<button type="button" class="$rank" data-post="$url">$label</button>\n'),
 }
-# Without script. Not when failed or stopped: it would start Label Studio while its reader reads
+# For browsers without scripts. Not when failed or stopped: a reload would start Label Studio
 _REFRESH = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
 
-# What the template has beside what every page is given
+# The template's fields that some pages leave empty
 _PARTS = (
     *("actions", "elapsed", "facts", "held", "open", "refresh", "sentence", "steps"),
     *("take_over", "there"),
 )
 
-# Heading and sentence of each state; start.js gets them from here, so that they are written once
+# The heading and the sentence of each state; start.js gets them with the page
 _WORDS = {
-    "stopped": ("Label Studio is not running", "Your projects and annotations are kept."),
+    "stopped": ("Label Studio is not running", "Your projects and annotations are saved."),
     "preparing": ("Starting Label Studio…", ""),
     "pulling": ("Starting Label Studio…", "The image is downloaded only once."),
     "starting": ("Starting Label Studio…", ""),
     "ready": ("Opening Label Studio…", "Label Studio is ready."),
     "stopping": ("Stopping Label Studio…", "This takes a few seconds."),
     "failed": ("Label Studio could not be started", ""),
-    # failed, since another server has the data directory
-    "elsewhere": ("Label Studio runs elsewhere", ""),
-    # failed, and to be started again by itself: one that had been ready, and one that had not
-    "waiting": ("Label Studio has ended", "It is started again by itself, in a minute at most."),
-    "trying": ("Label Studio could not be started", "It is tried again, in a minute at most."),
+    # failed, because another server uses the data directory
+    "elsewhere": ("Label Studio is already running elsewhere", ""),
+    # failed, with an automatic restart: after it was ready, and before
+    "waiting": ("Label Studio crashed", "It restarts automatically within a minute."),
+    "trying": ("Label Studio could not be started", "The next attempt is within a minute."),
 }
 _STEP_WORDS = {"done": "done", "current": "in progress", "next": "to do", "failed": "failed"}
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something to click on a notice: a link, or a button that posts and then reloads the page."""
+    """A link on a notice, or a button that posts and then reloads the page."""
 
     label: str
     url: str
@@ -64,10 +64,10 @@ class Action:
 
 
 def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
-    """The page for a Label Studio in the state of `snapshot`, which is the JSON of `_proxy/state`.
+    """Return the page for the state `snapshot`, which is the JSON of `_proxy/state`.
 
-    `prefix` is the path under which the browser reaches the gateway, with a slash at either end. The
-    page opens Label Studio by reloading itself, so send it at the very URL that was asked for.
+    `prefix`: the gateway's path in browsers, with a slash at either end. The page opens Label Studio
+    by reloading itself, so serve it at the requested URL, without a redirect.
     """
     state, started = snapshot["state"], snapshot["started_at"]
     waiting = snapshot["next_start"] is not None
@@ -96,7 +96,7 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
 def render_notice_page(
     title: str, error: Mapping[str, str], prefix: str, actions: Sequence[Action] = ()
 ) -> str:
-    """A page that says `what` happened, `why` probably, and the `remedy`, and offers `actions`."""
+    """Return a page with the `what`, `why` and `remedy` of `error`. The first action is primary."""
     shown = ""
     for action in actions:
         shown += _ACTION[action.method].substitute(
@@ -114,11 +114,11 @@ def _render(
         state=escape(state),
         heading=escape(heading),
         blank_step=_step({"state": "next", "title": ""}, None),
-        # Only "<" can end a script element, or open a comment in it
+        # Only "<" can end the script element or open a comment in it
         data=json.dumps(data).replace("<", "\\u003c"),
         **{part: _prose(error.get(part, "")) for part in ("what", "why", "remedy")},
     )
-    # A file name that is not valid UTF-8 comes as lone surrogates, which cannot be sent
+    # A file name that is not valid UTF-8 has lone surrogates, which cannot be encoded
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -129,14 +129,14 @@ def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _sentence(snapshot: Mapping[str, Any]) -> str:
-    """What is happening now and what is next; `sentence` in start.js says the same."""
-    said = [snapshot["stopped_because"], _words(snapshot)[1]]
+    """Return the current and the next step as a text; `sentence` in start.js does the same."""
+    texts = [snapshot["stopped_because"], _words(snapshot)[1]]
     now = [step["title"] for step in snapshot["steps"] if step["state"] == "current"]
     then = [step["title"] for step in snapshot["steps"] if step["state"] == "next"]
     if now and snapshot["state"] in ("preparing", "pulling", "starting"):
         following = f"Next: {then[0]}." if then else "Label Studio opens here after that."
-        said = [f"Now: {now[0]}.", following, *said]
-    return " ".join(filter(None, said))
+        texts = [f"Now: {now[0]}.", following, *texts]
+    return " ".join(filter(None, texts))
 
 
 def _step(step: Mapping[str, Any], progress: Mapping[str, int] | None) -> str:
@@ -167,5 +167,5 @@ def _duration(seconds: float | None) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escaped, with `code` in backticks as an element; line ends are left to the style sheet."""
+    """Return the text escaped, with `code` in backticks as an element."""
     return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from labelstudio_proxy.gateway import start_page
 from labelstudio_proxy.gateway.start_page import Action, render_notice_page, render_start_page
@@ -440,6 +440,12 @@ def test_stopped_label_studio_is_started_with_a_button(
     expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
 
 
+def colour(button: Locator) -> str:
+    """Return the background of a button; that of the step that helps differs."""
+    found: str = button.evaluate("button => getComputedStyle(button).backgroundColor")
+    return found
+
+
 HOLDER = {"address": "https://hub.test/user/ada/labelstudio/", "action": "Take over"}
 
 
@@ -448,8 +454,12 @@ def test_a_directory_that_another_server_has_is_taken_over_with_a_button(
 ) -> None:
     open_page()
     gateway.set(state="failed", error=ERROR, holder=HOLDER)
-    expect(page.get_by_role("heading", name="Label Studio runs elsewhere")).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Label Studio is already running elsewhere")
+    ).to_be_visible()
     link = page.get_by_role("link", name="Open it there")
+    retry = page.get_by_role("button", name="Try again")
+    assert colour(link) != colour(retry) == colour(page.get_by_role("button", name="Take over"))
     expect(link).to_have_attribute("href", HOLDER["address"])
     page.get_by_role("button", name="Take over").click()
     expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
@@ -459,14 +469,18 @@ def test_a_directory_that_another_server_has_is_taken_over_with_a_button(
 
     # And when somebody takes it back, whose page cannot be found.
     gateway.set(state="failed", error=ERROR, holder={"address": "", "action": "Take it back"})
-    expect(page.get_by_role("button", name="Take it back")).to_be_visible()
+    take_back = page.get_by_role("button", name="Take it back")
+    expect(take_back).to_be_visible()
     expect(link).to_be_hidden()
-    page.get_by_role("button", name="Try again").click()
+    assert colour(take_back) != colour(retry)
+    retry.click()
     expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
     gateway.set(
         state="failed", error=ERROR, holder={"address": "javascript:alert(1)", "action": ""}
     )
-    expect(page.get_by_role("heading", name="Label Studio runs elsewhere")).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Label Studio is already running elsewhere")
+    ).to_be_visible()
     expect(link).to_be_hidden()
     expect(page.get_by_role("button", name="Take")).to_be_hidden()
 
@@ -595,7 +609,7 @@ def test_ended_session_is_told_from_a_lost_connection(
     expect(page.locator("[aria-current=step]")).to_be_visible()
     gateway.set("login")
     gateway.end_streams()
-    expect(page.get_by_text("Your Jupyter session has ended. Reload to log in.")).to_be_visible()
+    expect(page.get_by_text("Your Jupyter session ended. Reload to log in.")).to_be_visible()
     page.get_by_role("button", name="Reload").click()
     expect(page).to_have_title("Log in")
 
@@ -608,7 +622,7 @@ def test_try_again_in_an_ended_session_says_so(
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     gateway.set("login")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("Your Jupyter session has ended. Reload to log in.")).to_be_visible()
+    expect(page.get_by_text("Your Jupyter session ended. Reload to log in.")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
     expect(page.get_by_role("button", name="Reload")).to_be_visible()
 

@@ -147,7 +147,7 @@ def test_one_that_is_killed_in_use_comes_back_with_all_annotations(
     kill(jupyter)
     wait_for(lambda: studio.state()["next_start"], what="the announcement", timeout=BACK_SECONDS)
     page = text_of(Desk(jupyter, studio).click())
-    assert "Label Studio has ended" in page or "Starting Label Studio" in page
+    assert "Label Studio crashed" in page or "Starting Label Studio" in page
     early = studio.get("api/projects")
     assert early.status_code == 503
     assert early.headers["Content-Type"].startswith("application/json")

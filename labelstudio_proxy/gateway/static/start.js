@@ -1,25 +1,25 @@
-// Keeps the start page up to date, by server-sent events or, where a proxy holds those back, by polling,
-// and opens Label Studio when it is ready. start.css says which part shows in which state.
+// Keeps the start page up to date with server-sent events, or by polling where a proxy buffers those, and opens Label
+// Studio when it is ready. start.css says which part of the page is visible in which state.
 "use strict";
 
 (() => {
   const FAST = 1000; // ms between polls where there are no events
-  const SLOW = 5000; // ms without an event, or at rest, before the state is asked for
-  const REST = 15 * 60 * 1000; // ms of polling at rest; after that, when somebody comes back
+  const SLOW = 5000; // ms without an event, or at rest, before a poll
+  const REST = 15 * 60 * 1000; // ms of polling at rest; then only when the user returns to the tab
   const LOG_LINES = 1000;
-  const RELOADS = { most: 2, within: 30000 }; // ms; after so many, Label Studio is left to a click
+  const RELOADS = { most: 2, within: 30000 }; // ms; after so many, the user must click
 
   const $ = (id) => document.getElementById(id);
   const make = (tag, textContent) => Object.assign(document.createElement(tag), { textContent });
   const main = $("main");
   const { prefix, words, stepWords, snapshot: first } = JSON.parse($("data").textContent) || {};
 
-  let [snapshot, received] = [null, 0]; // the last one, and when it came
+  let [snapshot, received] = [null, 0]; // the latest one, and the time it arrived
   let stream = null; // the EventSource in use
-  let proven = false; // an event has come since it connected
-  let streams = true; // events come through here
-  let failures = 0; // requests in a row that got no answer
-  let turn = 0; // makes answers to earlier requests void
+  let proven = false; // an event has arrived since it connected
+  let streams = true; // events arrive at all
+  let failures = 0; // requests in a row without a response
+  let turn = 0; // a response of an earlier turn is ignored
   let timer = 0; // of the next poll
   let restingSince = 0;
   let lastLine = 0; // number of the last one in the log
@@ -30,7 +30,7 @@
     const signal = AbortSignal.timeout(20000);
     const response = await fetch(url, { method, redirect: "manual", cache: "no-store", signal });
     const type = response.headers.get("content-type") || "";
-    // A way to a login page, the page, a refusal, or JupyterHub's answer for a stopped server (424)
+    // A redirect to a login page, that page, a refusal, or JupyterHub's response for a stopped server (424)
     const login = response.type === "opaqueredirect" || (response.ok && /html/.test(type));
     const ended = login || [401, 403, 424].includes(response.status);
     if (ended || !response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { ended });
@@ -67,7 +67,7 @@
       fresh = false;
     });
     source.onerror = () => {
-      // Not an error as such: the server ends the stream now and then, and the browser comes back
+      // Often no error: the gateway ends the stream every half minute, and the browser reconnects
       proven = false;
       fresh = true;
       errors += 1;
@@ -98,13 +98,13 @@
     hush();
     failures += 1;
     main.dataset.connection = ended ? "ended" : "lost";
-    const over = "Your Jupyter session has ended. Reload to log in.";
-    put($("connection"), ended ? over : "Connection to Jupyter lost, retrying…");
+    const message = "Your Jupyter session ended. Reload to log in.";
+    put($("connection"), ended ? message : "Connection to Jupyter lost, retrying…");
     if (first) later(Math.min(FAST * 2 ** (failures - 1), 3 * SLOW));
   }
 
   function accept(next) {
-    if (failures) streams = true; // they may have failed for the same reason
+    if (failures) streams = true; // the stream may have failed for the same reason
     failures = 0;
     delete main.dataset.connection;
     put($("connection"), "");
@@ -140,13 +140,13 @@
       sessionStorage.setItem(key, JSON.stringify([...recent, Date.now()]));
       return recent.length;
     } catch {
-      // No storage in this frame: all that can be known is whether this page is a reload itself
+      // No storage in this frame: only whether this page itself is a reload is known
       return performance.getEntriesByType("navigation")[0]?.type === "reload" ? RELOADS.most : 0;
     }
   }
 
   function put(node, text) {
-    if (node.textContent !== text) node.textContent = text; // a live region would say it again
+    if (node.textContent !== text) node.textContent = text; // a screen reader would repeat it
   }
 
   function prose(node, text) {
@@ -172,8 +172,8 @@
     const then = steps.find((step) => step.state === "next");
     const following = then ? `Next: ${then.title}.` : "Label Studio opens here after that.";
     const moving = now && ["preparing", "pulling", "starting"].includes(state);
-    const said = moving ? [`Now: ${now.title}.`, following] : [];
-    return [because, ...said, wordsOf(shown)[1]].join(" ").trim();
+    const progress = moving ? [`Now: ${now.title}.`, following] : [];
+    return [because, ...progress, wordsOf(shown)[1]].join(" ").trim();
   }
 
   function show(before) {
@@ -196,7 +196,7 @@
       $("diagnostics").hidden = true;
       return;
     }
-    const { address = "", action = "" } = snapshot.holder || {}; // of who has the data directory
+    const { address = "", action = "" } = snapshot.holder || {}; // of the server that uses the data directory
     main.toggleAttribute("data-held", Boolean(action));
     const reachable = /^https?:/.test(address);
     main.toggleAttribute("data-reachable", reachable);
@@ -205,7 +205,7 @@
     for (const part of ["what", "why", "remedy"]) prose($(part), error?.[part] || "");
     if (before && before.state !== "failed") {
       $("disclosure").open = true;
-      // In a frame, it would be taken from whatever the person is typing into
+      // In a frame, this would take the focus from what the user is typing in
       if (document.hasFocus()) $("heading").focus();
     }
   }
@@ -228,7 +228,7 @@
     else bar.removeAttribute("value");
   }
 
-  // The times that run: by the server's clock when it was last heard, and by this one since
+  // Running times: by the server's clock up to the latest snapshot, and by this one since
   function tick() {
     if (!snapshot || failures) return;
     const { started_at: startedAt, now, steps } = snapshot;
@@ -246,13 +246,13 @@
   function addLog(lines, fresh) {
     const log = $("log");
     if (fresh && lines.length && lines.at(-1)[0] < lastLine) {
-      lastLine = 0; // numbers begin again with a new gateway, which sends its log whole
+      lastLine = 0; // a new gateway numbers from 1, and sends its whole log
       log.replaceChildren();
     }
     for (const [number, text] of lines.slice(-LOG_LINES)) {
       if (number <= lastLine) continue;
       lastLine = number;
-      log.append(make("div", text.replace(/\x1b\[[0-9;]*m/g, ""))); // less a terminal's colours
+      log.append(make("div", text.replace(/\x1b\[[0-9;]*m/g, ""))); // without a terminal's colours
     }
     while (log.children.length > LOG_LINES) log.firstElementChild.remove();
     if (following) log.scrollTop = log.scrollHeight;
@@ -284,7 +284,7 @@
     } catch {
       area.hidden = !area.value;
       area.select();
-      const missing = "The diagnostics could not be fetched.";
+      const missing = "The diagnostics could not be loaded.";
       put($("note"), area.value ? "Press Ctrl+C (⌘C on a Mac) to copy." : missing);
     }
   }
@@ -293,19 +293,19 @@
   for (const button of buttons) button.onclick = () => post(button.dataset.post);
   $("copy").onclick = copyDiagnostics;
   $("reload").onclick = () => location.reload();
-  $("disclosure").ontoggle = () => addLog([]); // scrolls it to its end
+  $("disclosure").ontoggle = () => addLog([]); // scrolls to the end
   $("log").onscroll = ({ target }) => {
     following = target.scrollHeight - target.scrollTop - target.clientHeight < 24;
   };
   if (first) {
-    // Back from another tab, or from sleep: what the page says may be long past
+    // Back from another tab, or from sleep: the page may be out of date
     const refresh = () => {
       if (busy) return;
       if (!document.hidden && !stream) {
         restingSince = restingSince && Date.now();
         poll();
       } else if (document.hidden && stream) {
-        hush(); // a browser has six connections to a host, which a few tabs would take from JupyterLab
+        hush(); // a browser has six connections to a host: a few hidden tabs would leave none to JupyterLab
         later(FAST);
       }
     };

@@ -1,9 +1,9 @@
 /*
- * Shows over a page of Label Studio what keeps it from working, and offers the next step. The page stays as it is.
+ * Shows in a page of Label Studio why it does not work now, and offers the next step. The page stays as it is.
  *
  * - Label Studio does not respond: a request has waited for 20 s, and the gateway gets no response either.
  * - Label Studio stops because nobody uses it (only with `idle_timeout`): warns before, and starts it at the next click.
- *   What the user does in the page is reported to the gateway as use.
+ *   Reports to the gateway that the user is active in the page.
  *
  *   <script src="<prefix>_proxy/static/watch.js" data-prefix="<prefix>"></script>
  */
@@ -18,20 +18,20 @@
   const { prefix } = script.dataset;
 
   const INPUT = ["pointerdown", "pointermove", "keydown", "wheel", "touchmove"];
-  const SOON = 60; // s before the stop, at most, that it is announced
-  const TELL = 60; // s between reports, at most
-  const SHORT = 4; // both are at most this part of the time-out
+  const WARN = 60; // s before the stop, at most, that the page warns
+  const REPORT = 60; // s between reports of activity, at least
+  const PART = 4; // both are at most the time-out divided by this
   const RETRY = 10000; // ms between requests while Jupyter cannot be reached
   const WATCH = 500; // ms between requests while Label Studio starts or stops
 
   let timeout = 0; // s, the gateway's
-  let told = 0; // when somebody's doing was last reported
+  let reported = 0; // when activity was last reported
   let timer = 0;
-  let ends = 0; // when Label Studio is stopped, if it is soon
+  let stops = 0; // when Label Studio stops, if that is soon
   let ticking = 0;
-  const fetch = window.fetch.bind(window); // before Label Studio puts its own in its place
+  const fetch = window.fetch.bind(window); // before Label Studio replaces it
 
-  const share = (most) => Math.min(most, timeout / SHORT);
+  const share = (most) => Math.min(most, timeout / PART);
   const later = (ms) => {
     clearTimeout(timer);
     timer = setTimeout(ask, Math.min(ms, 2 ** 31 - 1));
@@ -40,42 +40,42 @@
   async function send(path, method) {
     try {
       const response = await fetch(`${prefix}_proxy/${path}`, { method, redirect: "manual", cache: "no-store" });
-      // JupyterHub's answer for a server that it has stopped; a way to a login
+      // A redirect to a login page, a refusal, or JupyterHub's response for a stopped server (424)
       if (response.type === "opaqueredirect" || [401, 403, 424].includes(response.status)) return { state: "ended" };
       return response.ok ? await response.json() : null;
     } catch {
-      return null; // Jupyter cannot be reached, for now
+      return null; // Jupyter cannot be reached now
     }
   }
 
   const ask = async () => accept(await send("activity", "GET"));
 
-  function accept(answer) {
-    if (!answer) return later(RETRY);
-    timeout = answer.timeout ?? timeout;
-    const { state, stop_in: stopIn } = answer;
-    if (state !== "ready") return away(state);
+  function accept(found) {
+    if (!found) return later(RETRY);
+    timeout = found.timeout ?? timeout;
+    const { state, stop_in: stopIn } = found;
+    if (state !== "ready") return showStopped(state);
     if (unresponsive) return;
     if (card.open) card.close();
-    if (stopIn === null) return clearTimeout(timer); // it is never stopped any more
-    const soon = share(SOON);
-    ends = stopIn <= soon ? Date.now() + 1000 * stopIn : 0;
+    if (stopIn === null) return clearTimeout(timer); // there is no idle stop now
+    const soon = share(WARN);
+    stops = stopIn <= soon ? Date.now() + 1000 * stopIn : 0;
     tick();
-    later(1000 * (ends ? Math.min(stopIn + 0.5, 5) : stopIn - soon));
+    later(1000 * (stops ? Math.min(stopIn + 0.5, 5) : stopIn - soon));
   }
 
-  // ---- Somebody does something
+  // ---- Activity
 
-  function noticed({ isTrusted }) {
+  function report({ isTrusted }) {
     if (!isTrusted || !timeout || card.open) return;
-    if (!ends && Date.now() - told < 1000 * share(TELL)) return;
-    told = Date.now();
-    ends = 0;
+    if (!stops && Date.now() - reported < 1000 * share(REPORT)) return;
+    reported = Date.now();
+    stops = 0;
     tick();
     send("activity", "POST").then(accept);
   }
 
-  // ---- What is shown: outside of Label Studio's styles, and of what it does with the page
+  // ---- The warning and the card: outside of Label Studio's styles and of its own part of the page
 
   const make = (tag, text = "", ...children) => {
     const element = Object.assign(document.createElement(tag), { textContent: text });
@@ -116,7 +116,7 @@
   const card = make("dialog", "", heading, sentence, button);
   card.addEventListener("cancel", (event) => event.preventDefault());
   card.addEventListener("click", (event) => event.isTrusted && !button.hidden && resume());
-  // Label Studio's keyboard shortcuts must not reach what cannot be saved now.
+  // No keyboard shortcut of Label Studio may change what cannot be saved now.
   for (const type of ["keydown", "keypress", "keyup"]) {
     addEventListener(type, (event) => card.open && event.stopImmediatePropagation(), true);
   }
@@ -124,26 +124,26 @@
 
   function tick() {
     clearTimeout(ticking);
-    note.hidden = !ends || card.open;
+    note.hidden = !stops || card.open;
     if (note.hidden) return;
-    const seconds = Math.max(0, Math.ceil((ends - Date.now()) / 1000));
-    const stops = `Still there? Label Studio stops in ${seconds} s, since nobody seems to use it.`;
-    note.textContent = `${stops} Move the mouse or press a key to keep it running.`;
+    const seconds = Math.max(0, Math.ceil((stops - Date.now()) / 1000));
+    const warning = `Still there? Label Studio stops in ${seconds} s.`;
+    note.textContent = `${warning} Move the mouse or press a key to keep it running.`;
     ticking = setTimeout(tick, 1000);
   }
 
-  function tell(title, what, label) {
+  function showCard(title, what, label) {
     if (!root.isConnected) document.documentElement.append(root);
     heading.textContent = title;
     sentence.textContent = what;
     button.hidden = !label;
     button.textContent = label || "";
-    ends = 0;
+    stops = 0;
     tick();
     if (!card.open) card.showModal();
   }
 
-  // What Label Studio's scripts ask for meanwhile, again and again, is not worth a line in Jupyter's log each.
+  // The polls of Label Studio's scripts would fill Jupyter's log meanwhile.
   window.fetch = (...request) => {
     if (!card.open) return watched(fetch(...request));
     const init = { status: 503, headers: { "Content-Type": "application/json" } };
@@ -162,16 +162,16 @@
     return response;
   }
 
-  /** Shows the card if Label Studio responds to nobody, and closes it when it responds again. */
+  /** Shows the card if Label Studio does not respond to the gateway, and closes it when it does. */
   async function examine() {
     if (examining || card.open !== unresponsive) return;
     examining = true;
-    const answer = await send("responds", "GET");
+    const found = await send("responds", "GET");
     examining = false;
     if (card.open !== unresponsive) return; // Restart was clicked meanwhile
-    unresponsive = answer?.responds === false;
+    unresponsive = found?.responds === false;
     if (unresponsive) {
-      tell("Label Studio does not respond.", "What you see stays as you left it.", "Restart");
+      showCard("Label Studio does not respond.", "This page stays as you left it.", "Restart");
       setTimeout(examine, WATCH);
     } else if (card.open) ask();
   }
@@ -180,15 +180,15 @@
 
   let reload = false; // what the button does
 
-  function away(state) {
+  function showStopped(state) {
     clearTimeout(timer);
     reload = state === "failed" || state === "ended";
-    const kept = "What you see is still as you left it, and goes on from here.";
-    if (state === "stopped") tell("Label Studio was stopped", `Nobody was using it. ${kept}`, "Continue");
-    else if (state === "failed") tell("Label Studio does not run", "The page that tells why opens here.", "Show it");
-    else if (state === "ended") tell("Your Jupyter session has ended", "Reload the page to log in.", "Reload");
+    const kept = "This page stays as you left it.";
+    if (state === "stopped") showCard("Label Studio was stopped", `Nobody was using it. ${kept}`, "Continue");
+    else if (state === "failed") showCard("Label Studio is not running", "The start page shows the reason.", "Show reason");
+    else if (state === "ended") showCard("Your Jupyter session ended", "Reload to log in.", "Reload");
     else {
-      tell(state === "stopping" ? "Stopping Label Studio…" : "Starting Label Studio…", kept, "");
+      showCard(state === "stopping" ? "Stopping Label Studio…" : "Starting Label Studio…", kept, "");
       later(WATCH);
     }
   }
@@ -197,16 +197,16 @@
     if (reload) return location.reload();
     const command = unresponsive ? "restart" : "start";
     unresponsive = false;
-    tell("Starting Label Studio…", "This takes a few seconds.", "");
-    told = Date.now();
+    showCard("Starting Label Studio…", "This takes a few seconds.", "");
+    reported = Date.now();
     await send(command, "POST");
     ask();
   }
 
   const listening = { capture: true, passive: true };
-  const listen = (target) => INPUT.forEach((type) => target.addEventListener(type, noticed, listening));
+  const listen = (target) => INPUT.forEach((type) => target.addEventListener(type, report, listening));
 
-  // What is done in a frame, such as a text that is labelled, does not reach this window. The same twice is once.
+  // Events in a frame, such as of a text that is labelled, do not reach this window. Listening twice is listening once.
   function enter({ target }) {
     const inner = target.localName === "iframe" && target.contentDocument; // null: of another origin
     if (inner) listen(inner);
@@ -219,7 +219,7 @@
     // Back from another tab, or from sleep
     const back = () => document.hidden || !timeout || ask();
     for (const type of ["focus", "online", "visibilitychange"]) addEventListener(type, back);
-    told = Date.now(); // the page itself was somebody's request
+    reported = Date.now(); // the gateway counted the request of this page
     ask();
   }
 

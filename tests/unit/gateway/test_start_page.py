@@ -271,8 +271,8 @@ def test_notice_without_error_text_or_actions_renders() -> None:
 def test_one_that_is_started_again_by_itself_says_so_and_goes_on_without_script() -> None:
     error = {"what": "It ended.", "why": "It was killed.", "remedy": "Try again."}
     html = render_start_page(snapshot("failed", error=error, next_start=1790000014.0), PREFIX)
-    assert "Label Studio has ended" in html
-    assert "It is started again by itself" in html
+    assert "Label Studio crashed" in html
+    assert "It restarts automatically" in html
     assert "It was killed." in html
     assert 'http-equiv="refresh"' in html
 
@@ -285,7 +285,7 @@ def held(**changes: str) -> dict[str, Any]:
 
 def test_a_directory_that_another_server_has_can_be_taken_over_or_gone_to() -> None:
     page = Page(render_start_page(held(), PREFIX))
-    assert page.texts["heading"] == "Label Studio runs elsewhere"
+    assert page.texts["heading"] == "Label Studio is already running elsewhere"
     assert {"data-held", "data-reachable"} < set(page.all("main")[0])
     (button,) = (each for each in page.all("button") if each.get("id") == "take-over")
     assert button["data-post"] == f"{PREFIX}_proxy/take-over"
