@@ -29,7 +29,7 @@ def settle(
     )
 
 
-def test_defaults_hold_where_nothing_is_set() -> None:
+def test_defaults_apply_if_nothing_is_set() -> None:
     settings, problems = settle()
     assert problems == []
     assert (settings.backend, settings.start_timeout, settings.new_browser_tab) == (
@@ -39,7 +39,7 @@ def test_defaults_hold_where_nothing_is_set() -> None:
     )
 
 
-def test_the_command_line_wins_over_the_environment_over_files_over_defaults() -> None:
+def test_command_line_overrides_environment_overrides_files_overrides_defaults() -> None:
     files = settings_of(start_timeout=1.0, label_studio="from files", data_dir="from files")
     environment = {
         "LABELSTUDIO_PROXY_START_TIMEOUT": "2",
@@ -69,13 +69,13 @@ def test_the_command_line_wins_over_the_environment_over_files_over_defaults() -
         ("data_dir", "/labels/ü x", "/labels/ü x"),
     ],
 )
-def test_the_environment_gives_every_type(name: str, text: str, value: object) -> None:
+def test_environment_can_set_every_type(name: str, text: str, value: object) -> None:
     settings, problems = settle(environment={f"LABELSTUDIO_PROXY_{name.upper()}": text})
     assert problems == []
     assert getattr(settings, name) == value
 
 
-def test_a_configuration_file_may_update_a_dictionary() -> None:
+def test_configuration_file_may_update_a_dictionary() -> None:
     files = Config()
     files.LabelStudioProxy.environment.update({"A": "b"})
     settings, problems = settle(files=files)
@@ -84,31 +84,69 @@ def test_a_configuration_file_may_update_a_dictionary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "arguments"),
+    ("why", "arguments"),
     [
-        ("the command line", {"command_line": settings_of(start_timeout="soon")}),
-        ("the environment", {"environment": {"LABELSTUDIO_PROXY_START_TIMEOUT": "soon"}}),
-        ("the configuration files", {"files": settings_of(start_timeout="soon")}),
+        (
+            "The command line sets it to 'soon'.",
+            {"command_line": settings_of(start_timeout=DeferredConfigString("soon"))},
+        ),
+        (
+            "The environment variable LABELSTUDIO_PROXY_START_TIMEOUT sets it to 'soon'.",
+            {"environment": {"LABELSTUDIO_PROXY_START_TIMEOUT": "soon"}},
+        ),
+        ("The configuration files set it to 'soon'.", {"files": settings_of(start_timeout="soon")}),
     ],
 )
-def test_a_wrong_value_is_told_with_its_source_and_leaves_the_default(
-    source: str, arguments: dict[str, Any]
+def test_problem_of_a_wrong_value_names_its_source_and_the_default_stays(
+    why: str, arguments: dict[str, Any]
 ) -> None:
     settings, (problem,) = settle(**arguments)
-    assert "LabelStudioProxy.start_timeout" in problem.what
-    assert source in problem.why
-    assert "restart Jupyter" in problem.remedy
+    assert problem.what == (
+        "`start_timeout` must be a number of seconds, at least 1, for example 600."
+    )
+    assert problem.why == why
+    assert problem.remedy == "Correct the setting `start_timeout`, then restart Jupyter."
     assert settings.start_timeout == 600
 
 
+# A wrong value of each setting, and words of the rule that its message must have.
+WRONG: dict[str, tuple[object, str]] = {
+    "backend": ("podman", "`process`"),
+    "cpu_limit": (-1, "processors"),
+    "data_dir": ("~no-such-user-here", "a folder"),
+    "docker_network": ("container:other", "`bridge`"),
+    "environment": ("{", "names with texts"),
+    "files_root": (3, "a folder"),
+    "files_writable": ("maybe", "`True` or `False`"),
+    "idle_timeout": ("half-an-hour", "seconds"),
+    "image": ("two words", "an image"),
+    "label_studio": ("~no-such-user-here/label-studio", "a program"),
+    "memory_limit": ("2 GB", "`2g`"),
+    "new_browser_tab": ("maybe", "`True` or `False`"),
+    "owner_email": ("ada@", "e-mail address"),
+    "prewarm": ("maybe", "`True` or `False`"),
+    "pull_policy": ("sometimes", "`always`"),
+    "start_timeout": (0, "seconds"),
+}
+
+
+@pytest.mark.parametrize("name", LabelStudioProxy.class_trait_names(config=True))
+def test_problem_of_a_wrong_value_says_what_the_setting_must_be(name: str) -> None:
+    value, rule = WRONG[name]
+    settings, (problem,) = settle(files=settings_of(**{name: value}))
+    assert problem.what.startswith(f"`{name}` must be ")
+    assert rule in problem.what
+    assert getattr(settings, name) == getattr(LabelStudioProxy(), name)
+
+
 @pytest.mark.parametrize("name", ["data_dir", "files_root", "label_studio"])
-def test_a_home_of_nobody_is_a_wrong_value(name: str) -> None:
+def test_home_of_an_unknown_user_is_a_wrong_value(name: str) -> None:
     settings, (problem,) = settle(files=settings_of(**{name: "~no-such-user-here/x"}))
     assert name in problem.what
     assert not getattr(settings, name)
 
 
-def test_a_wrong_value_hides_no_right_one() -> None:
+def test_wrong_value_leaves_the_right_ones() -> None:
     settings, problems = settle(
         environment={"LABELSTUDIO_PROXY_BACKEND": "kubernetes", "LABELSTUDIO_PROXY_DATA_DIR": "/d"}
     )
@@ -116,13 +154,13 @@ def test_a_wrong_value_hides_no_right_one() -> None:
     assert settings.data_dir == "/d"
 
 
-def test_a_misspelt_setting_is_told_with_the_one_that_was_meant() -> None:
+def test_problem_of_a_misspelt_setting_suggests_the_right_one() -> None:
     _, (problem,) = settle(files=settings_of(dat_dir="/d"))
-    assert "dat_dir" in problem.what
-    assert "data_dir" in problem.why
+    assert problem.what == "There is no setting `dat_dir`."
+    assert "Did you mean `data_dir`?" in problem.remedy
 
 
-def test_foreign_variables_of_a_like_name_are_left_alone() -> None:
+def test_variables_of_kubernetes_with_similar_names_are_ignored() -> None:
     # Kubernetes makes these for a service called labelstudio-proxy.
     _, problems = settle(environment={"LABELSTUDIO_PROXY_PORT": "tcp://10.0.0.1:80"})
     assert problems == []
@@ -139,7 +177,7 @@ def test_foreign_variables_of_a_like_name_are_left_alone() -> None:
         "secret-value",
     ],
 )
-def test_what_label_studio_must_not_be_told_is_refused_without_showing_it(
+def test_reserved_variables_are_refused_and_no_value_is_shown(
     environment: object,
 ) -> None:
     settings, (problem,) = settle(files=settings_of(environment=environment))
@@ -148,31 +186,33 @@ def test_what_label_studio_must_not_be_told_is_refused_without_showing_it(
 
 
 @pytest.mark.parametrize("email", ["ada", "ada@", "a b@localhost"])
-def test_an_owner_without_an_address_is_refused(email: str) -> None:
+def test_owner_email_must_be_an_address(email: str) -> None:
     _, (problem,) = settle(files=settings_of(owner_email=email))
     assert "owner_email" in problem.what
 
 
-def test_the_owner_is_the_jupyterhub_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_owner_is_the_jupyterhub_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_USER", "ada lovelace@example.org")
     assert LabelStudioProxy().owner() == "ada-lovelace@localhost"
     assert LabelStudioProxy(owner_email="x@y").owner() == "x@y"
 
 
-def test_the_files_root_is_jupyters_unless_it_is_set_or_switched_off(tmp_path: Path) -> None:
+def test_files_root_is_jupyters_root_dir_by_default_and_can_be_empty(tmp_path: Path) -> None:
     assert LabelStudioProxy().files_directory("/notebooks") == Path("/notebooks")
     assert LabelStudioProxy(files_root="").files_directory("/notebooks") is None
     assert LabelStudioProxy(files_root=str(tmp_path)).files_directory("/notebooks") == tmp_path
 
 
-def test_data_outlive_a_sagemaker_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_data_dir_survives_a_sagemaker_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert LabelStudioProxy().data_directory() == Path("/home/ada/.local/share/labelstudio-proxy")
     monkeypatch.setattr(config, "SAGEMAKER_VOLUME", tmp_path)
     assert LabelStudioProxy().data_directory() == tmp_path / ".labelstudio-proxy"
 
 
-def test_the_handoff_gives_back_what_it_was_given() -> None:
+def test_handoff_loads_what_it_dumped() -> None:
     handoff = Handoff(
         LabelStudioProxy(data_dir="/ü {x}", environment={"A": "{b}"}, files_root=""),
         [Problem("what", "why", "remedy")],
@@ -188,6 +228,6 @@ def test_the_handoff_gives_back_what_it_was_given() -> None:
     assert again.problems[0].as_json() == {"what": "what", "why": "why", "remedy": "remedy"}
 
 
-def test_the_readme_lists_the_settings_as_they_are() -> None:
+def test_readme_has_the_table_of_settings() -> None:
     readme = Path(__file__).parents[3] / "README.md"
     assert describe() in readme.read_text()
