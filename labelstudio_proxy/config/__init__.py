@@ -1,1 +1,1 @@
-"""The settings: from configuration files, the command line and the environment."""
+"""The settings, and how the gateway gets them."""

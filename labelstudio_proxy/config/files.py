@@ -1,4 +1,4 @@
-"""Jupyter's configuration files, as far as they are about labelstudio-proxy."""
+"""Read the settings of labelstudio-proxy from Jupyter's configuration files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ FILES = "jupyter_server_config"
 
 
 def drop_in_files() -> Config:
-    """The settings in `jupyter_server_config.d/*.json`, which Jupyter reads for extensions only."""
+    """Return the settings in `jupyter_server_config.d/*.json`.
+
+    Jupyter reads these files only to find its extensions.
+    """
     found = Config()
     for folder in reversed(jupyter_config_path()):
         section = BaseJSONConfigManager(config_dir=folder).get(FILES).get(SECTION)
@@ -23,7 +26,7 @@ def drop_in_files() -> Config:
 
 
 def jupyter_config() -> Config:
-    """The settings in all configuration files, for a gateway that Jupyter gave none."""
+    """Return the settings in all configuration files, for a gateway without a Jupyter server."""
 
     class Files(JupyterApp):
         name = "labelstudio-proxy"

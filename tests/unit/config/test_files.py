@@ -27,7 +27,7 @@ def test_drop_in_files_are_merged_in_the_order_of_their_names(folder: Path) -> N
     assert (found.data_dir, found.files_root) == ("/host", "/notebooks")
 
 
-def test_jupyters_own_files_win_over_drop_ins(folder: Path) -> None:
+def test_jupyters_own_files_override_drop_in_files(folder: Path) -> None:
     drop_in(folder, "site", data_dir="/d", files_root="/d", label_studio="/d")
     (folder / "jupyter_server_config.json").write_text(
         json.dumps({"LabelStudioProxy": {"files_root": "/json"}})
@@ -38,6 +38,6 @@ def test_jupyters_own_files_win_over_drop_ins(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"LabelStudioProxy": "x"}', '{"Other": {}}'])
-def test_a_file_that_says_nothing_usable_stops_nobody(folder: Path, text: str) -> None:
+def test_unusable_file_is_ignored(folder: Path, text: str) -> None:
     (folder / "jupyter_server_config.d" / "x.json").write_text(text)
     assert "data_dir" not in drop_in_files().get("LabelStudioProxy", {})
