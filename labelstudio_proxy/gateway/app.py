@@ -186,7 +186,7 @@ class Gateway:
             return None
         upstream = await self._connection.upstream()
         await self._open_assets(upstream)
-        return await self._assets.answer(request, target, upstream.session)
+        return await self._assets.respond(request, target, upstream.session)
 
     async def _send_from_disk(
         self, request: web.BaseRequest, target: str, kind: RequestKind
@@ -286,7 +286,7 @@ class Gateway:
                 self._assets.leave()
             if snapshot.state is State.STARTING and snapshot.build is not seen:
                 seen = snapshot.build
-                await self._assets.pack_ahead(_version(snapshot), seen)
+                await self._assets.compress_ahead(_version(snapshot), seen)
             else:
                 await self._supervisor.changed(WATCH_SECONDS)
 

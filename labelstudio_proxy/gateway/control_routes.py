@@ -17,7 +17,7 @@ from ..lifecycle.supervisor import Supervisor
 from ..request_kind import CONTROL, RequestKind
 from ..snapshot import Snapshot, State
 from .assets.handler import send
-from .assets.responses import answer
+from .assets.responses import response_for
 from .diagnostics import diagnostics
 from .idle_stop import IdleStop
 from .proxy.compression import negotiate
@@ -87,7 +87,7 @@ class ControlRoutes:
         # A browser must not keep this file under another version's URL.
         current = f"{name}?{query}" == versioned(name)
         target = versioned(name) if current else name
-        return await send(request, answer(request.method, target, request.headers, file))
+        return await send(request, response_for(request.method, target, request.headers, file))
 
     async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
         log = self._supervisor.log

@@ -26,7 +26,7 @@ def own_file(name: str, coding: str = IDENTITY) -> Asset:
         return replace(plain, body=body, coding=coding, level=BEST[coding])
     body = (files(__package__) / "static" / name).read_bytes()
     kind = f"{KINDS[name]}; charset=utf-8"
-    return Asset(kind, digest(body), body, varies=is_compressible(kind, len(body)))
+    return Asset(kind, digest(body), body, compressible=is_compressible(kind, len(body)))
 
 
 def versioned(name: str) -> str:

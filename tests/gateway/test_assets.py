@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
 import random
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +13,11 @@ from typing import Any
 
 import brotli
 import pytest
-from support.gateway import PROGRAM, Answer, Gateway, add_account, programs
+from support.gateway import PROGRAM, Answer, Gateway, add_account
 from support.installation import SmallInstallation
-from support.processes import command_line, wait_for
+from support.processes import wait_for
+
+from labelstudio_proxy.gateway.assets.background import COMPLETE
 
 SCRIPT = "".join(f'window.x{n} = "/static/{n}.png";\n' for n in range(20_000)).encode()
 OTHER_SCRIPT = SCRIPT.replace(b"window", b"global")
@@ -311,7 +311,9 @@ def tiny_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
 
 
 def kept_files(cache: Path) -> list[Path]:
-    return [path for path in (cache / "labelstudio-proxy").rglob("*.*") if path.is_file()]
+    """The files of assets, without those that are being written."""
+    files = (path for path in (cache / "labelstudio-proxy").rglob("*") if path.is_file())
+    return [file for file in files if not file.name.startswith("tmp")]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "empty", "nonsense", "removed"])
@@ -376,40 +378,16 @@ def test_the_cache_is_its_owners_alone(start: Start, tmp_path: Path) -> None:
     assert all(folder.stat().st_mode & 0o777 == 0o700 for folder in assets.iterdir())
 
 
-# ---- Packing as small as can be
+# ---- Compression in the background
 
 
-@pytest.fixture
-def packing(start: Start, installation: SmallInstallation) -> tuple[Gateway, int]:
-    """A gateway, and the process that packs the assets before anybody has asked for them."""
-    installation.put("react-app/long.js", random.Random(1).randbytes(2_000_000).hex().encode())
-    gateway = start()
-    (pid,) = wait_for(lambda: programs(gateway, "ahead"), what="the packing")
-    return gateway, pid
+def complete(cache: Path) -> list[Path]:
+    return [*(cache / "labelstudio-proxy" / "assets").glob(f"*/{COMPLETE}")]
 
 
-def test_packing_ahead_gives_way(packing: tuple[Gateway, int]) -> None:
-    _, pid = packing
-    wait_for(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, what="the lowest priority")
-    sharing = Path(f"/proc/{pid}/autogroup")
-    if sharing.exists():
-        wait_for(lambda: sharing.read_text().endswith("nice 19\n"), what="the session's, too")
-
-
-@pytest.mark.parametrize("kill", [False, True])
-def test_packing_ahead_ends_with_the_gateway(packing: tuple[Gateway, int], *, kill: bool) -> None:
-    gateway, pid = packing
-    if kill:
-        os.kill(gateway.process.pid, signal.SIGKILL)
-    else:
-        assert gateway.process.stop(timeout=10)
-    wait_for(lambda: command_line(pid) in {"", "(gone)"}, what="the end of the packing", timeout=5)
-
-
-def test_what_was_packed_ahead_is_what_is_sent(start: Start, tmp_path: Path) -> None:
+def test_files_are_compressed_during_the_start(start: Start, tmp_path: Path) -> None:
     gateway = start(prefix="/user/alice/labelstudio/")
-    kept = tmp_path / "cache" / "labelstudio-proxy" / "assets"
-    wait_for(lambda: [*kept.glob("*/ahead")], what="the end of the packing")
+    wait_for(lambda: complete(tmp_path / "cache"), what="the compressed files")
     for path, content in (
         ("/react-app/main.js", SCRIPT),
         ("/react-app/main.css", STYLE.replace(b"/static", b"/user/alice/labelstudio/static")),
@@ -417,6 +395,16 @@ def test_what_was_packed_ahead_is_what_is_sent(start: Start, tmp_path: Path) -> 
         answer = get(gateway, path, BROTLI)
         assert answer["ETag"].endswith('-br11"')
         assert plain(answer) == content
+
+
+def test_a_gateway_that_compresses_stops_at_once(
+    start: Start, installation: SmallInstallation, tmp_path: Path
+) -> None:
+    installation.put("react-app/long.js", random.Random(1).randbytes(2_000_000).hex().encode())
+    gateway = start()
+    assert not complete(tmp_path / "cache")
+    assert gateway.process.stop(timeout=10)
+    assert not complete(tmp_path / "cache")
 
 
 # ---- Our own files

@@ -20,7 +20,7 @@ from typing import Any
 from labelstudio_proxy.config.handoff import VARIABLE, Handoff
 from labelstudio_proxy.config.settings import LabelStudioProxy
 
-from .processes import Process, children, clean_environment, command_line, wait_for
+from .processes import Process, clean_environment, wait_for
 
 Headers = Iterable[tuple[str, str]]
 
@@ -230,12 +230,6 @@ class Gateway:
     def stop(self) -> None:
         self.process.stop()
         shutil.rmtree(self.home, ignore_errors=True)
-
-
-def programs(gateway: Gateway, module: str) -> list[int]:
-    """The processes beside the gateway that run one of its modules."""
-    beside = children(gateway.process.pid)
-    return [pid for pid in beside if f"gateway.{module} " in command_line(pid)]
 
 
 def head(

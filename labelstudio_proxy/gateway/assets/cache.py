@@ -1,7 +1,8 @@
-"""Label Studio's assets as they are sent, on disk: a folder for each build, a file for each coding.
+"""Label Studio's assets on disk, as they are sent: a folder for each build of Label Studio.
 
-Any number of gateways may use it at once: files come into being whole, by a rename, and what is
-read is checked. Whoever uses it must do without where it fails.
+An asset is a record, which names its content by a digest, and a file of that content for each coding.
+Several gateways may use a folder at once: a file is renamed into place when it is complete, and its
+digest is checked when it is read. Callers must work without the cache if it fails.
 """
 
 from __future__ import annotations
@@ -19,117 +20,150 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from ..._version import __version__
-from ..proxy.compression import IDENTITY
+from ..proxy.compression import BEST, BROTLI, GZIP, IDENTITY, KEPT
 
-# More than this is not kept; Label Studio's largest asset has 5 MB.
+# Larger assets are not kept; Label Studio's largest has 5 MB.
 LARGEST_BYTES = 16 * 1024 * 1024
-# Folders of other builds go when so many others were used after them, or nobody has used them for so long.
+# A folder of another build is removed if this many others were used later, or after this time.
 OTHER_BUILDS = 3
 UNUSED_SECONDS = 30 * 24 * 3600.0
-# A build that nothing tells from others has a folder for one life of Label Studio only.
+# The folder of a build without a fingerprint serves one run of Label Studio.
 ONCE = "once-"
 ONCE_SECONDS = 24 * 3600.0
+
+# The levels that content may be kept in, the best first.
+_LEVELS = {
+    BROTLI: (BEST[BROTLI], KEPT[BROTLI]),
+    GZIP: (BEST[GZIP], KEPT[GZIP]),
+    IDENTITY: (0,),
+}
 
 
 @dataclass(frozen=True)
 class Asset:
     """An asset in one coding."""
 
-    kind: str  # Content-Type, with its parameters
-    content: str  # a digest of what it is when it is unpacked
+    media_type: str  # Content-Type, with its parameters
+    content: str  # the digest of the uncompressed content
     body: bytes = field(repr=False)
     coding: str = IDENTITY
-    level: int = 0  # how hard it was packed
-    varies: bool = False  # whether there are other codings of it
+    level: int = 0  # of the compression
+    compressible: bool = False
 
     @property
     def etag(self) -> str:
-        """Strong: another coding or another level are other bytes."""
-        return f'"{self.content}-{self.coding}{self.level}"'
+        """Return a strong validator: another coding or level has other bytes."""
+        return f'"{_content_file(self.content, self.coding, self.level)}"'
 
 
 def digest(data: bytes) -> str:
-    """For names and validators."""
+    """Return a digest of `data` for names and validators."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def name_of(path: str, prefix: str) -> str:
-    """The name of the asset at `path` (as requested, without a query) under `prefix`.
+    """Return the cache's name of the asset at `path` (encoded, without a query) under `prefix`.
 
-    Style sheets are kept as they are mapped to the prefix.
+    The name of a style sheet depends on the prefix that it is mapped to.
     """
     return digest(f"{path}\n{prefix if is_style_sheet(path) else ''}".encode())
 
 
 def is_style_sheet(path: str) -> bool:
-    """By its name, which is all that is known before it is fetched."""
+    """Return True if the name is that of a style sheet. Nothing else is known before the fetch."""
     return path.endswith(".css")
 
 
 @dataclass(frozen=True)
 class AssetFolder:
-    """The assets of one build of Label Studio. Both methods block."""
+    """The assets of one build of Label Studio. All methods block; those that save raise OSError."""
 
     path: Path
 
     def load(self, name: str, coding: str) -> Asset | None:
-        """The asset, if it is there and whole."""
-        file = self._file(name, coding)
+        """Return the asset in `coding`, or uncompressed if it is not compressible; None if missing."""
+        record = self._read(name)
+        if record is None:
+            return None
+        known = json.loads(record)
+        if not known["compressible"]:
+            coding = IDENTITY
+        for level in _LEVELS[coding]:
+            body = self._read(_content_file(known["content"], coding, level))
+            if body is not None:
+                return Asset(body=body, coding=coding, level=level, **known)
+        return None
+
+    def save(self, name: str, asset: Asset) -> None:
+        """Keep the asset."""
+        self.save_content(asset.content, asset.coding, asset.level, asset.body)
+        known = {
+            "media_type": asset.media_type,
+            "content": asset.content,
+            "compressible": asset.compressible,
+        }
+        self._write(name, json.dumps(known).encode())
+
+    def save_content(self, content: str, coding: str, level: int, body: bytes) -> None:
+        """Keep the content with the digest `content` in a coding, whatever assets have it."""
+        self._write(_content_file(content, coding, level), body)
+
+    def has_content(self, content: str, coding: str, level: int) -> bool:
+        """Return True if `save_content` was called for this."""
+        return (self.path / _content_file(content, coding, level)).exists()
+
+    def _read(self, file_name: str) -> bytes | None:
+        file = self.path / file_name
         try:
             with file.open("rb") as stream:
-                raw = stream.read(2 * LARGEST_BYTES)
+                head, _, body = stream.read(2 * LARGEST_BYTES).partition(b"\n")
         except OSError:
             return None
-        head, _, body = raw.partition(b"\n")
-        try:
-            record = json.loads(head)
-            if record.pop("digest") != digest(body) or record["coding"] != coding:
-                raise ValueError
-            return Asset(body=body, **record)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        if head != _seal(file_name, body):
             with contextlib.suppress(OSError):
                 file.unlink()
             return None
+        return body
 
-    def save(self, name: str, asset: Asset) -> None:
-        """Keep the asset; raises OSError."""
-        record = {
-            "kind": asset.kind,
-            "content": asset.content,
-            "coding": asset.coding,
-            "level": asset.level,
-            "varies": asset.varies,
-            "digest": digest(asset.body),
-        }
-        if not self.path.name.startswith(ONCE):  # nobody would remove it again
+    def _write(self, file_name: str, body: bytes) -> None:
+        if not self.path.name.startswith(ONCE):  # a closed one must not come back
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=self.path)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(json.dumps(record).encode() + b"\n" + asset.body)
-            Path(temporary).replace(self._file(name, asset.coding))
+                stream.write(_seal(file_name, body) + b"\n")
+                stream.write(body)
+            Path(temporary).replace(self.path / file_name)
         except BaseException:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
 
-    def _file(self, name: str, coding: str) -> Path:
-        return self.path / f"{name}.{coding}"
+
+def _content_file(content: str, coding: str, level: int) -> str:
+    return f"{content}-{coding}{level}"
+
+
+def _seal(file_name: str, body: bytes) -> bytes:
+    """Return the first line of a file, which tells a damaged or renamed file."""
+    found = hashlib.sha256(f"{file_name}\n".encode())
+    found.update(body)
+    return found.hexdigest().encode()
 
 
 def open_folder(version: str, fingerprint: str) -> AssetFolder:
-    """The folder for a build of Label Studio; without a `fingerprint` a new one, see `close_folder`.
+    """Return the folder for a build of Label Studio; a new one if `fingerprint` is empty.
 
-    Removes folders of other builds that nobody uses any more. Raises OSError where there can be no
-    cache, or where it is not this user's alone: what is in it runs in the browser.
+    Removes folders of other builds that are no longer used. Raises OSError if there can be no cache,
+    or if other users may write to it: the browser runs what is in it.
     """
     root = user_cache_path("labelstudio-proxy") / "assets"
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = root.stat()
     if found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise PermissionError(f"{root} is not this user's alone")
+        raise PermissionError(f"other users can write to {root}")
     if fingerprint:
-        # What we make of an asset changes with our own version.
+        # Another version of this package may map or compress differently.
         folder = root / digest(f"{__version__}\n{version}\n{fingerprint}".encode())
         folder.mkdir(mode=0o700, exist_ok=True)
         os.utime(folder)
@@ -140,7 +174,7 @@ def open_folder(version: str, fingerprint: str) -> AssetFolder:
 
 
 def close_folder(folder: AssetFolder) -> None:
-    """Remove the folder if it is of no use to anybody else."""
+    """Remove the folder if no other run of Label Studio can use it."""
     if folder.path.name.startswith(ONCE):
         shutil.rmtree(folder.path, ignore_errors=True)
 

@@ -39,10 +39,10 @@ async def fetch(
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
         return None
     return Asset(
-        kind=response.headers["Content-Type"],
+        media_type=response.headers["Content-Type"],
         content=await asyncio.to_thread(digest, body),
         body=body,
-        varies=is_compressible(media_type, len(body)),
+        compressible=is_compressible(media_type, len(body)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What is answered to a request for an asset: pure functions, for Jupyter's process and the gateway's."""
+"""The response to a request for an asset: pure functions of the request and the asset."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .cache import Asset
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 
 FOR_EVER = "private, max-age=31536000, immutable"
-# To be asked about each time, which costs a hundred bytes.
+# The browser asks each time whether its copy is current, which costs a hundred bytes.
 VALIDATED = "no-cache"
 
 
-class AssetAnswer(NamedTuple):
-    """A status, headers, and a body (empty for HEAD, whose Content-Length is that of GET)."""
+class AssetResponse(NamedTuple):
+    """A status, headers, and a body. For HEAD the body is empty and the headers are those of GET."""
 
     status: int
     headers: dict[str, str]
@@ -26,10 +26,10 @@ class AssetAnswer(NamedTuple):
 
 
 def asset_path(method: str, target: str, headers: Mapping[str, str]) -> str | None:
-    """The path of the asset that is asked for, if that can be answered without Label Studio.
+    """Return the path of the requested asset, or None if only Label Studio can respond.
 
-    `target` is as requested, without the prefix. A part of an asset is Label Studio's to give,
-    but where it is to continue an answer of ours, it gets all of it.
+    `target` has no prefix. Requests for a part of an asset go to Label Studio. But if the part
+    continues a response of the gateway's, the response is the complete asset.
     """
     path = target.partition("?")[0]
     if method not in {"GET", "HEAD"} or len(path) > 1000 or not paths.ASSET.fullmatch(path):
@@ -39,33 +39,38 @@ def asset_path(method: str, target: str, headers: Mapping[str, str]) -> str | No
     return path
 
 
-def answer(method: str, target: str, headers: Mapping[str, str], asset: Asset) -> AssetAnswer:
-    """The answer to a request of `method` for `target` that has `headers`."""
+def response_for(
+    method: str, target: str, headers: Mapping[str, str], asset: Asset
+) -> AssetResponse:
+    """Return the response to a request with these `headers`."""
     known = _known(headers.get("If-None-Match", ""), asset)
     fields = {
         "Cache-Control": FOR_EVER if is_immutable(target) else VALIDATED,
         "ETag": known or asset.etag,
         "X-Content-Type-Options": "nosniff",
     }
-    if asset.varies:
+    if asset.compressible:
         fields["Vary"] = "Accept-Encoding"
     if known:
-        return AssetAnswer(304, fields, b"")
-    fields["Content-Type"] = asset.kind
+        return AssetResponse(304, fields, b"")
+    fields["Content-Type"] = asset.media_type
     fields["Content-Length"] = str(len(asset.body))
     if asset.coding != IDENTITY:
         fields["Content-Encoding"] = asset.coding
-    return AssetAnswer(200, fields, b"" if method == "HEAD" else asset.body)
+    return AssetResponse(200, fields, b"" if method == "HEAD" else asset.body)
 
 
 def is_immutable(target: str) -> bool:
-    """Whether another build's asset has another URL."""
+    """Return True if the asset of another build has another URL."""
     path, _, query = target.partition("?")
     return bool(paths.HASHED_ASSET.fullmatch(path) or paths.BUILD_QUERY.fullmatch(query))
 
 
 def _known(if_none_match: str, asset: Asset) -> str:
-    """The validator of what the client has, if that is as good: packed better or worse, it is."""
+    """Return the validator of the browser's copy if it has the same content and coding, or "".
+
+    The level does not matter: a better compressed copy is not worth a second download.
+    """
     if if_none_match.strip() == "*":
         return asset.etag
     same = f'"{asset.content}-{asset.coding}'

@@ -1,4 +1,4 @@
-"""The folders of assets: what is read is whole, and what nobody uses goes."""
+"""The folders of assets: what is read is complete, and unused folders are removed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from labelstudio_proxy.gateway.assets.cache import (
     open_folder,
 )
 
-ASSET = Asset("text/css", "0123abcd", b"a { b: c }\n" * 100)
+ASSET = Asset("text/css", "0123abcd", b"a { b: c }\n" * 100, compressible=True)
 
 
 @pytest.fixture(autouse=True)
@@ -32,28 +32,51 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @given(st.binary(), st.text())
-def test_what_is_saved_is_loaded(body: bytes, kind: str) -> None:
+def test_a_saved_asset_is_loaded(body: bytes, media_type: str) -> None:
     folder = open_folder("1", "build")
-    folder.save("name", replace(ASSET, body=body, kind=kind))
-    assert folder.load("name", "identity") == replace(ASSET, body=body, kind=kind)
+    asset = replace(ASSET, body=body, media_type=media_type)
+    folder.save("name", asset)
+    assert folder.load("name", "identity") == asset
 
 
-def test_half_a_file_is_none(cache: Path) -> None:
+@pytest.mark.parametrize("damaged", ["name", "0123abcd-identity0"])
+def test_a_damaged_file_is_removed(damaged: str) -> None:
     folder = open_folder("1", "build")
     folder.save("name", ASSET)
-    (file,) = folder.path.iterdir()
+    file = folder.path / damaged
     whole = file.read_bytes()
-    for end in range(len(whole)):
-        file.write_bytes(whole[:end])
+    changed = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(len(whole))]
+    for damage in (*(whole[:end] for end in range(len(whole))), *changed):
+        file.write_bytes(damage)
         assert folder.load("name", "identity") is None
         assert not file.exists()
 
 
-def test_a_file_that_was_renamed_is_none() -> None:
+def test_a_renamed_file_is_not_loaded() -> None:
     folder = open_folder("1", "build")
     folder.save("name", ASSET)
-    (folder.path / "name.identity").rename(folder.path / "name.br")
+    (folder.path / "0123abcd-identity0").rename(folder.path / "0123abcd-br11")
     assert folder.load("name", "br") is None
+
+
+def test_the_best_level_is_loaded() -> None:
+    folder = open_folder("1", "build")
+    folder.save("name", ASSET)
+    assert folder.load("name", "br") is None
+    for level in (9, 11):
+        assert not folder.has_content("0123abcd", "br", level)
+        folder.save_content("0123abcd", "br", level, b"level %d" % level)
+        assert folder.has_content("0123abcd", "br", level)
+        loaded = replace(ASSET, body=b"level %d" % level, coding="br", level=level)
+        assert folder.load("name", "br") == loaded
+    assert loaded.etag == '"0123abcd-br11"'
+
+
+def test_what_is_not_compressible_is_loaded_uncompressed() -> None:
+    folder = open_folder("1", "build")
+    picture = replace(ASSET, compressible=False)
+    folder.save("name", picture)
+    assert folder.load("name", "br") == folder.load("name", "gzip") == picture
 
 
 def test_builds_have_folders_of_their_own() -> None:
@@ -72,7 +95,7 @@ def age(folder: AssetFolder, seconds: float) -> None:
     os.utime(folder.path, (then, then))
 
 
-def test_what_was_not_used_for_long_goes() -> None:
+def test_a_folder_that_is_unused_for_long_is_removed() -> None:
     old, recent = open_folder("1", "old"), open_folder("1", "recent")
     old.save("name", ASSET)
     age(old, UNUSED_SECONDS + 60)
@@ -82,7 +105,7 @@ def test_what_was_not_used_for_long_goes() -> None:
     assert recent.path.exists()
 
 
-def test_no_more_than_a_few_others_stay() -> None:
+def test_folders_of_a_few_other_builds_stay() -> None:
     folders = [open_folder("1", str(number)) for number in range(8)]
     for number, folder in enumerate(folders):
         if folder.path.exists():
@@ -92,7 +115,7 @@ def test_no_more_than_a_few_others_stay() -> None:
     assert folders[-1].path.exists()
 
 
-def test_what_nothing_tells_from_others_is_gone_when_it_is_closed() -> None:
+def test_a_folder_without_a_fingerprint_is_removed_when_it_is_closed() -> None:
     first, second = open_folder("1", ""), open_folder("1", "")
     assert first.path != second.path
     first.save("name", ASSET)
@@ -108,14 +131,14 @@ def test_what_nothing_tells_from_others_is_gone_when_it_is_closed() -> None:
     assert not second.path.exists()
 
 
-def test_a_folder_that_others_can_write_to_is_none(cache: Path) -> None:
+def test_a_folder_that_other_users_can_write_to_is_refused(cache: Path) -> None:
     open_folder("1", "build")
     cache.chmod(0o777)
-    with pytest.raises(PermissionError, match="alone"):
+    with pytest.raises(PermissionError, match="other users can write"):
         open_folder("1", "build")
 
 
-def test_a_folder_that_was_removed_comes_back() -> None:
+def test_a_folder_that_was_removed_is_made_again() -> None:
     folder = open_folder("1", "build")
     folder.path.rmdir()
     assert folder.load("name", "identity") is None

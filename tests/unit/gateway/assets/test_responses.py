@@ -1,13 +1,13 @@
-"""Which requests are for an asset, and what is answered to them."""
+"""Which requests are for an asset, and the responses to them."""
 
 from __future__ import annotations
 
 import pytest
 
 from labelstudio_proxy.gateway.assets.cache import Asset
-from labelstudio_proxy.gateway.assets.responses import answer, asset_path, is_immutable
+from labelstudio_proxy.gateway.assets.responses import asset_path, is_immutable, response_for
 
-ASSET = Asset("text/css", "0123abcd", b"packed", coding="br", level=5, varies=True)
+ASSET = Asset("text/css", "0123abcd", b"compressed", coding="br", level=5, compressible=True)
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ def test_files_below_the_two_folders_are_assets(target: str) -> None:
         "/static/" + "a" * 2000,
     ],
 )
-def test_anything_else_is_not(target: str) -> None:
+def test_other_paths_are_not_assets(target: str) -> None:
     assert asset_path("GET", target, {}) is None
 
 
-def test_a_part_is_not_ours_to_give_but_as_the_rest_of_what_was_ours() -> None:
+def test_a_part_comes_from_label_studio_unless_it_continues_a_response_of_the_gateway() -> None:
     assert asset_path("GET", "/static/a.js", {"Range": "bytes=0-1"}) is None
     dated = {"Range": "bytes=0-1", "If-Range": "Wed, 25 Nov 2026 09:38:07 GMT"}
     assert asset_path("GET", "/static/a.js", dated) is None
@@ -58,9 +58,7 @@ def test_a_part_is_not_ours_to_give_but_as_the_rest_of_what_was_ours() -> None:
         ("/static/e6c2415c0ace.js", False),
     ],
 )
-def test_only_addresses_that_change_with_the_file_hold_for_ever(
-    target: str, *, immutable: bool
-) -> None:
+def test_only_urls_that_change_with_the_file_are_immutable(target: str, *, immutable: bool) -> None:
     assert is_immutable(target) is immutable
 
 
@@ -74,8 +72,8 @@ def test_only_addresses_that_change_with_the_file_hold_for_ever(
         '"a,b", "0123abcd-br11"',
     ],
 )
-def test_a_browser_that_has_it_is_told_so(known: str) -> None:
-    status, headers, body = answer("GET", "/static/a.css", {"If-None-Match": known}, ASSET)
+def test_a_browser_with_the_same_content_gets_304(known: str) -> None:
+    status, headers, body = response_for("GET", "/static/a.css", {"If-None-Match": known}, ASSET)
     assert (status, body) == (304, b"")
     assert headers["ETag"] in known
     assert headers["Vary"] == "Accept-Encoding"
@@ -85,12 +83,12 @@ def test_a_browser_that_has_it_is_told_so(known: str) -> None:
 @pytest.mark.parametrize(
     "known", ["", '"x"', '"0123abcd-gzip6"', '"0123abcd-br"', '"0123abcd-br5x"', "0123abcd-br5"]
 )
-def test_a_browser_that_has_something_else_gets_it(known: str) -> None:
-    status, headers, body = answer("GET", "/static/a.css", {"If-None-Match": known}, ASSET)
-    assert (status, body, headers["ETag"]) == (200, b"packed", ASSET.etag)
+def test_a_browser_with_other_content_gets_the_asset(known: str) -> None:
+    status, headers, body = response_for("GET", "/static/a.css", {"If-None-Match": known}, ASSET)
+    assert (status, body, headers["ETag"]) == (200, b"compressed", ASSET.etag)
     assert headers["Content-Encoding"] == "br"
 
 
-def test_whoever_has_anything_is_content() -> None:
-    status, headers, _ = answer("GET", "/static/a.css", {"If-None-Match": "*"}, ASSET)
+def test_a_browser_that_accepts_any_copy_gets_304() -> None:
+    status, headers, _ = response_for("GET", "/static/a.css", {"If-None-Match": "*"}, ASSET)
     assert (status, headers["ETag"]) == (304, ASSET.etag)
