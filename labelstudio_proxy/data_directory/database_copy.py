@@ -1,4 +1,4 @@
-"""Copies of Label Studio's database, whole and checked, while it is in use or not."""
+"""Checked copies of Label Studio's database, made while Label Studio uses it or not."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from .directory import DataDirectory, sqlite_uri
 
 logger = logging.getLogger(__name__)
 
-REPLACED = "replaced-"  # what a backup was put in the place of, in `DataDirectory.proxy_folder`
-BACKUPS = "backups"  # in `DataDirectory.proxy_folder`
-KEPT = 3
-PAGES = 2048  # of a step, mostly 8 MB
-SPARE_BYTES = 20 * 1024 * 1024  # to be left on the disk
+# Names in `DataDirectory.proxy_folder`: backups, and databases that a backup has replaced.
+BACKUPS = "backups"
+REPLACED = "replaced-"
+KEPT_BACKUPS = 3
+STEP_PAGES = 2048  # copied at a time, mostly 8 MB
+SPARE_BYTES = 20 * 1024 * 1024  # that a backup leaves free on the disk
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -30,9 +31,10 @@ Progress = Callable[[int, int], None]  # bytes done, bytes in all
 def copy_database(
     source: Path, target: Path, progress: Progress = lambda done, total: None
 ) -> None:
-    """Copy by SQLite's backup API into `target`, which must not exist; checked, mode 0600.
+    """Copy a database into the new file `target`, with mode 0600, and check the copy.
 
-    Label Studio may go on; what it writes waits in the meantime. Raises OSError, sqlite3.Error.
+    Label Studio may use the database; its writes wait until the copy is done. Raises OSError and
+    sqlite3.Error.
     """
     private_file.create(target).close()
     try:
@@ -42,12 +44,12 @@ def copy_database(
             closing(sqlite3.connect(target, isolation_level=None)) as copy,
         ):
             (page_bytes,) = origin.execute("PRAGMA page_size").fetchone()
-            # Held to the end: the copy would begin anew with each change else.
+            # Without a transaction, the copy would start over at each change.
             origin.execute("BEGIN")
             origin.execute("SELECT count(*) FROM sqlite_master").fetchone()
             origin.backup(
                 copy,
-                pages=PAGES,
+                pages=STEP_PAGES,
                 progress=lambda _, left, pages: progress(
                     (pages - left) * page_bytes, pages * page_bytes
                 ),
@@ -77,9 +79,9 @@ def check_database(database: Path) -> None:
 def back_up(
     directory: DataDirectory, version: str, progress: Progress = lambda done, total: None
 ) -> Path:
-    """Keep a backup of the database, made by Label Studio `version`; the oldest of four goes.
+    """Make a backup of the database that Label Studio `version` has used; return its path.
 
-    Raises Problem, and leaves no half of it then.
+    Removes the oldest backup if there are more than three. Raises Problem, and leaves no file then.
     """
     folder = directory.proxy_folder / BACKUPS
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,46 +92,46 @@ def back_up(
     size, free = directory.database.stat().st_size, shutil.disk_usage(folder).free
     try:
         if size + SPARE_BYTES > free:
-            raise OSError(f"it needs {size >> 20} MB, and {free >> 20} MB are free")
+            raise OSError(f"it needs {size >> 20} MB, and only {free >> 20} MB are free")
         copy_database(directory.database, target, progress)
     except (OSError, sqlite3.Error) as error:
         raise Problem(
             f"Label Studio's database {directory.database} could not be backed up.",
-            f"That is done before another version of Label Studio changes it: {error}.",
-            "Free some space, or put a database back that is whole, then try again. Nothing was "
-            "changed.",
+            f"A backup is needed before another version of Label Studio changes it: {error}.",
+            "Free some space if the disk is full, or replace the database with a copy that works. "
+            "Then try again.",
         ) from error
-    for old in backups(directory)[:-KEPT]:
+    for old in backups(directory)[:-KEPT_BACKUPS]:
         old.unlink(missing_ok=True)
     logger.info("Backed up %s as %s", directory.database, target)
     return target
 
 
 def backups(directory: DataDirectory) -> list[Path]:
-    """The backups that are kept, oldest first."""
+    """Return the backups from before upgrades, oldest first."""
     return sorted((directory.proxy_folder / BACKUPS).glob("*.sqlite3"))
 
 
-def put_back(directory: DataDirectory, backup: Path) -> Path | None:
-    """Put a backup in the database's place; gives where the present one is now, if there was one.
+def replace_database(directory: DataDirectory, backup: Path) -> Path | None:
+    """Replace the database by a backup; return where the previous one is now, if there was one.
 
-    Nothing may use the database. A crash in between leaves either, or neither and both files of
-    them. Raises OSError, sqlite3.Error.
+    No program may use the database meanwhile. After a crash in between, the previous database and
+    the backup are both complete. Raises OSError and sqlite3.Error.
     """
     check_database(backup)
-    fresh = directory.proxy_folder / "putting-back.sqlite3"
-    fresh.unlink(missing_ok=True)
-    shutil.copyfile(backup, fresh)
-    fresh.chmod(0o600)
-    with fresh.open("rb") as file:
+    copy = directory.proxy_folder / f"{private_file.UNFINISHED}database"
+    copy.unlink(missing_ok=True)
+    with backup.open("rb") as source, private_file.create(copy) as file:
+        shutil.copyfileobj(source, file)
+        file.flush()
         os.fsync(file.fileno())
-    aside = None
+    previous = None
     if directory.database.exists():
-        aside = directory.proxy_folder / f"{REPLACED}{time.time_ns()}.sqlite3"
-        # The journal first: beside the backup, it would be applied to that.
+        previous = directory.proxy_folder / f"{REPLACED}{time.time_ns()}.sqlite3"
+        # The journal first: SQLite would apply one that stays beside the backup.
         for suffix in ("-journal", "-wal", "-shm", ""):
             present = Path(f"{directory.database}{suffix}")
             if present.exists():
-                present.rename(f"{aside}{suffix}")
-    fresh.rename(directory.database)
-    return aside
+                present.rename(f"{previous}{suffix}")
+    copy.rename(directory.database)
+    return previous

@@ -1,4 +1,4 @@
-"""Label Studio's data directory: making it, checking it, and reading who owns it."""
+"""Label Studio's data directory: make it, check it, and read its owner and secret key."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from . import interrupted_restore
 DATABASE = "label_studio.sqlite3"
 PROXY_FOLDER = ".labelstudio-proxy"
 
-# Below this, a start would fail half-way through its migrations: an empty migrated database with
-# its journal takes about 3 MB, the log 4 MB.
+# With less, a start would fail during the migrations: a migrated, empty database and its journal
+# take about 3 MB, the log 4 MB.
 MINIMUM_FREE_BYTES = 20 * 1024 * 1024
-# Below this, what fails while people work fails for that: a transaction that did not fit has been
-# taken back by then.
+# With less, a failed request is explained by the full disk. SQLite has rolled back what did not
+# fit, so some space may be free again.
 LITTLE_FREE_BYTES = 2 * 1024 * 1024
-# How a write fails where the disk is full, or what it gives to this user is used up.
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+# The errors of a write on a full disk, or with a disk quota that is used up.
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
 class Account:
-    """A Label Studio account, as far as identity needs it."""
+    """A Label Studio account."""
 
     id: int
     email: str
     active: bool
-    personal_tokens: bool  # the "personal access tokens" switch of its organisation
+    personal_tokens: bool  # whether its organisation allows personal access tokens
 
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """A plain Label Studio data directory at `path`, with one hidden folder of ours in it."""
+    """A plain Label Studio data directory at `path`, with a hidden folder of labelstudio-proxy."""
 
     path: Path
 
     @property
     def proxy_folder(self) -> Path:
-        """What is kept about the directory: the version that had it last, backups.
+        """The folder with the lock, the version record and the backups from before upgrades.
 
-        In it, since it must be on the same disk, and go where the directory goes. Label Studio
-        takes no notice of it, and it may be deleted while Label Studio is stopped.
+        It is on the same disk and moves with the directory. Label Studio ignores it. Users may
+        delete it while Label Studio is stopped.
         """
         return self.path / PROXY_FOLDER
 
@@ -60,26 +60,26 @@ class DataDirectory:
         return self.path / DATABASE
 
     def prepare(self) -> None:
-        """Make the directory private and fit for a start; raises Problem where it cannot be."""
+        """Make the directory, make it private and check it; raises Problem if it cannot be used."""
         try:
             interrupted_restore.check(self.path)
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except FileExistsError:
             raise Problem(
                 f"The data directory {self.path} is not a folder.",
-                "A file, or a link that leads nowhere, is in its place.",
+                "A file or a broken link has its name.",
                 "Move it away, or set `data_dir` to another folder, then try again.",
             ) from None
         except OSError as error:
             raise self._unusable(error) from error
         try:
-            # Files that an earlier, plain Label Studio made may be readable by everybody.
+            # A plain Label Studio makes files that all users can read.
             if self.path.stat().st_uid == os.getuid():
                 self.path.chmod(0o700)
                 for file in (self.database, self.path / ".env"):
                     if file.is_file() and file.stat().st_mode & 0o077:
                         file.chmod(0o600)
-            self._check_room()
+            self._check_free_space()
             self._write_a_little()
         except OSError as error:
             raise self._unusable(error) from error
@@ -92,8 +92,8 @@ class DataDirectory:
             )
         self.secret_key()
 
-    def out_of_room(self) -> Problem | None:
-        """Why nothing can be saved, where the disk is full or the user's quota used up."""
+    def full_disk_problem(self) -> Problem | None:
+        """Return a Problem if the disk is full or the user's quota is used up."""
         full, left = "The disk is full", "No more"
         free = shutil.disk_usage(self.path).free
         if free < LITTLE_FREE_BYTES:
@@ -103,19 +103,19 @@ class DataDirectory:
                 self._write_a_little()
                 return None
             except OSError as error:
-                if error.errno not in NO_ROOM:
+                if error.errno not in DISK_FULL:
                     return None
                 if error.errno == errno.EDQUOT:
                     full = "Your disk quota is used up"
         return Problem(
             f"{full}: this was not saved.",
-            f"{left} can be written to the data directory {self.path}. All that was saved before is "
+            f"{left} can be written to the data directory {self.path}. Everything saved before is "
             "kept.",
             "Free some space, then save again.",
         )
 
-    def _check_room(self) -> None:
-        """Raise Problem where a start would fail half-way."""
+    def _check_free_space(self) -> None:
+        """Raise Problem if a start would fail for a full disk."""
         free = shutil.disk_usage(self.path).free
         if free < MINIMUM_FREE_BYTES:
             raise Problem(
@@ -126,24 +126,24 @@ class DataDirectory:
             )
 
     def _write_a_little(self) -> None:
-        """And take it away again; raises OSError.
+        """Write a file and remove it; raises OSError.
 
-        What is left of a quota, only a write tells, and on another machine's disk only one that
-        has arrived there.
+        Only a write shows what is left of a quota, and on a network file system only one that has
+        reached the server.
         """
         probe = self.path / f".write-test-{secrets.token_hex(4)}"
         try:
             with private_file.create(probe) as file:
-                file.write(secrets.token_bytes(LITTLE_FREE_BYTES))  # no disk compresses these
+                file.write(secrets.token_bytes(LITTLE_FREE_BYTES))  # no file system compresses it
                 file.flush()
                 os.fsync(file.fileno())
         finally:
             probe.unlink(missing_ok=True)
 
     def recover(self) -> None:
-        """Have SQLite take back what a Label Studio that was killed had half written.
+        """Let SQLite roll back an unfinished write of a Label Studio that was killed.
 
-        Only who may write can do it, and until then nobody can read. Raises sqlite3.Error.
+        A read-only connection cannot do this, and cannot read before. Raises sqlite3.Error.
         """
         if not self.database.exists():
             return
@@ -152,9 +152,9 @@ class DataDirectory:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def secret_key(self) -> str:
-        """The `SECRET_KEY` of the directory's `.env`, which Label Studio signs with.
+        """Return the `SECRET_KEY` in the directory's `.env`, with which Label Studio signs.
 
-        Made here where Label Studio has not made one yet. Raises Problem if it cannot be read.
+        Makes one if there is none yet. Raises Problem if the file cannot be read or written.
         """
         env = self.path / ".env"
         try:
@@ -162,8 +162,8 @@ class DataDirectory:
             found = _value(text, "SECRET_KEY")
             if found:
                 return found
-            # Letters and digits only: django-environ, which Label Studio reads it with, takes a
-            # leading $ for a reference and unwraps quotes.
+            # Letters and digits only: Label Studio reads it with django-environ, for which $ and
+            # quotes have a meaning.
             made = secrets.token_hex(32)
             line_end = "" if not text or text.endswith("\n") else "\n"
             # Resolved: a link stays a link.
@@ -171,19 +171,19 @@ class DataDirectory:
         except (OSError, UnicodeDecodeError) as error:
             raise Problem(
                 f"The secret key in {env} cannot be read.",
-                f"{error}. Without it, Label Studio cannot know who is calling.",
+                f"{error}. Label Studio needs the key to recognise its users.",
                 f"Make {env} readable for this user, then try again.",
             ) from error
         return made
 
     def has_accounts(self) -> bool:
-        """Whether anybody has an account yet."""
+        """Return True if there is an account."""
         return self.first_account() is not None
 
     def first_account(self) -> Account | None:
-        """The oldest account, which the Jupyter user works as; None before the first start.
+        """Return the oldest account, the owner; None before the first start.
 
-        Read from the SQLite file, read-only; raises sqlite3.Error if that is damaged.
+        Reads the SQLite file. Raises sqlite3.Error if it is damaged.
         """
         if not self.database.exists():
             return None
@@ -201,7 +201,7 @@ class DataDirectory:
         return Account(row[0], row[1], bool(row[2]), bool(row[3])) if row else None
 
     def upload_id(self, name: str, project: int) -> int | None:
-        """The id of the uploaded file `name` (as in `upload/<project>/<file>`), if it is known.
+        """Return the id of the uploaded file `name`, as in `upload/<project>/<file>`, or None.
 
         Raises sqlite3.Error if the database is damaged.
         """
@@ -217,7 +217,7 @@ class DataDirectory:
         return sqlite3.connect(sqlite_uri(self.database, "ro"), uri=True, timeout=5)
 
     def _unusable(self, error: OSError) -> Problem:
-        if error.errno in NO_ROOM:
+        if error.errno in DISK_FULL:
             quota = error.errno == errno.EDQUOT
             disk, full = ("Your quota on the disk", "used up") if quota else ("The disk", "full")
             return Problem(
@@ -235,7 +235,7 @@ class DataDirectory:
 
 
 def _value(text: str, name: str) -> str | None:
-    """The value of `name` in a `.env` file, by the rules of django-environ's `read_env`."""
+    """Return the value of `name` in a `.env` file, by the rules of django-environ's `read_env`."""
     value = None
     for line in text.splitlines():
         match = re.fullmatch(rf"(?:export )?{name}=(.*)", line)

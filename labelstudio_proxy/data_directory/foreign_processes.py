@@ -18,7 +18,7 @@ import psutil
 
 from ..problem import Problem
 
-# Variables in the environment of our own: the gateway's process id; the settings of a container.
+# In the environment of our own processes: the gateway's process id; a container's settings.
 PARENT = "LABELSTUDIO_PROXY_PARENT"
 CONTAINER = ("DJANGO_SETTINGS_MODULE", "labelstudio_settings")
 # A leftover of a killed gateway stops without help, which takes up to 25 s for open requests.
@@ -43,7 +43,7 @@ def find_foreign_processes(data_dir: Path) -> list[ForeignProcess]:
     """Return those on `data_dir`, of any user and container that this user may inspect. Blocks."""
     found = []
     for process in psutil.process_iter():
-        # The process has ended, or this user may not inspect it.
+        # The process is gone, or this user may not inspect it.
         with contextlib.suppress(psutil.Error, OSError):
             if foreign := _inspect(process, data_dir):
                 found.append(foreign)
@@ -88,7 +88,7 @@ def is_label_studio(command: Sequence[str]) -> bool:
     """Return True if a command line runs Label Studio, and not, say, an editor or pip on it."""
     program, *words = command or ("",)
     if Path(program).name.startswith(INTERPRETERS):
-        # The script, or the module after -m. Some options have a value of their own.
+        # The script, or the module after -m. Some options have a value.
         options = [word.startswith("-") and word != "-m" for word in words]
         after = [word for word, option in zip(words, options, strict=True) if not option]
         program = next((word for word in after if word != "-m" and "=" not in word), "")

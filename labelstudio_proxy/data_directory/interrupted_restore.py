@@ -31,5 +31,5 @@ def check(path: Path) -> None:
             raise Problem(
                 f"A restore of the data directory {path} was interrupted.",
                 f"{restored} has the restored data, and {previous} the data from before.",
-                f"Rename the one that you want, for example `mv {restored} {path}`, then try again.",
+                f"Rename the one you want, for example `mv {restored} {path}`, then try again.",
             )

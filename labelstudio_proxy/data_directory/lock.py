@@ -40,7 +40,7 @@ class DirectoryLock:
     request_poll_seconds = 1.0
 
     def __init__(self, path: Path, server: str = "") -> None:
-        """`path` need not exist yet. `server`: the name of this one for people; empty: no record."""
+        """`path` need not exist yet. `server`: the name of this one; empty: leave no record."""
         self._path = path
         self._server = server
         self._record = LockRecord(path / PROXY_FOLDER)

@@ -39,7 +39,7 @@ def in_use(path: Path, holder: Holder) -> InUse:
         )
     return InUse(
         f"The data directory {path} is in use by {describe(holder)}.",
-        f"Open there since {_moment(holder.since)}. Only one Label Studio at a time can use it.",
+        f"Open there since {_moment(holder.since)}. Only one Label Studio at a time may use it.",
         f"Continue there{_at(holder)}. Or press {TAKE_OVER}: Label Studio stops there and starts "
         f"here, and everything saved is kept. In a terminal: {COMMAND}.",
         holder,
@@ -51,8 +51,8 @@ def handed_over(path: Path, by: Holder) -> InUse:
     """Return the Problem of a directory that `by` has taken over from this server."""
     return InUse(
         f"The data directory {path} was taken over by {describe(by)}.",
-        f"That server asked for it at {_moment(by.since)}, so Label Studio stopped here. Everything "
-        "saved is kept.",
+        f"That server asked for it at {_moment(by.since)}, so Label Studio stopped here. "
+        "Everything saved is kept.",
         f"Continue there{_at(by)}. Or press {TAKE_BACK}: Label Studio stops there and starts here. "
         f"In a terminal: {COMMAND}.",
         by,
@@ -63,7 +63,7 @@ def handed_over(path: Path, by: Holder) -> InUse:
 def not_asked(path: Path, holder: Holder, error: OSError) -> InUse:
     """Return the Problem of a directory whose holder could not be asked to hand it over."""
     return InUse(
-        f"The data directory {path} is in use by {describe(holder)}, which could not be asked for it.",
+        f"The data directory {path} is in use by {describe(holder)}, and could not be requested.",
         f"The request could not be written: {error.strerror or error}.",
         "Free some disk space, or make the folder writable for this user, then try again. Or stop "
         "Label Studio there.",

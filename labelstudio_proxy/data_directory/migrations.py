@@ -1,4 +1,4 @@
-"""Which Label Studio a database is of: by its migrations, and by a record of who had it last."""
+"""Which version of Label Studio a database belongs to: its migrations, and a record beside it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .. import private_file
 from .directory import DataDirectory, sqlite_uri
 
 Migrations = frozenset[tuple[str, str]]  # (app, name)
-RECORD = "version.json"
+VERSION_RECORD = "version.json"
 
 
 def applied_to(database: Path) -> Migrations:
-    """The migrations that a database has; raises sqlite3.Error. None at all: it is not migrated."""
-    # Not read-only: what a killed program was writing has to be rolled back first.
+    """Return the migrations of a database, none if it has no tables yet. Raises sqlite3.Error."""
+    # Not read-only: SQLite may have to roll back a write of a program that was killed.
     uri = sqlite_uri(database, "rw")
     with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
         try:
@@ -33,25 +33,25 @@ def applied_to(database: Path) -> Migrations:
 
 @dataclass(frozen=True)
 class ReleaseMigrations:
-    """The migrations that a Label Studio brings."""
+    """The migrations in a release of Label Studio."""
 
     own: Migrations
-    replaced: Migrations = frozenset()  # by some of its own: a database may have them still
+    replaced: Migrations = frozenset()  # by squashed ones; a database may still have them
 
     def pending(self, applied: Migrations) -> Migrations:
-        """Those that it would apply."""
+        """Return those that this release would apply."""
         return self.own - applied
 
     def unknown(self, applied: Migrations) -> Migrations:
-        """Those of the database that it does not know, being older; its libraries' are not told."""
+        """Return those that only a newer release has. The apps of libraries are not compared."""
         apps = {app for app, _ in self.own}
         return frozenset(each for each in applied - self.own - self.replaced if each[0] in apps)
 
 
 def migrations_of(package: Path) -> ReleaseMigrations:
-    """What an installed Label Studio brings itself, without what its libraries bring.
+    """Return the migrations of an installed Label Studio, without those of its libraries.
 
-    `package`: the folder of its module. Its apps are folders, named as Django knows them.
+    `package`: the folder of its module. Its apps are folders, named as Django names them.
     """
     own, replaced = set(), set()
     for path in package.glob("*/migrations/*.py"):
@@ -66,34 +66,37 @@ def migrations_of(package: Path) -> ReleaseMigrations:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What is known of a data directory's Label Studio; kept in `DataDirectory.proxy_folder`."""
+class VersionRecord:
+    """Which Label Studio has used a data directory; a file in `DataDirectory.proxy_folder`."""
 
     label_studio: str = ""  # the version that was ready last; empty: not known
-    # Of an upgrade that has begun and not ended: the version, and the backup from before.
+    # Of an unfinished upgrade: the new version, and the name of the backup from before.
     to: str = ""
     backup: str = ""
 
     @classmethod
-    def of(cls, directory: DataDirectory) -> Record:
-        """The record of a directory, empty where there is none that can be read."""
+    def read(cls, directory: DataDirectory) -> VersionRecord:
+        """Return the record, an empty one if there is no readable file."""
+        path = directory.proxy_folder / VERSION_RECORD
         try:
-            return cls(**json.loads((directory.proxy_folder / RECORD).read_text(encoding="utf-8")))
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return cls()
 
     @staticmethod
     def remove(directory: DataDirectory) -> None:
-        """Know nothing any more; raises OSError."""
-        (directory.proxy_folder / RECORD).unlink(missing_ok=True)
+        """Remove the record; raises OSError."""
+        (directory.proxy_folder / VERSION_RECORD).unlink(missing_ok=True)
 
     def write(self, directory: DataDirectory) -> None:
-        """Keep it, whole or not at all; raises OSError."""
-        private_file.write(directory.proxy_folder / RECORD, json.dumps(asdict(self)).encode())
+        """Replace the record; raises OSError."""
+        private_file.write(
+            directory.proxy_folder / VERSION_RECORD, json.dumps(asdict(self)).encode()
+        )
 
 
 def is_newer(one: str, other: str) -> bool:
-    """Whether a version is newer than another; False where either is not known."""
+    """Return True if version `one` is newer; False if one of them is not known."""
     try:
         return Version(one) > Version(other)
     except InvalidVersion:

@@ -1,4 +1,4 @@
-"""Another version of Label Studio on a database: backed up before, put back if it is killed."""
+"""Upgrades of the database by Label Studio: backed up before, undone if they are interrupted."""
 
 from __future__ import annotations
 
@@ -7,131 +7,147 @@ import sqlite3
 from pathlib import Path
 
 from ..problem import Problem
-from .database_copy import BACKUPS, Progress, back_up, backups, put_back
+from .database_copy import BACKUPS, Progress, back_up, backups, replace_database
 from .directory import DataDirectory
-from .migrations import Migrations, Record, ReleaseMigrations, applied_to, is_newer, migrations_of
+from .migrations import (
+    Migrations,
+    ReleaseMigrations,
+    VersionRecord,
+    applied_to,
+    is_newer,
+    migrations_of,
+)
 from .template import VERSION, shipped_migrations
 
 logger = logging.getLogger(__name__)
 
 
-def before(
+def prepare(
     directory: DataDirectory, installed: str, package: Path | None, progress: Progress
 ) -> str:
-    """What has to be done before Label Studio `installed` touches the database.
+    """Prepare the database for Label Studio `installed`; return a notice for people, mostly empty.
 
-    `package`: the folder of its module, None where that is not to be seen. Gives what people should
-    know of, mostly nothing; raises Problem where it must not touch it. Nothing may use the database.
+    Undoes an interrupted upgrade, refuses a Label Studio that is too old, and makes a backup if
+    this version has not used the database before. `package`: the folder of Label Studio's module,
+    None if it cannot be read. No program may use the database meanwhile. Raises Problem.
     """
-    said, brings = "", migrations_of(package) if package is not None else None
+    release = migrations_of(package) if package is not None else None
+    notice = backup = ""
     try:
-        record, kept = Record.of(directory), ""
+        record = VersionRecord.read(directory)
         if record.backup:
-            said = _mend(directory, record, brings)
-            kept = record.backup if said else ""  # what it holds is the database now
-            record = Record.of(directory)
+            notice = _finish_or_undo(directory, record, release)
+            backup = record.backup if notice else ""  # the database is a copy of it now
+            record = VersionRecord.read(directory)
         if not directory.database.exists():
-            return said
+            return notice
         applied = applied_to(directory.database)
         if not applied or not directory.has_accounts():
-            return said  # nothing that anybody would miss
-        _refuse_older(directory, record, installed, brings, applied)
-        if brings is not None and not brings.pending(applied):
-            known = record.label_studio in {"", installed}
+            return notice  # there are no data to lose
+        _refuse_older(directory, record, installed, release, applied)
+        if release is not None and not release.pending(applied):
+            same_version = record.label_studio in {"", installed}
         else:
-            known = brings is None and record.label_studio == installed
-        if known:
-            return said
+            same_version = release is None and record.label_studio == installed
+        if same_version:
+            return notice
     except sqlite3.Error as error:
         raise Problem(
             f"Label Studio's database {directory.database} cannot be read.",
             f"SQLite says: {error}.",
-            "Put a copy of it back that worked, for example one of the backups in "
+            "Replace it with a copy that worked, for example one of the backups in "
             f"`{directory.proxy_folder / BACKUPS}`, then try again.",
         ) from error
-    kept = kept or back_up(directory, record.label_studio, progress).name
-    Record(record.label_studio, to=installed, backup=kept).write(directory)
-    return said
+    backup = backup or back_up(directory, record.label_studio, progress).name
+    VersionRecord(record.label_studio, to=installed, backup=backup).write(directory)
+    return notice
 
 
-def is_under_way(directory: DataDirectory) -> bool:
-    """Whether an upgrade has begun, and is not known to have ended."""
-    return bool(Record.of(directory).backup)
+def is_unfinished(directory: DataDirectory) -> bool:
+    """Return True if the record says that an upgrade has begun and not finished."""
+    return bool(VersionRecord.read(directory).backup)
 
 
-def after(directory: DataDirectory, installed: str) -> None:
-    """Label Studio `installed` is ready, and nobody has worked with it yet; raises Problem.
+def finish(directory: DataDirectory, installed: str) -> None:
+    """Record that Label Studio `installed` is ready, before it gets the first request.
 
-    An upgrade that did not seem to have ended would be undone later, with what was done since.
+    Otherwise a later start would undo the upgrade, with all that was saved since. Raises Problem.
     """
-    if Record.of(directory) == (record := Record(installed)):
+    if VersionRecord.read(directory) == (record := VersionRecord(installed)):
         return
     try:
         try:
             record.write(directory)
-        except OSError:  # a full disk, on which something can be removed all the same
-            Record.remove(directory)
+        except OSError:  # the disk is full, and removing a file needs no space
+            VersionRecord.remove(directory)
     except OSError as error:
         raise Problem(
-            f"It cannot be noted in {directory.proxy_folder} that Label Studio {installed} has this data.",
-            f"{error.strerror or error}. Without it, an upgrade might seem unfinished later.",
+            f"Could not record in {directory.proxy_folder} that Label Studio {installed} uses this "
+            "data directory.",
+            f"{error.strerror or error}. Without the record, the next start would undo an upgrade.",
             "Make the folder writable for this user, then try again.",
         ) from error
 
 
-def _mend(directory: DataDirectory, record: Record, brings: ReleaseMigrations | None) -> str:
-    """Put the backup back of an upgrade that was killed, unless it had come to its end."""
-    if brings is None and record.to == VERSION:
-        brings = shipped_migrations(at_least=record.to)
-    if directory.database.exists() and brings is not None:
+def _finish_or_undo(
+    directory: DataDirectory, record: VersionRecord, release: ReleaseMigrations | None
+) -> str:
+    """Finish the record of an upgrade, or undo the upgrade if migrations are missing.
+
+    Returns a notice for people if the upgrade was undone.
+    """
+    if release is None and record.to == VERSION:
+        release = shipped_migrations(at_least=record.to)
+    if directory.database.exists() and release is not None:
         applied = applied_to(directory.database)
-        if not brings.pending(applied) and not brings.unknown(applied):
-            Record(record.to).write(directory)
+        if not release.pending(applied) and not release.unknown(applied):
+            VersionRecord(record.to).write(directory)
             return ""
     backup = directory.proxy_folder / BACKUPS / record.backup
     try:
-        aside = put_back(directory, backup)
+        replaced = replace_database(directory, backup)
     except (OSError, sqlite3.Error) as error:
         raise Problem(
-            f"The upgrade to Label Studio {record.to} was interrupted, and cannot be undone.",
-            f"The backup {backup} from before cannot be put back: {error}.",
-            "Free some space if the disk is full, then try again; or put a copy of your own in the "
-            "database's place.",
+            f"The upgrade to Label Studio {record.to} was interrupted, and could not be undone.",
+            f"The database could not be restored from {backup}: {error}.",
+            "Free some space if the disk is full, then try again. Or replace the database with a "
+            "copy of yours.",
         ) from error
-    Record(record.label_studio).write(directory)
-    logger.warning("The upgrade of %s was interrupted; its backup was put back", directory.database)
-    kept = f" What there was is {aside}." if aside else ""
-    return f"The upgrade to Label Studio {record.to} was interrupted: {backup} was put back.{kept}"
+    VersionRecord(record.label_studio).write(directory)
+    logger.warning("The upgrade of %s was interrupted and is undone", directory.database)
+    kept = f" The unfinished database is kept as {replaced}." if replaced else ""
+    return (
+        f"The upgrade to Label Studio {record.to} was interrupted. The database was restored from "
+        f"{backup}.{kept}"
+    )
 
 
 def _refuse_older(
     directory: DataDirectory,
-    record: Record,
+    record: VersionRecord,
     installed: str,
-    brings: ReleaseMigrations | None,
+    release: ReleaseMigrations | None,
     applied: Migrations,
 ) -> None:
-    if brings is None:
-        # All that a later version brings is all that this one can know.
-        brings = shipped_migrations(at_least=installed)
+    """Raise Problem if Label Studio `installed` is older than the database."""
+    older = False
+    if release is None:
+        # Any migration that the shipped template lacks is newer than `installed`, too.
+        release = shipped_migrations(at_least=installed)
         older = is_newer(record.label_studio, installed)
-    else:
-        older = False
-    if not older and not (brings and brings.unknown(applied)):
+    if not older and not (release and release.unknown(applied)):
         return
-    made_by = f" {record.label_studio}" if record.label_studio else ""
+    newer = f" {record.label_studio}" if record.label_studio else ""
     wanted = f"=={record.label_studio}" if record.label_studio else ""
-    newest = next(iter(reversed(backups(directory))), None)
-    back = (
-        f" Or go back to the database from before, without what was done since: copy `{newest}` "
-        f"over `{directory.database}`."
-        if newest
-        else ""
-    )
+    return_to_backup = ""
+    if kept := backups(directory):
+        return_to_backup = (
+            " Or return to the database from before the upgrade, without what was saved since: "
+            f"copy `{kept[-1]}` over `{directory.database}`."
+        )
     raise Problem(
         f"Label Studio {installed} is older than the database.",
-        f"A newer Label Studio{made_by} has changed {directory.database}, which this one would "
-        "damage.",
+        f"A newer Label Studio{newer} has changed {directory.database}. This one would damage it.",
         f"Install the newer one, `pip install 'label-studio{wanted}'` (for a container: set "
-        f"`image`), then try again.{back}",
+        f"`image`), then try again.{return_to_backup}",
     )

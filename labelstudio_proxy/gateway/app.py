@@ -269,7 +269,7 @@ class Gateway:
     async def _check_disk(self, kind: RequestKind) -> None:
         """Raise Problem if the disk is full and this is the request of a script or program."""
         if not kind.is_navigation:
-            problem = await asyncio.to_thread(self._directory.out_of_room)
+            problem = await asyncio.to_thread(self._directory.full_disk_problem)
             if problem is not None:
                 raise problem
 

@@ -20,7 +20,7 @@ async def prepare_database(
     Gives what people should know, empty for nothing. `progress` is told of a backup: pages done, of
     all. Raises Problem.
     """
-    if await asyncio.to_thread(upgrade.is_under_way, directory):
+    if await asyncio.to_thread(upgrade.is_unfinished, directory):
         await backend.remove_leftover()
     loop = asyncio.get_running_loop()
 
@@ -29,7 +29,7 @@ async def prepare_database(
 
     version, package = _version(backend), backend.build.package
     before = asyncio.create_task(
-        asyncio.to_thread(upgrade.before, directory, version, package, report)
+        asyncio.to_thread(upgrade.prepare, directory, version, package, report)
     )
     try:
         notice: str = await asyncio.shield(before)
@@ -45,7 +45,7 @@ async def prepare_database(
 
 async def note_database(backend: Backend, directory: DataDirectory) -> None:
     """Once Label Studio has answered: the database is this version's now."""
-    await asyncio.to_thread(upgrade.after, directory, _version(backend))
+    await asyncio.to_thread(upgrade.finish, directory, _version(backend))
 
 
 def _version(backend: Backend) -> str:

@@ -1,4 +1,4 @@
-"""An older Label Studio, installed once into an environment of its own in the user's cache."""
+"""An older Label Studio, installed once into a separate environment in the user's cache."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ REQUIREMENTS = [f"label-studio=={VERSION}", "gunicorn"]
 
 
 class CannotInstall(Exception):
-    """Raised where there is no package index to install it from."""
+    """Raised if there is no package index to install it from."""
 
 
 def install() -> tuple[Path, Path]:
-    """Its executable, and a data directory that it has migrated: not to be changed, copy it.
+    """Return its executable, and a data directory that it has migrated. Copy that one.
 
-    Takes 1 GB, and three minutes at the first time. Raises CannotInstall.
+    The first call takes 1 GB and three minutes. Raises CannotInstall.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "labelstudio-proxy-tests" / VERSION

@@ -73,7 +73,7 @@ def test_writes_do_not_restart_the_copy_of_the_database(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who goes on writing would keep it from ever coming to its end."""
-    monkeypatch.setattr(database_copy, "PAGES", 1)
+    monkeypatch.setattr(database_copy, "STEP_PAGES", 1)
     seen: list[int] = []
 
     def write_meanwhile(done: int, total: int) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from labelstudio_proxy.data_directory import database_copy
-from labelstudio_proxy.data_directory.database_copy import back_up, backups, copy_database, put_back
+from labelstudio_proxy.data_directory.database_copy import (
+    back_up,
+    backups,
+    copy_database,
+    replace_database,
+)
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.problem import Problem
 
@@ -98,12 +103,12 @@ def test_without_room_there_is_no_half_of_one(
     assert backups(directory) == []
 
 
-def test_one_is_put_back_without_the_journal_of_the_other(directory: DataDirectory) -> None:
+def test_one_is_replace_database_without_the_journal_of_the_other(directory: DataDirectory) -> None:
     kept = back_up(directory, "1.0")
     write(directory.database, "second")
     journal = Path(f"{directory.database}-journal")
     journal.write_bytes(b"of the other")
-    aside = put_back(directory, kept)
+    aside = replace_database(directory, kept)
     assert words(directory.database) == ["first"]
     assert stat.S_IMODE(directory.database.stat().st_mode) == 0o600
     assert not journal.exists()

@@ -132,15 +132,15 @@ def test_no_room_explains_what_was_not_saved(
     directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, number: int, said: str
 ) -> None:
     directory.prepare()
-    assert directory.out_of_room() is None
+    assert directory.full_disk_problem() is None
     refuse_writes(monkeypatch, number)
-    problem = directory.out_of_room()
+    problem = directory.full_disk_problem()
     assert problem is not None
     assert problem.what.startswith(said)
     assert problem.what.endswith(": this was not saved.")
-    # Whatever else fails is not for want of room.
+    # Other errors do not mean that the disk is full.
     refuse_writes(monkeypatch, errno.EIO)
-    assert directory.out_of_room() is None
+    assert directory.full_disk_problem() is None
     assert [path.name for path in directory.path.iterdir()] == [".env"]
 
 
