@@ -18,7 +18,6 @@ import pytest
 from support.gateway import (
     HOST,
     PROGRAM,
-    Answer,
     Gateway,
     add_account,
     answer,
@@ -31,6 +30,47 @@ SECRET = "jupyter-secret-7c1e"
 OWNER = 7
 PAGE = f"https://{HOST}/user/alice/labelstudio"
 NAVIGATE = [("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
+TYPED = [*NAVIGATE, ("Sec-Fetch-Site", "none")]
+COOKIE = ("Cookie", "username-hub-example=x")
+
+
+CREDENTIALS = [
+    ("Cookie", f"username-hub-example={SECRET}; _xsrf={SECRET}"),
+    ("cookie", f"jupyterhub-session-id={SECRET}"),
+    ("COOKIE", f"sessionid={SECRET}; csrftoken={SECRET}"),
+    ("Cookie2", f"$Version={SECRET}"),
+    ("Authorization", f"token {SECRET}"),
+    ("authorization", f"TOKEN {SECRET}"),
+    ("AUTHORIZATION", f"Bearer {SECRET}"),
+    ("Authorization", f"Basic {SECRET}"),
+    ("Authorization", SECRET),
+    ("Proxy-Authorization", f"Bearer {SECRET}"),
+    ("X-XSRFToken", SECRET),
+    ("X-XSRFTOKEN", SECRET),
+    ("X-CSRFToken", SECRET),
+    ("X-Api-Key", SECRET),
+    ("Referer", f"https://{HOST}/user/alice/lab?token={SECRET}"),
+    ("referer", f"https://{HOST}/user/alice/lab?reset={SECRET}"),
+    ("X-Forwarded-Host", SECRET),
+    ("X-Forwarded-For", SECRET),
+    ("X-Forwarded-User", SECRET),
+    ("X-Forwarded-Access-Token", SECRET),
+    ("X-Forwarded-Prefix", f"/user/{SECRET}/"),
+    ("X-Forwarded-Context", f"/user/{SECRET}/"),
+    ("X-ProxyContextPath", f"/user/{SECRET}/"),
+    ("Forwarded", f"for={SECRET}"),
+    ("X-Real-IP", SECRET),
+    ("X-JupyterHub-User", SECRET),
+    ("X-JupyterHub-Api-Token", SECRET),
+    ("x-jupyter-token", SECRET),
+    ("X_Forwarded_For", SECRET),
+    ("X_JupyterHub_User", SECRET),
+    ("HTTP_AUTHORIZATION", SECRET),
+    ("X_API_KEY", SECRET),
+    ("Keep-Alive", SECRET),
+    ("TE", SECRET),
+    ("Proxy-Connection", SECRET),
+]
 
 
 @pytest.fixture(scope="module")
@@ -74,51 +114,12 @@ def in_utf_8(text: str) -> str:
 # ---- Jupyter's credentials
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        ("Cookie", f"username-hub-example={SECRET}; _xsrf={SECRET}"),
-        ("cookie", f"jupyterhub-session-id={SECRET}"),
-        ("COOKIE", f"sessionid={SECRET}; csrftoken={SECRET}"),
-        ("Cookie2", f"$Version={SECRET}"),
-        ("Authorization", f"token {SECRET}"),
-        ("authorization", f"TOKEN {SECRET}"),
-        ("AUTHORIZATION", f"Bearer {SECRET}"),
-        ("Authorization", f"Basic {SECRET}"),
-        ("Authorization", SECRET),
-        ("Proxy-Authorization", f"Bearer {SECRET}"),
-        ("X-XSRFToken", SECRET),
-        ("X-XSRFTOKEN", SECRET),
-        ("X-CSRFToken", SECRET),
-        ("X-Api-Key", SECRET),
-        ("Referer", f"https://{HOST}/user/alice/lab?token={SECRET}"),
-        ("referer", f"https://{HOST}/user/alice/lab?reset={SECRET}"),
-        ("X-Forwarded-Host", SECRET),
-        ("X-Forwarded-For", SECRET),
-        ("X-Forwarded-User", SECRET),
-        ("X-Forwarded-Access-Token", SECRET),
-        ("X-Forwarded-Prefix", f"/user/{SECRET}/"),
-        ("X-Forwarded-Context", f"/user/{SECRET}/"),
-        ("X-ProxyContextPath", f"/user/{SECRET}/"),
-        ("Forwarded", f"for={SECRET}"),
-        ("X-Real-IP", SECRET),
-        ("X-JupyterHub-User", SECRET),
-        ("X-JupyterHub-Api-Token", SECRET),
-        ("x-jupyter-token", SECRET),
-        ("X_Forwarded_For", SECRET),
-        ("X_JupyterHub_User", SECRET),
-        ("HTTP_AUTHORIZATION", SECRET),
-        ("X_API_KEY", SECRET),
-        ("Keep-Alive", SECRET),
-        ("TE", SECRET),
-        ("Proxy-Connection", SECRET),
-    ],
-    ids=lambda header: f"{header[0]} {header[1][:8]}",
-)
-def test_header_with_a_credential_does_not_arrive(ready: Gateway, header: tuple[str, str]) -> None:
-    for repeated in ([header], [header, header], [header, ("X-Between", "1"), header]):
-        request = ready.arrived("GET", "/api/projects", repeated)
-        assert SECRET.encode() not in request.head
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_header_with_a_credential_does_not_arrive(ready: Gateway, repeats: int) -> None:
+    """The header filter's own tests have these in many more spellings."""
+    request = ready.arrived("GET", "/api/projects", [*CREDENTIALS, ("X-Between", "1")] * repeats)
+    assert SECRET.encode() not in request.head
+    assert request.all("X-Between") == ["1"] * repeats
 
 
 @pytest.mark.parametrize("name", ["Origin", "origin"])
@@ -147,37 +148,9 @@ def test_connection_cannot_take_away_what_the_gateway_adds(
     assert request.body == b"body"
 
 
-@pytest.mark.parametrize(
-    ("sent", "arrives"),
-    [
-        ("/?token=S", "/"),
-        ("/api/projects?token=S", "/api/projects"),
-        ("/api/projects?token=S&page=2", "/api/projects?page=2"),
-        ("/api/projects?page=2&token=S", "/api/projects?page=2"),
-        ("/api/projects?a=1&token=S&b=2", "/api/projects?a=1&b=2"),
-        ("/api/projects?token=S&token=S&a=1&token=S", "/api/projects?a=1"),
-        ("/api/projects?TOKEN=S&Token=S&a=1", "/api/projects?a=1"),
-        ("/api/projects?%74oken=S&a=1", "/api/projects?a=1"),
-        ("/api/projects?%74%6F%6b%65%6E=S&a=1", "/api/projects?a=1"),
-        ("/api/projects?tok%45n=S&a=1", "/api/projects?a=1"),
-        ("/api/projects?token%3DS", "/api/projects?token%3DS"),  # a name, without a value
-        ("/api/projects?+token=S&token+=S&%20token=S&a=1", "/api/projects?a=1"),
-        ("/api/projects?token&a=1", "/api/projects?a=1"),
-        ("/api/projects?token=&a=1", "/api/projects?a=1"),
-        ("/api/projects?token=S=S&a=1", "/api/projects?a=1"),
-        ("/api/projects?&&token=S&&a=1", "/api/projects?&&&a=1"),
-        # others whose name or value looks like it
-        ("/api/projects?tokens=5&token_id=3&a=token", "/api/projects?tokens=5&token_id=3&a=token"),
-        ("/api/token=5?a=1", "/api/token=5?a=1"),
-    ],
-)
-def test_token_parameter_does_not_arrive_and_every_other_one_does(
-    ready: Gateway, sent: str, arrives: str
-) -> None:
-    secret, is_name = SECRET.encode(), "%3D" in sent
-    request = ready.arrived("GET", sent.replace("S", SECRET) if not is_name else sent)
-    assert secret not in request.head
-    assert request.target == arrives
+def test_token_parameter_does_not_arrive_and_every_other_one_does(ready: Gateway) -> None:
+    sent = f"/api/projects?a=1&token={SECRET}&%74oken={SECRET}&tokens=5&b=token"
+    assert ready.arrived("GET", sent).target == "/api/projects?a=1&tokens=5&b=token"
 
 
 def test_token_parameter_is_in_no_location_and_no_log(ready: Gateway) -> None:
@@ -492,23 +465,9 @@ def test_errors_of_the_api_come_back_as_they_are(ready: Gateway, status: int) ->
 @pytest.mark.parametrize(
     ("path", "location", "leads_to"),
     [
-        ("/", "/projects/", "/projects/"),
-        ("/projects", "/projects/", "/projects/"),
-        ("/projects/1/data?tab=2", "/projects/", "/projects/"),
-        ("/projects/1/data", "/projects/2/data?tab=3#x", "/projects/2/data?tab=3#x"),
+        ("/projects/1/data?tab=2", "/projects/2/data?tab=3#x", "/projects/2/data?tab=3#x"),
         ("/projects/1/data", "http://localhost/projects/", "/projects/"),
-        ("/projects/1/data", "http://localhost", "/"),
-        ("/projects/1/data", "http://localhost/?next=/a/", "/?next=/a/"),
-        ("/projects/1/data", "http://localhost?next=/a/", "/?next=/a/"),
         ("/projects/1/data", "settings", "/projects/1/settings"),
-        ("/projects/1/data", "?tab=2", "/projects/1/data?tab=2"),
-        ("/a%2Fb/c", "/projects/", "/projects/"),
-        ("/", "/x:y/", "/x:y/"),
-        (
-            "/projects/",
-            "/data/upload/1/caf%C3%A9%2F.png?a=%2F+",
-            "/data/upload/1/caf%C3%A9%2F.png?a=%2F+",
-        ),
     ],
 )
 def test_redirect_is_relative_and_stays_below_the_prefix(
@@ -523,61 +482,17 @@ def test_redirect_is_relative_and_stays_below_the_prefix(
 
 @pytest.mark.parametrize(
     "location",
-    [
-        "//evil.example/",
-        "///evil.example/",
-        "////evil.example/",
-        "https://evil.example/",
-        "HTTPS://evil.example/",
-        "https:evil.example",
-        "https:/evil.example",
-        "http:///evil.example",
-        "\\\\evil.example",
-        "/\\evil.example",
-        "\\/evil.example",
-        "/\\/evil.example",
-        "/\t/evil.example",
-        "\t//evil.example",
-        "http://localhost@evil.example/",
-        "http://localhost:80@evil.example/",
-        "http://localhost.evil.example/",
-        "http://localhost\\@evil.example/",
-        "http://localhost//evil.example/",
-        "http://localhost/\\evil.example/",
-        "http://127.0.0.1.evil.example/",
-        "http://[evil.example/",
-        "http://localhost:port/",
-        "javascript:alert(1)",
-        "JaVaScRiPt:alert(1)",
-        "data:text/html,x",
-        "ftp://localhost/",
-        ".//evil.example/",
-        "..//evil.example/",
-        "/..//evil.example/",
-        "/.//evil.example/",
-        "/%09/evil.example/",
-        "/%5cevil.example",
-        "/x\r\nSet-Cookie: a=b",
-        "/x\rSet-Cookie: a=b",
-        "/x\nSet-Cookie: a=b",
-        "/x\0",
-        "/\xe9",
-    ],
-    ids=repr,
+    ["//evil.example/", "https://evil.example/", "javascript:alert(1)", "/x\r\nSet-Cookie: a=b"],
 )
 def test_redirect_never_leaves_the_origin(ready: Gateway, location: str) -> None:
-    for path in ("/", "/projects/1/data", "/api/projects/1/", "/data/upload/1/a"):
+    for path in ("/", "/api/projects/1/", "/data/upload/1/a"):
         back = ready.ask("GET", path, [answer(status=302, headers=[("Location", location)])])
         assert "Set-Cookie" not in back
-        if "Location" not in back:
+        if "Location" in back:
+            target = urlsplit(urljoin(PAGE + path, back["Location"]))
+            assert (back.status, target.scheme, target.netloc) == (302, "https", HOST)
+        else:
             assert back.status == 502
-            continue
-        assert back.status == 302
-        # no character that a browser drops or takes for a slash: so urljoin reads it as it does
-        assert not set("\\\t\r\n\0 ") & set(back["Location"])
-        assert not back["Location"].startswith("/")
-        target = urlsplit(urljoin(PAGE + path, back["Location"]))
-        assert (target.scheme, target.netloc) == ("https", HOST)
 
 
 @pytest.mark.parametrize("path", ["/tasks/5/resolve/?fileuri=x", "/projects/5/presign/?fileuri=x"])
@@ -588,21 +503,6 @@ def test_redirect_to_a_signed_link_may_leave_the_origin(ready: Gateway, path: st
     for location in ("javascript:alert(1)", "file:///etc/passwd", "//evil.example"):
         back = ready.ask("GET", path, [answer(status=303, headers=[("Location", location)])])
         assert back.status == 502
-
-
-@pytest.mark.parametrize("path", ["/user/login", "/user/login/", "/user/signup/?token=x&next=/a"])
-def test_login_leads_home(ready: Gateway, path: str) -> None:
-    for method in ("GET", "POST"):
-        back = ready.ask(method, path, [PROGRAM])
-        assert back.status == 302
-        assert urljoin(PAGE + path, back["Location"]) == f"{PAGE}/"
-
-
-@pytest.mark.parametrize("path", ["/logout", "/logout/", "/logout?next=//evil.example"])
-def test_logout_leads_to_jupyter(ready: Gateway, path: str) -> None:
-    back = ready.ask("GET", path)
-    assert back.status == 302
-    assert urljoin(PAGE + path, back["Location"]) == f"https://{HOST}/user/alice/"
 
 
 @pytest.mark.parametrize("location", ["/user/login/", "/user/login/?next=/projects/"])
@@ -617,17 +517,13 @@ def test_login_form_is_never_shown_but_a_page_that_says_why(ready: Gateway, loca
     assert set(data.json()) == {"detail", "what", "why", "remedy"}
 
 
-# ---- who may
-
-
-SAME = ("Sec-Fetch-Site", "same-origin")
-UNSAFE = ["POST", "PUT", "PATCH", "DELETE"]
+# ---- what another site may have sent; the cases are in the unit tests of the guard
 
 
 def refused(gateway: Gateway, method: str, headers: list[tuple[str, str]]) -> bool:
-    """Whether the gateway refuses it; then nothing may have reached Label Studio."""
+    """Return True if the gateway refuses it; then nothing may have reached Label Studio."""
     before = gateway.ask("GET", "/-/seen").json()
-    back: Answer = gateway.ask(method, f"/api/x?{method}", headers, b"{}")
+    back = gateway.ask(method, f"/api/x?{method}", headers, b"{}")
     after = gateway.ask("GET", "/-/seen").json()
     if back.status == 403:
         assert "refused" in back.json()["detail"]
@@ -639,80 +535,39 @@ def refused(gateway: Gateway, method: str, headers: list[tuple[str, str]]) -> bo
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("method", "headers"),
     [
-        [("Sec-Fetch-Site", "cross-site"), ("Origin", "https://evil.example")],
-        [("Sec-Fetch-Site", "cross-site")],
-        [("Sec-Fetch-Site", "cross-site"), PROGRAM],
-        [("Sec-Fetch-Site", "cross-site"), ("Origin", f"https://{HOST}")],
-        [("Sec-Fetch-Site", "same-site"), ("Origin", "https://other.hub.example")],
-        [("Sec-Fetch-Site", "Same-Origin ish")],
-        [("Sec-Fetch-Site", "")],
-        [
-            ("Sec-Fetch-Site", "cross-site"),
-            ("Sec-Fetch-Mode", "navigate"),
-            ("Sec-Fetch-User", "?1"),
-        ],
-        [("Origin", "null")],
-        [("Origin", "null"), PROGRAM],
-        [("Origin", "https://evil.example")],
-        [("Origin", "https://evil.example"), PROGRAM],
-        [("Origin", f"https://{HOST}.evil.example")],
-        [("Origin", f"https://evil{HOST}")],
-        [("Origin", f"https://{HOST}:8443")],
-        [("Origin", "https://")],
-        [("Origin", "")],
-        [("Origin", "https://not-admitted.example")],
-        [("Origin", "https://x.pattern.example.evil.example")],
-        [],
-        [("Cookie", "username-hub-example=x")],
-        [("Cookie", "username-hub-example=x"), ("Referer", f"https://{HOST}/user/alice/lab")],
-        [("Authorization", "token ")],
-        [("Authorization", "Basic dXNlcjpwYXNz")],
-        [("Authorization", "x")],
+        ("POST", [("Sec-Fetch-Site", "cross-site"), PROGRAM]),
+        ("PATCH", [("Origin", "https://not-admitted.example")]),
+        ("DELETE", [COOKIE]),
     ],
-    ids=lambda headers: "; ".join(f"{name}: {value}" for name, value in headers) or "nothing",
 )
-def test_change_that_nobody_here_wanted_is_refused(
-    ready: Gateway, headers: list[tuple[str, str]]
+def test_change_from_another_site_is_refused(
+    ready: Gateway, method: str, headers: list[tuple[str, str]]
 ) -> None:
-    for method in UNSAFE:
-        assert refused(ready, method, headers)
+    assert refused(ready, method, headers)
 
 
 @pytest.mark.parametrize(
     "headers",
     [
-        [SAME, ("Origin", f"https://{HOST}")],
-        [SAME],
-        [("Sec-Fetch-Site", "none")],
+        [("Sec-Fetch-Site", "same-origin")],
         [("Origin", f"https://{HOST}")],
-        [("Origin", f"http://{HOST}")],
-        [("Origin", f"https://{HOST.upper()}")],
-        [("Origin", "https://outside.example"), ("X-Forwarded-Host", "outside.example")],
         [("Origin", "https://admitted.example"), ("Sec-Fetch-Site", "cross-site")],
         [("Origin", "https://lab.pattern.example"), ("Sec-Fetch-Site", "cross-site")],
         [PROGRAM],
-        [("authorization", "Bearer x")],
-        [PROGRAM, ("Cookie", "username-hub-example=x")],
     ],
-    ids=lambda headers: "; ".join(f"{name}: {value}" for name, value in headers),
 )
-def test_change_that_a_page_of_ours_or_a_program_asks_for_passes(
+def test_change_from_here_or_from_a_program_passes(
     ready: Gateway, headers: list[tuple[str, str]]
 ) -> None:
-    for method in UNSAFE:
-        assert not refused(ready, method, headers)
+    assert not refused(ready, "POST", headers)
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-@pytest.mark.parametrize("mode", ["no-cors", "cors", "same-origin", "websocket"])
-def test_other_sites_cannot_read_or_embed(ready: Gateway, site: str, mode: str) -> None:
-    headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode)]
-    for method in ("GET", "HEAD", "OPTIONS"):
-        assert ready.ask(method, "/api/projects", headers).status == 403
-    for name in ("state", "diagnostics", "events"):
-        assert ready.ask("GET", f"/_proxy/{name}", headers).status == 403
+def test_other_sites_cannot_read_or_embed(ready: Gateway) -> None:
+    image = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors")]
+    for path in ("/api/projects", "/_proxy/state", "/_proxy/diagnostics", "/_proxy/events"):
+        assert ready.ask("GET", path, image).status == 403
 
 
 def test_link_from_another_site_opens_a_page(ready: Gateway) -> None:
@@ -720,134 +575,71 @@ def test_link_from_another_site_opens_a_page(ready: Gateway) -> None:
     assert back.status == 200
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("path", ["/api/projects/1/export", "/%61pi/projects/1/export", "//api/x"])
-def test_link_from_another_site_does_not_lead_into_the_api(
-    ready: Gateway, site: str, path: str
-) -> None:
+def test_link_from_another_site_does_not_lead_into_the_api(ready: Gateway, path: str) -> None:
     before = ready.ask("GET", "/-/seen").json()
-    for more in ([], [("Sec-Fetch-User", "?1")]):
-        link = [*NAVIGATE, ("Sec-Fetch-Site", site), *more]
-        assert ready.ask("GET", path, link).status == 403
+    assert ready.ask("GET", path, [*NAVIGATE, ("Sec-Fetch-Site", "cross-site")]).status == 403
     assert ready.ask("GET", "/-/seen").json() == before
-    assert ready.ask("GET", path, [*NAVIGATE, ("Sec-Fetch-Site", "none")]).status == 200
+    assert ready.ask("GET", path, TYPED).status == 200
 
 
 @pytest.mark.parametrize("command", ["start", "stop", "restart"])
-def test_label_studio_is_stopped_and_started_only_from_here(ready: Gateway, command: str) -> None:
-    for headers in (
-        [],
-        [("Cookie", "username-hub-example=x")],
-        [("Origin", "https://evil.example")],
-        [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")],
-    ):
+def test_commands_need_a_request_from_here(ready: Gateway, command: str) -> None:
+    for headers in ([COOKIE], [("Origin", "https://evil.example")]):
         assert ready.ask("POST", f"/_proxy/{command}", headers).status == 403
     assert ready.ask("GET", f"/_proxy/{command}", [PROGRAM]).status == 404
     assert ready.state() == "ready"
 
 
-# ---- what starts a stopped Label Studio
+# ---- what starts a stopped Label Studio; the cases are in the unit tests of the request's kind
 
 
-def typed(*more: tuple[str, str], site: str = "none") -> list[tuple[str, str]]:
-    """A navigation's headers, to which those of `more` are added."""
-    return [*NAVIGATE, ("Sec-Fetch-Site", site), *more]
-
-
-USER = ("Sec-Fetch-User", "?1")
-FRAME = [("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")]
-CROSS = ("Sec-Fetch-Site", "cross-site")
-IMAGE = [("Accept", "image/*"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")]
-FETCH = [("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")]
-COOKIE = ("Cookie", "username-hub-example=x")
-
-
-@pytest.mark.parametrize(
-    ("method", "headers"),
-    [
-        pytest.param("GET", typed(), id="address that was typed"),
-        pytest.param("GET", typed(USER), id="bookmark"),
-        pytest.param("GET", typed(site="same-origin"), id="window.open by the launcher"),
-        pytest.param("GET", typed(USER, site="same-origin"), id="link in JupyterLab"),
-        pytest.param("GET", [*FRAME, SAME], id="frame in JupyterLab"),
-        pytest.param("GET", typed(USER, site="cross-site"), id="link of another site, clicked"),
-        pytest.param("GET", typed(USER, site="same-site"), id="link of the hub's site, clicked"),
-        pytest.param("GET", [PROGRAM], id="program that reads"),
-        pytest.param("POST", [PROGRAM], id="program that writes"),
-        pytest.param("GET", [("Sec-Fetch-Mode", "cors"), PROGRAM], id="fetch of Node.js"),
-        pytest.param(
-            "GET", [("Authorization", "Bearer x"), COOKIE], id="program with a cookie, too"
-        ),
-    ],
-)
-def test_starts_label_studio(stopped: Gateway, method: str, headers: list[tuple[str, str]]) -> None:
-    back = stopped.ask(method, "/projects/", headers)
+def test_user_starts_label_studio(stopped: Gateway) -> None:
+    back = stopped.ask("GET", "/projects/", TYPED)
     assert stopped.state() != "stopped"
-    if ("Sec-Fetch-Mode", "navigate") in headers:
+    assert back.status == 200
+    assert back["Content-Type"].startswith("text/html")
+
+
+def test_program_starts_label_studio(stopped: Gateway) -> None:
+    back = stopped.ask("GET", "/projects/", [PROGRAM])
+    assert stopped.state() != "stopped"
+    assert back.status == 503
+    assert back.json()["state"] == "preparing"
+    assert int(back["Retry-After"]) > 0
+
+
+def test_nothing_else_starts_label_studio(stopped: Gateway) -> None:
+    embedded = [*NAVIGATE, ("Sec-Fetch-Site", "cross-site")]
+    poll = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors")]
+    for headers in (embedded, [COOKIE, ("Accept", "text/html")]):
+        back = stopped.ask("GET", "/projects/", headers)
         assert back.status == 200
-        assert back["Content-Type"].startswith("text/html")
-    else:
-        assert back.status == 503
-        assert back.json()["state"] == "preparing"
-        assert int(back["Retry-After"]) > 0
-
-
-@pytest.mark.parametrize(
-    ("method", "headers"),
-    [
-        pytest.param("GET", typed(site="cross-site"), id="redirect of another site"),
-        pytest.param("GET", typed(site="same-site"), id="redirect of another host of the site"),
-        pytest.param("GET", [*FRAME, CROSS], id="frame of another site"),
-        pytest.param("GET", [*FRAME, CROSS, USER], id="frame of another site, clicked in"),
-        pytest.param("GET", typed(("Sec-Purpose", "prefetch")), id="prefetch"),
-        pytest.param("GET", typed(("Sec-Purpose", "prefetch;prerender")), id="prerender"),
-        pytest.param("GET", typed(("Purpose", "prefetch")), id="prefetch of an older browser"),
-        pytest.param("GET", [*IMAGE, SAME], id="image"),
-        pytest.param("GET", [*IMAGE, CROSS], id="image in another site"),
-        pytest.param("GET", [*FETCH, SAME], id="fetch of a tab that is still open"),
-        pytest.param("POST", [*FETCH, SAME], id="fetch that writes"),
-        pytest.param("GET", [*FETCH, SAME, PROGRAM], id="fetch with a token"),
-        pytest.param("GET", [*FETCH, CROSS], id="fetch of another site"),
-        pytest.param("GET", [COOKIE, ("Accept", "*/*")], id="curl with a cookie"),
-        pytest.param("GET", [COOKIE, ("Accept", "text/html")], id="browser over plain http"),
-        pytest.param("POST", [COOKIE], id="curl with a cookie that writes"),
-        pytest.param("GET", [], id="nothing known"),
-        pytest.param("HEAD", [COOKIE], id="look at the headers"),
-    ],
-)
-def test_does_not_start_label_studio(
-    stopped: Gateway, method: str, headers: list[tuple[str, str]]
-) -> None:
-    back = stopped.ask(method, "/projects/", headers)
-    assert stopped.state() == "stopped"
-    assert back.status in {200, 403, 503}
-    if back.status == 200:  # the start page, which says so
         assert b"Label Studio is not running" in back.body
+    for method, headers in (("GET", poll), ("POST", poll), ("GET", [COOKIE]), ("HEAD", [])):
+        assert stopped.ask(method, "/projects/", headers).status == 503
+    assert stopped.ask("POST", "/projects/", [COOKIE]).status == 403
+    assert stopped.state() == "stopped"
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "/_proxy/state",
-        "/_proxy/diagnostics",
-        "/_proxy/static/start.css",
-        "/_proxy/static/start.js",
+def test_gateways_own_responses_do_not_start_label_studio(stopped: Gateway) -> None:
+    own = ("state", "diagnostics", "static/start.css", "static/start.js")
+    for target in (
+        *(f"/_proxy/{name}" for name in own),
         "/user/login/",
         "/user/signup/",
         "/logout",
-    ],
-)
-def test_gateways_own_answers_do_not_start_label_studio(stopped: Gateway, target: str) -> None:
-    for headers in ([PROGRAM], typed(USER)):
-        assert stopped.ask("GET", target, headers).status in {200, 302}
-        assert stopped.state() == "stopped"
+    ):
+        for headers in ([PROGRAM], TYPED):
+            assert stopped.ask("GET", target, headers).status in {200, 302}
+    assert stopped.state() == "stopped"
 
 
-def test_start_page_over_plain_http_may_ask_to_start_and_a_stranger_may_not(
+def test_start_page_over_plain_http_may_start_and_that_of_another_site_may_not(
     stopped: Gateway,
 ) -> None:
     page = stopped.ask("GET", "/projects/", [COOKIE, ("Accept", "text/html")])
     assert b'"may_start": true' in page.body
-    page = stopped.ask("GET", "/projects/", typed(site="cross-site"))
+    page = stopped.ask("GET", "/projects/", [*NAVIGATE, ("Sec-Fetch-Site", "cross-site")])
     assert b'"may_start": false' in page.body
     assert "frame-ancestors 'self'" in page["Content-Security-Policy"]

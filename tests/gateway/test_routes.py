@@ -29,20 +29,21 @@ def ready(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
     gateway.stop()
 
 
-def lands(gateway: Gateway, path: str) -> str:
-    """Where a browser is after the redirect that answers `path`."""
-    redirect = gateway.ask("GET", path, NAVIGATION)
+def lands(gateway: Gateway, path: str, method: str = "GET") -> str:
+    """Return the URL after the redirect from `path`."""
+    redirect = gateway.ask(method, path, NAVIGATION)
     assert redirect.status == 302
     return urljoin(gateway.prefix.rstrip("/") + path, redirect["Location"])
 
 
-@pytest.mark.parametrize("path", ["/user/login", "/user/login/?next=/projects/", "/user/signup/"])
-def test_what_would_ask_for_a_password_leads_home(ready: Gateway, path: str) -> None:
-    assert lands(ready, path) == ready.prefix
+@pytest.mark.parametrize("path", ["/user/login", "/user/login/?next=/a", "/user/signup/?token=x"])
+def test_login_leads_home(ready: Gateway, path: str) -> None:
+    assert lands(ready, path) == lands(ready, path, "POST") == ready.prefix
 
 
-def test_logging_out_leads_to_jupyter(ready: Gateway) -> None:
-    assert lands(ready, "/logout") == lands(ready, "/logout/") == "/user/alice/"
+@pytest.mark.parametrize("path", ["/logout", "/logout/", "/logout?next=//evil.example"])
+def test_logout_leads_to_jupyter(ready: Gateway, path: str) -> None:
+    assert lands(ready, path) == "/user/alice/"
 
 
 @pytest.mark.parametrize("page", ["redoc", "swagger-ui"])
