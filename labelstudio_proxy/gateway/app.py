@@ -27,9 +27,8 @@ from .connection import Connection
 from .control_routes import ControlRoutes
 from .identity import explain_refusal
 from .idle_stop import IdleStop
-from .proxy.files_on_disk import Media
+from .proxy.files_on_disk import LargeFiles, leads_out
 from .proxy.forward import Refused, Upstream, forward
-from .proxy.local_files import leads_out
 from .proxy.request_body import STALL_SECONDS, Stalled
 from .responses import json_response, page_response, redirect_response
 from .start_page import Action, render_notice_page, render_start_page
@@ -67,7 +66,7 @@ class Gateway:
         files_root: Path | None,
         external_database: bool,
         assets: Assets,
-        media: Media,
+        large_files: LargeFiles,
     ) -> None:
         """The caller must `close` the gateway, and then the supervisor."""
         self._settings = settings
@@ -77,7 +76,7 @@ class Gateway:
         self._files_root = files_root
         self._external_database = external_database
         self._assets = assets
-        self._media = media
+        self._large_files = large_files
         self._connection = Connection(
             settings, directory, supervisor, external_database=external_database
         )
@@ -192,7 +191,7 @@ class Gateway:
         self, request: web.BaseRequest, target: str, kind: RequestKind
     ) -> web.StreamResponse | None:
         upstream = await self._connection.upstream()
-        return await self._media.answer(
+        return await self._large_files.respond(
             request, target, upstream, ancestors=self._place.frame_ancestors
         )
 

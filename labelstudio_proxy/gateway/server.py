@@ -29,7 +29,7 @@ from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
 from .app import Gateway, Place
 from .assets.handler import Assets
-from .proxy.files_on_disk import Media
+from .proxy.files_on_disk import LargeFiles
 from .token_access import Handle, TokenAccess
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ async def serve(
         files_root=files_root,
         external_database=external,
         assets=Assets(place.prefix),
-        media=Media(directory, files_root, external_database=external),
+        large_files=LargeFiles(directory, files_root, external_database=external),
     )
     token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
     handle = TokenAccess(gateway.handle, place.prefix, token).handle if token else gateway.handle

@@ -1,8 +1,9 @@
-"""Large files of people's data, sent from disk by the gateway once Label Studio has allowed it.
+"""Files of users on disk: large ones are sent from here, and links out of the files root are refused.
 
-Label Studio reads a file from its beginning to its end, into memory, for each request of a part of
-it (ranged_fileresponse's RangedFileReader): a seek into a video of 2 GB takes seconds, and 2 GB.
-Whose a file is, Label Studio is asked each time, by requests that make it read nothing.
+Label Studio reads a file from its start into memory for each request of a part of it
+(ranged_fileresponse's RangedFileReader): a seek in a video of 2 GB takes seconds, and 2 GB. So the
+gateway sends large files. It asks Label Studio each time whether the owner may read the file, by
+requests for which Label Studio reads no content.
 """
 
 from __future__ import annotations
@@ -28,51 +29,51 @@ from ...label_studio.upstream import HOST, url_of
 from .content_security_policy import data_policy
 from .forward import Upstream
 
-# What is smaller Label Studio reads as quickly as it is asked.
+# Label Studio sends a smaller file as fast as it responds to the question.
 LARGE_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A file on disk that a request may mean, and the request by which Label Studio tells."""
+    """A file that a request may mean, and the question to Label Studio whether it may be read."""
 
-    path: Path
-    ask: str  # a path of Label Studio's
+    file: Path
+    path: str  # of the request to Label Studio
     headers: dict[str, str]
-    allowed: int  # the status that says yes
+    allowed: int  # the status that means yes
 
 
-class Media:
-    """The large files that a request may be answered with."""
+class LargeFiles:
+    """Sends large files of users."""
 
     def __init__(
         self, directory: DataDirectory, files_root: Path | None, *, external_database: bool
     ) -> None:
-        """`external_database`: uploads are looked up in SQLite, and pass through where there is none."""
+        """`external_database`: without the SQLite database, uploads cannot be found and pass through."""
         self._directory = directory
         self._files_root = files_root
         self._external_database = external_database
 
-    async def answer(
+    async def respond(
         self, request: web.BaseRequest, target: str, upstream: Upstream, *, ancestors: str
     ) -> web.StreamResponse | None:
-        """Answer a request for `target` (encoded, with its query); None: not to be done here.
+        """Respond to a request for `target` (encoded, with its query); None if Label Studio must.
 
-        Raises aiohttp.ClientError where Label Studio cannot be reached.
+        Raises aiohttp.ClientError if Label Studio cannot be reached.
         """
-        if request.method != hdrs.METH_GET:
+        if request.method != hdrs.METH_GET or not _may_be_file(target):
             return None
         found = await asyncio.to_thread(self._find, target)
         if found is None or not await _is_allowed(found, upstream):
             return None
-        kind, _ = mimetypes.guess_type(found.path)
+        media_type, _ = mimetypes.guess_type(found.file)
         headers = {
-            hdrs.CONTENT_TYPE: kind or "application/octet-stream",
+            hdrs.CONTENT_TYPE: media_type or "application/octet-stream",
             "Content-Security-Policy": data_policy(ancestors),
             "X-Content-Type-Options": "nosniff",
         }
-        return _File(found.path, CHUNK_BYTES, headers=headers)
+        return _FileResponse(found.file, CHUNK_BYTES, headers=headers)
 
     def _find(self, target: str) -> _Found | None:
         path, _, query = target.partition("?")
@@ -81,9 +82,9 @@ class Media:
             if match := paths.UPLOAD.fullmatch(plain):
                 return self._upload(match[1], int(match[2]))
             if paths.LOCAL_FILE.fullmatch(plain):
-                return self._local_file(target, parse_qs(query).get("d", [""])[-1])
+                return self._local_file(parse_qs(query).get("d", [""])[-1])
         except (OSError, ValueError, sqlite3.Error):
-            pass  # whatever is wrong, Label Studio is to say it
+            pass  # Label Studio says what is wrong
         return None
 
     def _upload(self, name: str, project: int) -> _Found | None:
@@ -93,27 +94,47 @@ class Media:
         number = self._directory.upload_id(f"upload/{name}", project)
         if number is None:
             return None
-        file = _large(uploads / name, uploads)
-        return file and _Found(file[0], paths.upload_record(number), {}, 200)
+        found = _large(uploads / name, uploads)
+        return found and _Found(found[0], paths.upload_record(number), {}, 200)
 
-    def _local_file(self, target: str, name: str) -> _Found | None:
+    def _local_file(self, name: str) -> _Found | None:
         if self._files_root is None or not name:
             return None
-        # As Label Studio does, so that it is the same file.
-        path = self._files_root / posixpath.normpath(name).lstrip("/")
-        ask = paths.local_file(name)
-        file = _large(path, self._files_root)
-        return file and _Found(file[0], ask, {hdrs.IF_NONE_MATCH: f"W/{file[1]}"}, 304)
+        found = _large(_path_in(self._files_root, name), self._files_root)
+        if found is None:
+            return None
+        headers: dict[str, str] = {hdrs.IF_NONE_MATCH: f"W/{found[1]}"}
+        return _Found(found[0], paths.local_file(name), headers, 304)
 
 
-def _large(path: Path, within: Path) -> tuple[Path, str] | None:
-    """The file and its validator, if it is a large one in the folder, and not elsewhere by a link.
+def leads_out(root: Path, query: str) -> bool:
+    """Return True if the query of a local file names one outside of the files root, links followed.
 
-    Raises OSError where there is none.
+    Label Studio checks the name only, and follows links. Blocks: reads the disk.
+    """
+    inside = os.path.realpath(root)
+    for name in parse_qs(query, keep_blank_values=True, errors="surrogateescape").get("d", []):
+        if "\0" in name:
+            return True
+        file = os.path.realpath(_path_in(root, name))
+        if os.path.commonpath([inside, file]) != inside:
+            return True
+    return False
+
+
+def _path_in(root: Path, name: str) -> Path:
+    """Return the path of the local file `name`, as Label Studio computes it."""
+    return root / posixpath.normpath(name).lstrip("/")
+
+
+def _large(path: Path, folder: Path) -> tuple[Path, str] | None:
+    """Return the real path and the validator of a large file in `folder`, or None.
+
+    Raises OSError if there is no such file.
     """
     real = path.resolve(strict=True)
     status = real.stat()
-    if not real.is_relative_to(within.resolve()) or not stat.S_ISREG(status.st_mode):
+    if not real.is_relative_to(folder.resolve()) or not stat.S_ISREG(status.st_mode):
         return None
     if status.st_size < LARGE_BYTES or not os.access(real, os.R_OK):
         return None
@@ -121,27 +142,32 @@ def _large(path: Path, within: Path) -> tuple[Path, str] | None:
 
 
 def _validator(status: os.stat_result) -> str:
-    """As Label Studio makes it (there, a weak one), and aiohttp."""
+    """Return the file's validator. Label Studio and aiohttp compute the same (the former weak)."""
     return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
 
 
 async def _is_allowed(found: _Found, upstream: Upstream) -> bool:
     headers = {"Host": HOST, "Authorization": upstream.identity.authorization(), **found.headers}
-    url = URL(url_of(upstream.endpoint, found.ask), encoded=True)
-    async with upstream.session.get(url, headers=headers, allow_redirects=False) as answer:
-        if answer.status != found.allowed:
-            # Of another Label Studio, say, which knows no such validator: it is not to send it all.
-            answer.close()
+    url = URL(url_of(upstream.endpoint, found.path), encoded=True)
+    async with upstream.session.get(url, headers=headers, allow_redirects=False) as response:
+        if response.status != found.allowed:
+            # A Label Studio with other validators would send the file.
+            response.close()
             return False
         return True
 
 
-class _File(web.FileResponse):
+def _may_be_file(target: str) -> bool:
+    path = unquote(target.partition("?")[0])
+    return bool(paths.UPLOAD.fullmatch(path) or paths.LOCAL_FILE.fullmatch(path))
+
+
+class _FileResponse(web.FileResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         headers = CIMultiDict(request.headers)
-        # aiohttp would take a file beside this one for its packed form.
+        # aiohttp would send `name.gz` as the compressed form of `name`.
         headers.popall(hdrs.ACCEPT_ENCODING, None)
-        # It knows `If-Range` with a date only.
+        # aiohttp supports `If-Range` with a date only.
         condition = headers.get(hdrs.IF_RANGE, "")
         if '"' in condition:
             headers.popall(hdrs.IF_RANGE)

@@ -1,0 +1,57 @@
+"""Local files: a link or a name that leads out of the files root is recognized, whatever its form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from labelstudio_proxy.gateway.proxy.files_on_disk import leads_out
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A files root with links to files in it and outside of it."""
+    root = tmp_path / "notebooks"
+    (root / "pictures").mkdir(parents=True)
+    (root / "pictures" / "cat.png").touch()
+    (tmp_path / "secret.txt").touch()
+    (root / "pictures" / "inside.png").symlink_to(root / "pictures" / "cat.png")
+    (root / "pictures" / "outside.png").symlink_to(tmp_path / "secret.txt")
+    (root / "pictures" / "folder").symlink_to(tmp_path)
+    (root / "pictures" / "dangling").symlink_to(tmp_path / "missing")
+    (tmp_path / "notebooks-2").mkdir()
+    (root / "sibling").symlink_to(tmp_path / "notebooks-2")
+    return root
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pictures/cat.png", "/pictures/cat.png", "pictures/../pictures/cat.png", "missing.png"),
+        *("pictures/inside.png", "../notebooks/pictures/cat.png", "", "pictures"),
+    ],
+)
+def test_files_of_the_root_are_allowed(root: Path, name: str) -> None:
+    assert not leads_out(root, f"d={quote(name)}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pictures/outside.png", "pictures/folder/secret.txt", "pictures/folder", "sibling"),
+        *("pictures/dangling", "pictures/./outside.png", "//pictures/outside.png", "a\0b"),
+    ],
+)
+def test_links_out_of_the_root_are_refused(root: Path, name: str) -> None:
+    assert leads_out(root, f"d={quote(name)}")
+    assert leads_out(root, f"x=1&d=pictures/cat.png&d={quote(name)}")
+    assert leads_out(root, f"d={quote(name)}&d=pictures/cat.png")
+
+
+def test_a_root_may_be_a_link_itself(root: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(root)
+    assert not leads_out(link, "d=pictures/cat.png")
+    assert leads_out(link, "d=pictures/outside.png")
