@@ -1,7 +1,7 @@
-"""Label Studio's state, over Jupyter's own API: for hubs, dashboards and scripts.
+"""Label Studio's state in Jupyter's own REST API, for hubs, dashboards and scripts.
 
     GET  <base_url>api/labelstudio            the state, as `labelstudio-proxy status --json`
-    POST <base_url>api/labelstudio/start      likewise stop and restart; 202 with the state
+    POST <base_url>api/labelstudio/start      also stop and restart; 202 with the state
 
 Jupyter authenticates, authorizes (as the resource `labelstudio`) and checks for cross-site requests.
 """
@@ -15,50 +15,46 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
+from ..snapshot import Snapshot
 from .proxy_handler import StreamingServerProcess
 
 ROUTE = "api/labelstudio"
-# The gateway answers at once; Jupyter's clients wait no longer than they must.
-ANSWER_SECONDS = 10.0
+# The gateway responds at once unless the machine is overloaded.
+TIMEOUT_SECONDS = 10.0
 
 
-class StatusHandler(APIHandler):
-    """What Label Studio is doing. To ask starts nothing."""
+class StateHandler(APIHandler):
+    """Returns the state of Label Studio; starts nothing."""
 
     auth_resource = "labelstudio"
 
     def initialize(self, server: StreamingServerProcess, instance: dict[str, str]) -> None:
-        """`instance`: what tells this Label Studio from another; added to every answer."""
+        """`instance`: identifies this Label Studio; added to every response."""
         self.server = server
         self.instance = instance
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """The state; `stopped` where there is no gateway."""
-        await self.tell("state", "GET")
+        """Send the state; `stopped` if no gateway runs."""
+        await self.send_state("state", "GET")
 
-    async def tell(self, name: str, method: str) -> None:
-        """Give the gateway's answer, or say `stopped` where nobody listens."""
+    async def send_state(self, route: str, method: str) -> None:
+        """Send the gateway's response, or `stopped` if nothing listens."""
         gateway = self.server.gateway()
-        state: dict[str, Any] | None = None
+        state: dict[str, Any] = {**Snapshot().as_json(), "log": []}
         if gateway is not None:
             try:
-                state = await asyncio.to_thread(gateway.ask, name, method, ANSWER_SECONDS)
+                state = await asyncio.to_thread(gateway.ask, route, method, TIMEOUT_SECONDS)
             except ConnectionError:
-                pass  # it is just starting, or has just ended
+                pass  # the gateway starts or exits at this moment
             except (OSError, ValueError) as error:
-                raise web.HTTPError(504, "Label Studio's gateway does not answer") from error
-        if state is None:
-            # Here, not above: Jupyter's start shall not wait for it.
-            from ..snapshot import Snapshot
-
-            state = {**Snapshot().as_json(), "log": []}
+                raise web.HTTPError(504, "Label Studio's gateway does not respond") from error
         self.finish({**state, **self.instance})
 
 
-class CommandHandler(StatusHandler):
-    """Start, stop or restart Label Studio; returns at once, as the start goes on."""
+class CommandHandler(StateHandler):
+    """Starts, stops or restarts Label Studio, and responds before that is done."""
 
     @web.authenticated
     @authorized
@@ -68,11 +64,11 @@ class CommandHandler(StatusHandler):
         if command != "stop":
             await self.server.start(self.application)
         self.set_status(202)
-        await self.tell(command, "POST")
+        await self.send_state(command, "POST")
 
     @web.authenticated
     @authorized
     async def get(self, command: str) -> None:
-        """What changes something is not asked for by a GET."""
+        """Refuse: a GET must change nothing."""
         self.set_header("Allow", "POST")
         raise web.HTTPError(405)

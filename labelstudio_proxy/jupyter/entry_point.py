@@ -1,6 +1,6 @@
 """jupyter-server-proxy's entry point: the tile, and the command that runs the gateway.
 
-Called at every start of Jupyter, so it imports nothing that Jupyter has not.
+Every start of Jupyter calls it, so it imports only what Jupyter has imported already.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 from ..request_kind import classify
 
 NAME = "labelstudio"
-# Not `-m labelstudio_proxy`: that would put the folder that Jupyter was started in, a user's, before
-# the modules that the gateway imports (`-P` does the same from Python 3.11 on).
+# Not `-m labelstudio_proxy`: the gateway would import modules from the folder that Jupyter was
+# started in, which is a user's (`-P` prevents that from Python 3.11 on).
 RUN = (
     "import sys; sys.path[:] = [path for path in sys.path if path]; "
     "from labelstudio_proxy.cli.main import main; main()"
 )
-# Seconds that jupyter-server-proxy waits for the gateway's first answer before it kills it. The
-# gateway answers within one; the rest is for a machine that is busy.
+# Seconds until jupyter-server-proxy kills a gateway that does not respond. It takes one, more on an
+# overloaded machine.
 TIMEOUT = 60
 # Added to the environment that the gateway inherits. With glibc's default of one heap for each
 # thread, 20 MB more stay with the gateway after it has served a page.
@@ -27,21 +27,21 @@ ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 
 
 def command(unix_socket: str, base_url: str) -> list[str]:
-    """The gateway's command line; jupyter-server-proxy fills in the arguments by their names."""
+    """Return the gateway's command line; jupyter-server-proxy passes arguments by their names."""
     arguments = [
         *(sys.executable, "-c", RUN, "serve"),
         *("--unix-socket", unix_socket, "--base-url", f"{base_url.rstrip('/')}/{NAME}/"),
     ]
-    # jupyter-server-proxy formats what it is given, even by a function.
+    # Doubled: jupyter-server-proxy formats the command line, even that of a function.
     return [argument.replace("{", "{{").replace("}", "}}") for argument in arguments]
 
 
 def server_process() -> dict[str, Any]:
-    """The entry point: Label Studio's `ServerProcess`, see jupyter-server-proxy's documentation."""
+    """Return the fields of Label Studio's `ServerProcess`, for jupyter-server-proxy."""
     extension = sys.modules.get("labelstudio_proxy.jupyter.extension")
     if extension is not None and extension.linked:
-        # jupyter-server-proxy would list it a second time. This is how an entry point says no;
-        # the extension has switched the warning off.
+        # Otherwise jupyter-server-proxy would list it twice. An entry point declines by raising;
+        # the extension has turned the warning off.
         raise extension.AlreadyServed
     return process_fields(new_browser_tab=True)
 
@@ -53,7 +53,7 @@ def updates_last_activity(handler: Any) -> bool:
 
 
 def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:
-    """The fields of jupyter-server-proxy's `ServerProcess`."""
+    """Return the fields of jupyter-server-proxy's `ServerProcess`."""
     return {
         "command": command,
         "environment": dict(ENVIRONMENT),
@@ -64,7 +64,7 @@ def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:
         "launcher_entry": {
             "title": "Label Studio",
             "icon_path": str(Path(__file__).parents[1] / "static" / "labelstudio.svg"),
-            # JupyterLab shows an icon of its own for each tile of the other categories.
+            # In other categories, JupyterLab replaces the icon by its own.
             "category": "Notebook",
         },
     }

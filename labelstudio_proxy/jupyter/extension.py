@@ -1,4 +1,4 @@
-"""The server extension: settles the settings and puts Label Studio before jupyter-server-proxy."""
+"""The server extension: reads the settings and adds Label Studio to jupyter-server-proxy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..config.files import drop_in_files
 from ..config.handoff import VARIABLE, Handoff
 from ..config.settings import resolve
-from .api import ROUTE, CommandHandler, StatusHandler
+from .api import ROUTE, CommandHandler, StateHandler
 from .entry_point import NAME, process_fields
 from .metrics import register
 from .proxy_handler import StreamingServerProcess
@@ -18,28 +18,28 @@ from .proxy_handler import StreamingServerProcess
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-# After the start of Jupyter, when the first page of JupyterLab has been loaded as well.
+# By then, the first page of JupyterLab has loaded.
 PREWARM_SECONDS = 3.0
 
-# Whether this process's jupyter-server-proxy has got Label Studio from here, so that the entry
-# point must not give it once more.
+# True if the extension has added Label Studio to this process's jupyter-server-proxy, so that the
+# entry point must not add it again.
 linked = False
 
 
 class AlreadyServed(Exception):
-    """Raised by the entry point where the extension serves Label Studio."""
+    """Raised by the entry point if the extension serves Label Studio."""
 
     def __init__(self) -> None:
         super().__init__("labelstudio_proxy's server extension serves it")
 
 
 def link(serverapp: ServerApp) -> None:
-    """Configure jupyter-server-proxy; runs before any extension is loaded."""
+    """Configure jupyter-server-proxy; Jupyter calls it before it loads any extension."""
     global linked
     servers = serverapp.config.ServerProxy.get("servers", {})
     if not isinstance(servers, dict):  # c.ServerProxy.servers.update(…) in a configuration file
         servers = servers.get_value({})
-    if NAME not in servers:  # an admin's own wins
+    if NAME not in servers:  # an admin's own stays
         handoff = _handoff(serverapp)
         for problem in handoff.problems:
             serverapp.log.error("labelstudio_proxy: %s", problem.as_sentence())
@@ -49,7 +49,7 @@ def link(serverapp: ServerApp) -> None:
 
 
 def load(serverapp: ServerApp) -> None:
-    """Tell Jupyter's API and metrics of Label Studio; have it started, if it is to be."""
+    """Add Label Studio to Jupyter's API and metrics; start it if `prewarm` is set."""
     server = serverapp.config.ServerProxy.get("servers", {}).get(NAME)
     if not isinstance(server, StreamingServerProcess):  # an admin's own
         return
@@ -60,7 +60,7 @@ def load(serverapp: ServerApp) -> None:
     serverapp.web_app.add_handlers(  # type: ignore[no-untyped-call]
         ".*$",
         [
-            (route, StatusHandler, given),
+            (route, StateHandler, given),
             (f"{route}/(start|stop|restart)", CommandHandler, given),
         ],
     )
@@ -69,15 +69,15 @@ def load(serverapp: ServerApp) -> None:
 
 
 async def _prewarm(serverapp: ServerApp, server: StreamingServerProcess) -> None:
-    """The gateway starts Label Studio by itself then; see `gateway.serve`."""
+    """Start the gateway, which then starts Label Studio; see `gateway.server`."""
     try:
         await server.start(serverapp.web_app)
-    except Exception as error:  # noqa: BLE001 - the first click tells what is wrong
-        serverapp.log.warning("labelstudio_proxy: no start ahead: %s", error)
+    except Exception as error:  # noqa: BLE001 - the first click shows what is wrong
+        serverapp.log.warning("labelstudio_proxy: could not start with Jupyter: %s", error)
 
 
 def _server_process(handoff: Handoff) -> StreamingServerProcess:
-    # jupyter-server-proxy formats environment variables, too.
+    # Doubled: jupyter-server-proxy formats environment variables as well.
     text = handoff.dump().replace("{", "{{").replace("}", "}}")
     fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
     fields["environment"][VARIABLE] = text

@@ -1,4 +1,4 @@
-"""What Jupyter's `/metrics` says of Label Studio, looked up when Prometheus asks."""
+"""Label Studio in Jupyter's `/metrics`, read when Prometheus asks."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..snapshot import State
 from .proxy_handler import StreamingServerProcess
 
-# Those of supervisor.State, which is not imported at Jupyter's start.
-STATES = ("stopped", "preparing", "pulling", "starting", "ready", "stopping", "failed")
-# Jupyter waits so long, at most: it serves nobody else meanwhile.
-ANSWER_SECONDS = 0.25
+# Jupyter serves no other request meanwhile.
+TIMEOUT_SECONDS = 0.25
 
 _registered: Collector | None = None
 
 
 def register(server: StreamingServerProcess) -> None:
-    """Have Jupyter's `/metrics` tell of this Label Studio, and of no other of this process."""
+    """Add this Label Studio to Jupyter's `/metrics`, in place of an earlier one."""
     global _registered
     if _registered is not None:
         REGISTRY.unregister(_registered)
@@ -34,50 +33,50 @@ class _Collector(Collector):
         self._server = server
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing beforehand: what is known depends on what runs."""
+        """Return nothing: the metrics depend on what runs."""
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Called by prometheus_client, in Jupyter's event loop; must neither block nor raise."""
-        known = self._ask()
+        """Called by prometheus_client in Jupyter's event loop; must neither block nor raise."""
+        snapshot = self._snapshot()
         state = GaugeMetricFamily(
             "labelstudio_state", "1 for the state that Label Studio is in", labels=["state"]
         )
-        for name in STATES:
-            state.add_metric([name], float(known is not None and known["state"] == name))
+        for each in State:
+            state.add_metric([each.value], float(snapshot.get("state") == each.value))
         yield state
         restarts = CounterMetricFamily(
             "labelstudio_restarts", "Restarts since the gateway started", labels=["reason"]
         )
-        for reason, count in (known or {}).get("restart_reasons", {}).items():
+        for reason, count in snapshot.get("restart_reasons", {}).items():
             restarts.add_metric([reason], count)
         yield restarts
         for name, text, value in (
-            ("start_seconds", "How long the last start took", (known or {}).get("ready_after")),
+            ("start_seconds", "How long the last start took", snapshot.get("ready_after")),
             (
                 "last_activity_timestamp_seconds",
-                "When a person or a program last asked for Label Studio, or was answered",
+                "When a user or a program last used Label Studio",
                 self._server.last_activity,
             ),
-            ("database_bytes", "Size of Label Studio's SQLite database", self._bytes()),
+            ("database_bytes", "Size of Label Studio's SQLite database", self._database_bytes()),
         ):
             gauge = GaugeMetricFamily(f"labelstudio_{name}", text)
             if value is not None:
                 gauge.add_metric([], value)
             yield gauge
 
-    def _ask(self) -> dict[str, Any] | None:
-        """The gateway's state; None: it does not answer, so that no state is 1."""
+    def _snapshot(self) -> dict[str, Any]:
+        """Return the gateway's snapshot; empty if it does not respond, so that no state is 1."""
         gateway = self._server.gateway()
         if gateway is None:
-            return {"state": "stopped"}
+            return {"state": State.STOPPED.value}
         try:
-            return gateway.ask("state", seconds=ANSWER_SECONDS)
+            return gateway.ask("state", seconds=TIMEOUT_SECONDS)
         except (OSError, ValueError):
-            return None
+            return {}
 
-    def _bytes(self) -> int | None:
-        # Here, not above: Jupyter's start shall not wait for it.
+    def _database_bytes(self) -> int | None:
+        # Imported here: it would delay Jupyter's start.
         from ..data_directory.directory import DATABASE
 
         try:

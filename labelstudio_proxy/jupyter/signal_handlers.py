@@ -1,9 +1,10 @@
-"""Jupyter's own end at a signal, which the supervision of a process would take away.
+"""Stop Jupyter properly after SIGINT and SIGTERM.
 
-simpervisor, which runs the gateway for jupyter-server-proxy, puts a handler of its own in the
-place of Jupyter's, and that one calls `sys.exit`. So kernels and files of Jupyter's are left as
-they are; and where the signal comes while an object is finalized, Python drops that exception, and
-Jupyter goes on without its processes.
+Works around https://github.com/jupyterhub/simpervisor/issues/38; delete it when that is closed.
+simpervisor, with which jupyter-server-proxy runs the gateway, replaces Jupyter's signal handlers by
+one that calls `sys.exit`. Jupyter then leaves its kernels and files behind. If the signal arrives
+while Python finalizes an object, Python drops the exception, and Jupyter continues without its
+processes.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 
-def keep_jupyters_end(serverapp: ServerApp) -> None:
-    """Have Jupyter stop as by itself once simpervisor's handlers have passed a signal on.
+def stop_jupyter_after_simpervisor(serverapp: ServerApp) -> None:
+    """Let Jupyter stop as usual after simpervisor's handlers have passed a signal on.
 
-    To be called, as often as one likes, after simpervisor has started a process.
+    Call it after simpervisor has started a process; any number of calls is fine.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        theirs = signal.getsignal(number)
-        if getattr(theirs, "__module__", None) == atexitasync.__name__:
-            signal.signal(number, partial(_end, serverapp, theirs))
+        handler = signal.getsignal(number)
+        if getattr(handler, "__module__", None) == atexitasync.__name__:
+            signal.signal(number, partial(_stop, serverapp, handler))
 
 
-def _end(serverapp: ServerApp, theirs: Any, number: int, frame: object) -> None:
-    signal.signal(number, theirs)  # whoever does not want to wait has only to ask again
+def _stop(serverapp: ServerApp, handler: Any, number: int, frame: object) -> None:
+    signal.signal(number, handler)  # a second signal stops at once
     try:
-        # A process that is ending at this very moment cannot be told any more.
+        # ProcessLookupError: the process exits at this very moment.
         with contextlib.suppress(SystemExit, ProcessLookupError):
-            theirs(number, frame)
+            handler(number, frame)
     finally:
         serverapp.stop(from_signal=True)

@@ -1,4 +1,4 @@
-"""What Jupyter's own start costs, and the tile."""
+"""The cost of Jupyter's start, and the tile."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from traitlets.config import Config
 
 from labelstudio_proxy.jupyter import entry_point, extension
 
-# Everything that Jupyter has imported when it asks for the entry point.
-WHAT_JUPYTER_HAS = "import jupyter_server.serverapp, jupyter_server_proxy"
-ASKED = """
+# All that Jupyter has imported when it loads the entry point.
+JUPYTERS_IMPORTS = "import jupyter_server.serverapp, jupyter_server_proxy"
+NEW_MODULES = """
 import json, sys
 {has}
 before = set(sys.modules)
@@ -30,7 +30,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 def imported(then: str) -> set[str]:
-    code = ASKED.format(has=WHAT_JUPYTER_HAS, then=then)
+    code = NEW_MODULES.format(has=JUPYTERS_IMPORTS, then=then)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(json.loads(run.stdout))
 
@@ -42,7 +42,7 @@ def imported(then: str) -> set[str]:
         "import labelstudio_proxy, labelstudio_proxy.jupyter.extension",
     ],
 )
-def test_jupyters_start_imports_next_to_nothing_more(then: str) -> None:
+def test_jupyters_start_imports_almost_nothing_more(then: str) -> None:
     new = imported(then)
     assert new
     foreign = {name for name in new if not name.startswith("labelstudio_proxy")}
@@ -52,7 +52,7 @@ def test_jupyters_start_imports_next_to_nothing_more(then: str) -> None:
     assert not new & {"docker", "aiohttp.web", "label_studio", "jwt"}
 
 
-def test_the_tile_is_what_jupyter_server_proxy_understands() -> None:
+def test_jupyter_server_proxy_accepts_the_tile() -> None:
     server = ServerProcess(
         name=entry_point.NAME, **entry_point.process_fields(new_browser_tab=False)
     )
@@ -64,7 +64,7 @@ def test_the_tile_is_what_jupyter_server_proxy_understands() -> None:
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_the_command_survives_the_formatting_of_jupyter_server_proxy(
+def test_command_survives_the_formatting_of_jupyter_server_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/opt/{curly}/python")
@@ -77,7 +77,7 @@ def test_the_command_survives_the_formatting_of_jupyter_server_proxy(
     ]
 
 
-def test_files_of_a_user_do_not_take_the_place_of_modules(tmp_path: Path) -> None:
+def test_files_of_a_user_do_not_shadow_modules(tmp_path: Path) -> None:
     for name in ("secrets", "jwt", "aiohttp", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
     command = [*entry_point.command("/nowhere/socket", "/")[:3], "--version"]
@@ -104,7 +104,7 @@ def not_linked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("not_linked")
-def test_the_entry_point_declines_without_a_word_where_the_extension_serves(
+def test_entry_point_declines_silently_if_the_extension_serves(
     tmp_path: Path,
 ) -> None:
     names = [server.name for server in get_entrypoint_server_processes()]
@@ -117,7 +117,7 @@ def test_the_entry_point_declines_without_a_word_where_the_extension_serves(
 
 
 @pytest.mark.usefixtures("not_linked")
-def test_what_an_admin_has_configured_under_that_name_wins(tmp_path: Path) -> None:
+def test_server_that_an_admin_configured_under_that_name_stays(tmp_path: Path) -> None:
     own = {"command": ["own"]}
     app = serverapp(tmp_path, ServerProxy={"servers": {entry_point.NAME: own, "other": {}}})
     with warnings.catch_warnings():
