@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from support.gateway import ECHO, answer, script
+from support.gateway import ECHO, answer, stand_in
 from support.jupyter import JupyterLab
 from support.label_studio import BareLabelStudio
-from support.processes import children, command_line
+from support.processes import Process, children, command_line, free_port
 
 from .bench import Bench, NotPossible, alternate, alternate_possible, measures
 from .processor import profile
@@ -246,9 +246,31 @@ class EchoChain(Chain):
     """Return the chain with a cheap program in place of Label Studio, which reports what it receives."""
 
     def __init__(self, bench: Bench) -> None:
-        echo = script(bench.folder() / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
+        echo = stand_in(bench.folder())
         config = {"label_studio": str(echo)}
         super().__init__(bench, bench.started_data_dir(), config=config)
+
+
+class EchoOnPort:
+    """The same program on a port, for jupyter-server-proxy without us."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.port = free_port()
+        self.way = Way(f"http://127.0.0.1:{self.port}/")
+        process = bench.keep(
+            Process(
+                [sys.executable, str(ECHO), "serve", str(self.port)],
+                env=os.environ,
+                cwd=bench.folder(),
+                log=bench.folder() / "echo.log",
+            )
+        )
+        process.wait_until(self._responds, what="the program on a port", timeout=30)
+
+    def _responds(self) -> bool:
+        with contextlib.suppress(OSError), asking(self.way, "GET", "health"):
+            return True
+        return False
 
 
 @measures("transfer")
@@ -261,15 +283,16 @@ def transfers(bench: Bench) -> list[Row | Table]:
             server_config={"ServerApp": {"jpserver_extensions": {"labelstudio_proxy": False}}}
         )
     )
-    port = urlsplit(echo.url).port
+    other = EchoOnPort(bench)
     token = {"Authorization": f"token {plain.token}"}
-    ways = {SAME: echo, TILE: chain.whole, PLAIN: Way(f"{plain.url}proxy/{port}/", token)}
+    ways = {SAME: echo, TILE: chain.whole, PLAIN: Way(f"{plain.url}proxy/{other.port}/", token)}
     rows: list[Row | Table] = []
 
     size = bench.size(DOWNLOAD)
     name, value = answer(rest=size)
-    with asking(echo, "GET", "-/release"):
-        pass  # from now on it responds without waiting
+    for each in (echo, other.way):
+        with asking(each, "GET", "-/release"):
+            pass  # from now on it responds without waiting
     memory = watch(chain)
 
     def watched(measure: Callable[[Way], float], name: str) -> float:

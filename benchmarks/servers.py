@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 from support.engine import PATH
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import BareLabelStudio, access_token
-from support.processes import Process, clean_environment, command_line, free_port, pids_that_mention
+from support.processes import Process, clean_environment, free_port
 
 from .bench import Bench, NotPossible
 
@@ -62,15 +61,8 @@ class Chain:
     def label_studio(self) -> Way:
         """The way to the Label Studio of the chain, directly and as its owner."""
         bearer = {"Authorization": f"Bearer {access_token(self.data_dir)}"}
-        if sockets := list(self._sockets()):
-            return Way("http://localhost/", bearer, socket=str(sockets[0]))
-        # a program without gunicorn in Label Studio's place: it was told a port
-        lines = (command_line(pid) for pid in pids_that_mention(self.jupyter.home))
-        ports = [found[1] for line in lines if (found := re.search(r"--port (\d+)", line))]
-        return Way(f"http://127.0.0.1:{ports[0]}/", bearer)
-
-    def _sockets(self) -> list[Path]:
-        return sorted((self.jupyter.home / "tmp").glob("labelstudio-proxy-*/label-studio.sock"))
+        (socket,) = (self.jupyter.home / "tmp").glob("labelstudio-proxy-*/label-studio.sock")
+        return Way("http://localhost/", bearer, socket=str(socket))
 
 
 def way_to(bare: BareLabelStudio) -> Way:

@@ -11,7 +11,8 @@ from ..config.settings import LabelStudioProxy, user_name
 from ..data_directory.directory import DataDirectory
 from ..label_studio.environment import labelstudio_environment
 from .base import Backend, Report
-from .process.backend import INSTALL, ProcessBackend, is_installed
+from .process.backend import ProcessBackend
+from .process.installation import HOW_TO_INSTALL, is_installed
 
 if TYPE_CHECKING:
     from .docker.plan import DockerSettings
@@ -50,7 +51,7 @@ def make_backend(
         user_name=user_name(),
         user=f"{os.getuid()}:{os.getgid()}",
     )
-    without_process = INSTALL if settings.backend == "auto" else ""
+    without_process = HOW_TO_INSTALL if settings.backend == "auto" else ""
     return DockerBackend(report, log, planner, without_process)
 
 

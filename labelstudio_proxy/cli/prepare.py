@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ..backends.base import Report
 from ..backends.factory import docker_settings, runs_as_process
-from ..backends.process.backend import find_installation
+from ..backends.process.installation import find_installation
 from ..config.settings import LabelStudioProxy
 
 

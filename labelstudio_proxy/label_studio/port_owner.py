@@ -1,6 +1,7 @@
-"""Who listens at a port of this machine's loopback: any local user can take one that is free.
+"""Which users listen on a port of this machine's loopback.
 
-What Linux knows of it is in /proc/net/tcp (proc(5)). Elsewhere nobody can tell, and all are trusted.
+Any local user can take a free port. Linux lists the listeners in /proc/net/tcp (proc(5)). On other
+systems they are unknown, and all of them are trusted.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pathlib import Path
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 LISTEN = "0A"
-# The addresses at which a connection to 127.0.0.1 may end, as the tables write them.
-HERE = frozenset(
+# The addresses that accept a connection to 127.0.0.1, as the tables write them.
+REACHABLE = frozenset(
     {
         "0100007F",
         "00000000",
@@ -21,7 +22,7 @@ HERE = frozenset(
         "0000000000000000FFFF000000000000",
     }
 )
-# An unprivileged user namespace shows the users outside of it, root too, as this one.
+# An unprivileged user namespace shows all users outside of it, root included, as this one.
 OVERFLOW = Path("/proc/sys/kernel/overflowuid")
 UID_MAP = Path("/proc/self/uid_map")
 WHOLE_MAP = ["0", "0", "4294967295"]
@@ -29,21 +30,18 @@ WHOLE_MAP = ["0", "0", "4294967295"]
 
 @dataclass(frozen=True)
 class Listener:
-    """The users that are trusted to listen at a port."""
+    """The users that may listen on a port."""
 
     uids: frozenset[int]
 
     def holds(self, port: int) -> bool:
-        """Whether one of them listens at `port`, and nobody else. Reads files of /proc."""
-        return self.foreign(port) is None and bool(listeners(port) or not TABLES[0].exists())
-
-    def foreign(self, port: int) -> int | None:
-        """The uid of somebody else who listens at `port`; None: nobody does."""
-        return next(iter(listeners(port) - self.uids), None)
+        """Return True if one of these users, and nobody else, listens on `port`. Blocks."""
+        found = listeners(port)
+        return found <= self.uids and (bool(found) or not TABLES[0].exists())
 
 
 def listeners(port: int) -> frozenset[int]:
-    """The uids of those who listen at `port` of 127.0.0.1."""
+    """Return the uids of those who listen on `port` of 127.0.0.1. Blocks."""
     found = set()
     for table in TABLES:
         try:
@@ -53,18 +51,13 @@ def listeners(port: int) -> frozenset[int]:
         for line in lines:
             fields = line.split()
             address, _, number = fields[1].partition(":")
-            if fields[3] == LISTEN and int(number, 16) == port and address in HERE:
+            if fields[3] == LISTEN and int(number, 16) == port and address in REACHABLE:
                 found.add(int(fields[7]))
     return frozenset(found)
 
 
-def own_listener() -> Listener:
-    """This user's programs. Another program of the user's own is no stranger: it may read all."""
-    return Listener(frozenset({os.geteuid()}))
-
-
 def engine_listener(socket: Path | None) -> Listener:
-    """What publishes a container's port: root's, this user's, or of the owner of the engine."""
+    """Return who may publish a container's port: root, this user, and the owner of `socket`."""
     trusted = {0, os.geteuid()}
     try:
         if socket is not None:

@@ -6,7 +6,6 @@ In Label Studio's place a program that tells what has reached it.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from support.browser import INSECURE_HOST, Tab
-from support.gateway import ECHO, add_account, script
+from support.gateway import add_account, stand_in
 from support.jupyter import JupyterLab, LabelStudioClient
 
 LOCALHOST = "127.0.0.1"
@@ -101,7 +100,7 @@ def jupyter(
 ) -> JupyterLab:
     data_dir = new_data_dir()
     add_account(data_dir, "ada@localhost")
-    echo = script(data_dir.parent / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
+    echo = stand_in(data_dir.parent / "echo")
     return module_jupyter_lab(
         config={"data_dir": str(data_dir), "label_studio": str(echo)},
         server_config={"ServerApp": {"local_hostnames": [INSECURE_HOST]}},

@@ -13,7 +13,7 @@ from typing import Any
 
 import brotli
 import pytest
-from support.gateway import PROGRAM, Answer, Gateway, add_account
+from support.gateway import PROGRAM, Answer, Gateway, add_account, stand_in
 from support.installation import SmallInstallation
 from support.processes import wait_for
 
@@ -171,9 +171,8 @@ def test_what_cannot_be_told_from_others_is_kept_for_one_life(
 ) -> None:
     data_dir, cache = new_data_dir(), tmp_path / "cache"
     add_account(data_dir, "ada@localhost")
-    wrapper = tmp_path / "label-studio"
-    wrapper.write_text(f'#!/bin/sh\nexec "{installation.executable}" "$@"\n')
-    wrapper.chmod(0o755)
+    # It does not say where its files are.
+    wrapper = stand_in(tmp_path / "unknown", f'exec "{installation.folder}/python" "$@"')
     gateway = Gateway(data_dir, settings={"label_studio": str(wrapper)}, cache=cache)
     try:
         for content in (SCRIPT, OTHER_SCRIPT):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +10,14 @@ from typing import Any
 
 import pytest
 from support.gateway import (
-    ECHO,
     PROGRAM,
+    RUN_ECHO,
     Gateway,
     add_account,
     answer,
     head,
     read_answer,
-    script,
+    stand_in,
 )
 from support.processes import again_and_again, children, wait_for
 
@@ -107,10 +105,10 @@ def test_what_a_page_waits_for_is_not_cut_off(gateway: Gateway) -> None:
 
 def test_who_comes_while_it_is_stopped_for_that_has_it_started_again(data_dir: Path) -> None:
     add_account(data_dir, "ada@localhost")
-    slow = script(
-        data_dir.parent / "label-studio",
+    slow = stand_in(
+        data_dir.parent / "slow",
         "trap 'sleep 3; kill $!; exit 0' TERM",
-        f'{shlex.quote(sys.executable)} {shlex.quote(str(ECHO))} "$@" &',
+        f"{RUN_ECHO.removeprefix('exec ')} &",
         "wait",
     )
     gateway = Gateway(data_dir, settings={"idle_timeout": 1.0, "label_studio": str(slow)})

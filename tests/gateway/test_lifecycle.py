@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.gateway import PROGRAM, Gateway, add_account, head, script
+from support.gateway import PROGRAM, RUN_ECHO, Gateway, add_account, head, stand_in
 from support.processes import (
     again_and_again,
     clean_environment,
@@ -29,23 +29,18 @@ from labelstudio_proxy.config.handoff import VARIABLE, Handoff
 from labelstudio_proxy.config.settings import LabelStudioProxy
 
 IDLE_SECONDS = 5
-ECHO = '"$(dirname "$0")/echo-label-studio" "$@"'
 
 
 @pytest.fixture
 def gateway(data_dir: Path) -> Iterator[Callable[..., Gateway]]:
-    """Make a gateway; `lines`: the script that stands for Label Studio, made in its home."""
+    """Make a gateway; `lines`: a shell script in place of Label Studio's server."""
     started: list[Gateway] = []
     add_account(data_dir, "ada@localhost")
 
     def make(*lines: str, **settings: Any) -> Gateway:
         if lines:
-            label_studio = script(data_dir.parent / "label-studio", *lines)
-            settings["label_studio"] = str(label_studio)
+            settings["label_studio"] = str(stand_in(data_dir.parent, *lines))
         started.append(Gateway(data_dir, settings=settings))
-        if lines:
-            echo = started[-1].home / "echo-label-studio"
-            (data_dir.parent / "echo-label-studio").symlink_to(echo)
         return started[-1]
 
     yield make
@@ -85,7 +80,7 @@ def label_studios(gateway: Gateway) -> list[int]:
 
 
 def test_fifty_first_requests_cause_one_start(gateway: Callable[..., Gateway]) -> None:
-    made = gateway("echo started >> $(dirname $0)/starts", f"exec {ECHO}")
+    made = gateway("echo started >> $(dirname $0)/starts", RUN_ECHO)
     answers: list[int] = []
 
     def request() -> None:
@@ -105,7 +100,7 @@ def test_fifty_first_requests_cause_one_start(gateway: Callable[..., Gateway]) -
 def test_a_program_is_told_the_state_and_when_to_come_back(
     gateway: Callable[..., Gateway],
 ) -> None:
-    made = gateway(f"sleep 1; exec {ECHO}")
+    made = gateway("sleep 1", RUN_ECHO)
     answer = made.ask("GET", "/api/projects/", [PROGRAM])
     assert answer.status == 503
     assert int(answer["Retry-After"]) > 0
@@ -278,7 +273,7 @@ def events_in(text: str) -> list[tuple[str, Any]]:
 def test_the_events_tell_a_start_from_its_first_step_to_ready(
     gateway: Callable[..., Gateway],
 ) -> None:
-    made = gateway("echo one", "sleep 0.3", "echo two", f"exec {ECHO}")
+    made = gateway("echo one", "sleep 0.3", "echo two", RUN_ECHO)
     post(made, "start")
     told = events(made)
     states = [data["state"] for name, data in told if name == "state"]
@@ -372,7 +367,7 @@ def run(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Gateway]) -> None:
-    made = gateway("echo hello from label studio", f"exec {ECHO}")
+    made = gateway("echo hello from label studio", RUN_ECHO)
     assert "stopped" in run(made, "status").stdout
     assert run(made, "start").stdout == "Label Studio is ready.\n"
     status = json.loads(run(made, "status", "--json").stdout)
@@ -397,7 +392,7 @@ def test_the_command_line_tells_a_failed_start(gateway: Callable[..., Gateway]) 
 
 
 def test_logs_follow(gateway: Callable[..., Gateway]) -> None:
-    made = gateway("echo first", f"exec {ECHO}")
+    made = gateway("echo first", RUN_ECHO)
     follower = subprocess.Popen(
         [sys.executable, "-m", "labelstudio_proxy", "logs", "-f"],
         env=clean_environment(made.home),

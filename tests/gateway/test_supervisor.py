@@ -7,14 +7,13 @@ import contextlib
 import itertools
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.gateway import ECHO, add_account, script
+from support.gateway import RUN_ECHO, add_account, stand_in
 from support.processes import pids_that_mention
 
 from labelstudio_proxy import aio
@@ -35,7 +34,7 @@ class Life:
 
     def __init__(self, data_dir: Path, *lines: str, problems: list[Problem] | None = None) -> None:
         self.data_dir = data_dir
-        self.executable = script(data_dir.parent / "label-studio", *lines)
+        self.executable = stand_in(data_dir.parent, *lines)
         environment = labelstudio_environment(
             os.environ, data_dir=data_dir, files_root=None, extra={}
         )
@@ -81,7 +80,7 @@ async def test_one_that_is_killed_in_use_is_started_again(
     lives: list[Life], data_dir: Path
 ) -> None:
     add_account(data_dir, "ada@localhost")
-    life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
+    life = Life(data_dir, RUN_ECHO)
     lives.append(life)
     life.supervisor.start()
     await ready_then_killed(life)
@@ -143,7 +142,7 @@ async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
         data_dir,
         f"echo >> {starts}",
         f"[ $(wc -l < {starts}) = 1 ] || {{ echo last words; exit {status}; }}",
-        f'exec {sys.executable} {ECHO} "$@"',
+        RUN_ECHO,
     )
     lives.append(life)
     life.supervisor.start()
@@ -172,7 +171,7 @@ async def test_while_it_waits_a_start_is_at_once_and_a_stop_ends_the_waiting(
     monkeypatch.setattr(restart_policy, "FIRST_SECONDS", 1000.0)
     monkeypatch.setattr(restart_policy, "LONGEST_SECONDS", 1000.0)
     add_account(data_dir, "ada@localhost")
-    life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
+    life = Life(data_dir, RUN_ECHO)
     lives.append(life)
     life.supervisor.start()
     await ready_then_killed(life)
@@ -211,7 +210,7 @@ async def test_a_stop_that_a_library_forgets_is_asked_for_again(
 
     monkeypatch.setattr(ProcessBackend, "wait", forgetful)
     add_account(data_dir, "ada@localhost")
-    life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
+    life = Life(data_dir, RUN_ECHO)
     lives.append(life)
     life.supervisor.start()
     await life.until(State.READY)
@@ -229,7 +228,7 @@ async def test_an_earlier_life_does_not_explain_a_later_end(
     error = life.supervisor.snapshot.error
     assert error is not None
     assert "disk" in error.why
-    script(life.executable, "echo 'something else'", "exit 1")
+    stand_in(life.executable.parent, "echo 'something else'", "exit 1")
     life.supervisor.start()
     await life.until(State.FAILED)
     error = life.supervisor.snapshot.error
@@ -248,7 +247,7 @@ async def test_a_wrong_setting_fails_every_start_before_anything_is_touched(
     await life.until(State.FAILED)
     assert life.supervisor.snapshot.error is not None
     assert life.supervisor.snapshot.error.what == "wrong"
-    assert life.files() == ["label-studio"]
+    assert life.files() == ["label-studio", "python"]
 
 
 async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_dir: Path) -> None:
@@ -278,7 +277,7 @@ async def test_a_stop_waits_for_what_is_being_done_to_the_database(
 
     monkeypatch.setattr(upgrade, "before", before)
     add_account(data_dir, "ada@localhost")
-    life = Life(data_dir, f'exec {sys.executable} {ECHO} "$@"')
+    life = Life(data_dir, RUN_ECHO)
     lives.append(life)
     life.supervisor.start()
     await asyncio.to_thread(begun.wait, 20)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.gateway import ECHO, Answer, Arrived, Headers, add_account, head, read_answer, script
+from support.gateway import Answer, Arrived, Headers, add_account, head, read_answer, stand_in
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import command_line, pids_that_mention
 
@@ -33,7 +32,7 @@ def jupyter(
 ) -> JupyterLab:
     data_dir = new_data_dir()
     add_account(data_dir, "ada@localhost")
-    echo = script(data_dir.parent / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
+    echo = stand_in(data_dir.parent / "echo")
     return module_jupyter_lab(
         base_url="/user/alice/",
         config={"data_dir": str(data_dir), "label_studio": str(echo)},

@@ -8,8 +8,6 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from support.gateway import script
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import EXECUTABLE
 from support.processes import pids_that_mention
@@ -80,28 +78,31 @@ def test_label_studio_of_another_environment_runs_on_a_socket(
     client = label_studio_client(jupyter)
     assert client.wait_ready()["versions"]["Label Studio"][0].isdigit()
     assert client.get("api/projects/").status_code == 200
-    assert any("serve" in line and line[-2].endswith(".sock") for line in commands(jupyter))
+    assert any(
+        line[0] == str(EXECUTABLE.with_name("python")) and "serve" in line
+        for line in commands(jupyter)
+    )
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["without-gunicorn", "behind-a-wrapper"])
-def test_where_no_socket_can_be_had_it_runs_on_a_port(
+def test_gunicorn_is_required_and_the_page_says_how_to_get_it(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     data_dir: Path,
     tmp_path: Path,
-    known: bool,
 ) -> None:
-    executable = tmp_path / "label-studio"
-    if known:
-        python = environment(tmp_path / "labels", "gunicorn")
-        lines = EXECUTABLE.read_text().partition("\n")[2]
-        executable.write_text(f"#!{python}\n{lines}")
-        executable.chmod(0o755)
-    else:
-        script(executable, f'exec {EXECUTABLE} "$@"')
-    jupyter = jupyter_lab(config={"data_dir": str(data_dir), "label_studio": str(executable)})
+    folder = tmp_path / "notebook environment"
+    python = environment(folder, "gunicorn")
+    jupyter = jupyter_lab(python=python, config={"data_dir": str(data_dir)})
     client = label_studio_client(jupyter)
-    client.wait_ready()
-    assert client.post("api/projects/", json={"title": "First"}).status_code == 201
-    (line,) = [line for line in commands(jupyter) if "--port" in line and "start" in line]
-    assert line[line.index("--internal-host") + 1] == "127.0.0.1"
+    client.start()
+    error = client.wait_for_state("failed")["error"]
+    assert error["what"] == f"gunicorn is not installed for {python}."
+    assert f"`'{python}' -m pip install gunicorn`" in error["remedy"]
+
+    # Installed, it is found without a restart of Jupyter.
+    (packages,) = folder.glob("lib/python*/site-packages")
+    for path in Path(sysconfig.get_path("purelib")).glob("gunicorn*"):
+        (packages / path.name).symlink_to(path)
+    client.start()
+    client.wait_for_state("ready")
+    assert client.get("api/projects/").status_code == 200

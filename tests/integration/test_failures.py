@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from support.desk import Desk, text_of
-from support.gateway import script
+from support.gateway import script, stand_in
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import EXECUTABLE
 
@@ -92,11 +92,11 @@ def test_nothing_at_the_path_of_the_executable(desk: Desk) -> None:
 
 def test_folder_at_the_path_of_the_executable(desk: Desk) -> None:
     desk.executable.mkdir()
-    desk.fails(f"There is no Label Studio at {desk.executable}.", "a folder is there")
+    desk.fails(f"There is no Label Studio at {desk.executable}.", "it is a folder")
 
 
 def test_executable_that_may_not_be_run(desk: Desk) -> None:
-    script(desk.executable, "exit 0").chmod(0o644)
+    stand_in(desk.executable.parent).chmod(0o644)
     error = desk.fails(f"{desk.executable} cannot be run.", "not executable")
     assert f"chmod +x {desk.executable}" in error["remedy"]
 
@@ -115,12 +115,34 @@ def test_executable_whose_interpreter_is_gone(desk: Desk) -> None:
 
 def test_another_program_in_label_studios_place(desk: Desk) -> None:
     desk.executable.symlink_to("/bin/true")
-    error = desk.fails("ended without a word (exit status 0)", "another program")
+    error = desk.fails(f"{desk.executable} is not the `label-studio` executable", "no Python")
     assert "`label_studio`" in error["remedy"]
 
 
+def test_wrapper_in_label_studios_place(desk: Desk) -> None:
+    script(desk.executable, f'exec {EXECUTABLE} "$@"')
+    desk.fails(f"{desk.executable} is not the `label-studio` executable", "`conda run`")
+
+
+def test_interpreter_that_fails(desk: Desk) -> None:
+    stand_in(desk.executable.parent, probe="exit 1")
+    desk.fails(f"{desk.executable.parent}/python does not run.", "--version")
+
+
+def test_label_studio_without_gunicorn(desk: Desk) -> None:
+    stand_in(desk.executable.parent, probe="""echo '{"label-studio": "1.23.2"}'""")
+    python = desk.executable.with_name("python")
+    error = desk.fails(f"gunicorn is not installed for {python}.")
+    assert f"`{python} -m pip install gunicorn`" in error["remedy"]
+
+
 def test_label_studio_that_prints_an_error_and_ends(desk: Desk) -> None:
-    script(desk.executable, "echo Loading", "echo 'The flux is <b>out</b> of range' >&2", "exit 3")
+    stand_in(
+        desk.executable.parent,
+        "echo Loading",
+        "echo 'The flux is <b>out</b> of range' >&2",
+        "exit 3",
+    )
     desk.fails("ended unexpectedly (exit status 3)", "The flux is <b>out</b> of range")
     assert "The flux is &lt;b&gt;out" in desk.click().text
     lines = [line for _, line in desk.studio.state()["log"]]
@@ -129,19 +151,19 @@ def test_label_studio_that_prints_an_error_and_ends(desk: Desk) -> None:
 
 
 def test_label_studio_that_is_killed(desk: Desk) -> None:
-    script(desk.executable, "echo Loading", "kill -KILL $$")
+    stand_in(desk.executable.parent, "echo Loading", "kill -KILL $$")
     desk.fails("signal SIGKILL", "memory")
 
 
 def test_label_studio_that_finds_the_disk_full(desk: Desk) -> None:
-    script(desk.executable, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
+    stand_in(desk.executable.parent, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
     desk.fails("ended unexpectedly (exit status 1)", "The disk of the data directory is full.")
 
 
 def test_failure_is_explained_by_what_this_start_printed(desk: Desk) -> None:
-    script(desk.executable, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
+    stand_in(desk.executable.parent, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
     desk.fails("The disk of the data directory is full.")
-    script(desk.executable, "echo Something else", "exit 1")
+    stand_in(desk.executable.parent, "echo Something else", "exit 1")
     error = desk.fails("The last line that it printed: Something else")
     assert "disk" not in error["why"]
 
@@ -150,7 +172,7 @@ def test_failure_is_explained_by_what_this_start_printed(desk: Desk) -> None:
 
 
 def test_data_directory_that_is_a_file(desk: Desk) -> None:
-    script(desk.executable, "exit 0")
+    stand_in(desk.executable.parent, "exit 0")
     desk.data_dir.write_text("mine")
     error = desk.fails(f"The data directory {desk.data_dir} is not a folder.")
     assert "`data_dir`" in error["remedy"]
@@ -158,7 +180,7 @@ def test_data_directory_that_is_a_file(desk: Desk) -> None:
 
 
 def test_data_directory_that_may_not_be_written(desk: Desk) -> None:
-    script(desk.executable, "exit 0")
+    stand_in(desk.executable.parent, "exit 0")
     desk.data_dir.symlink_to("/proc/sys")  # not even by root
     error = desk.fails(f"The data directory {desk.data_dir} cannot be used.", "may not write there")
     assert "`data_dir`" in error["remedy"]
@@ -167,28 +189,28 @@ def test_data_directory_that_may_not_be_written(desk: Desk) -> None:
 def test_data_directory_on_a_file_system_that_is_read_only(
     desk: Desk, mount: Callable[[str], None]
 ) -> None:
-    script(desk.executable, "exit 0")
+    stand_in(desk.executable.parent, "exit 0")
     mount("ro,size=64m")
     error = desk.fails(f"The data directory {desk.data_dir} cannot be used.", "read-only")
     assert "`data_dir`" in error["remedy"]
 
 
 def test_full_disk(desk: Desk, mount: Callable[[str], None]) -> None:
-    script(desk.executable, "exit 0")
+    stand_in(desk.executable.parent, "exit 0")
     mount("size=1m")
     error = desk.fails(f"The disk of the data directory {desk.data_dir} is full.", "1024 kB")
     assert "Free some space" in error["remedy"]
 
 
 def test_database_that_is_none(desk: Desk) -> None:
-    script(desk.executable, "exit 0")
+    stand_in(desk.executable.parent, "exit 0")
     desk.data_dir.mkdir()
     (desk.data_dir / "label_studio.sqlite3").write_bytes(b"not a database" * 1000)
     desk.fails("label_studio.sqlite3 cannot be read.", "file is not a database")
 
 
 def test_secret_key_that_cannot_be_read(desk: Desk) -> None:
-    script(desk.executable, "exit 0")
+    stand_in(desk.executable.parent, "exit 0")
     desk.data_dir.mkdir()
     (desk.data_dir / ".env").mkdir()
     desk.fails(f"The secret key in {desk.data_dir / '.env'} cannot be read.")
@@ -261,8 +283,8 @@ def test_start_that_takes_longer_than_allowed_is_ended_and_leaves_no_process(
     own_desk: Callable[..., Desk], tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
-    executable = script(
-        tmp_path / "label-studio", "sleep 1000 &", f'echo $$ $! >> "{pids}"', "wait", "exit 1"
+    executable = stand_in(
+        tmp_path / "stand-in", "sleep 1000 &", f'echo $$ $! >> "{pids}"', "wait", "exit 1"
     )
     desk = own_desk(
         config={"label_studio": str(executable), "data_dir": str(tmp_path / "data")},
@@ -286,11 +308,8 @@ def runs(pid: str) -> bool:
 def test_a_start_that_takes_longer_than_usual_time_limits_is_waited_for(
     own_desk: Callable[..., Desk], data_dir: Path, tmp_path: Path
 ) -> None:
-    executable = script(
-        tmp_path / "label-studio",
-        f"sleep {SLOW_START_SECONDS}",
-        f'exec {shlex.quote(str(EXECUTABLE))} "$@"',
-    )
+    run = f'{shlex.quote(str(EXECUTABLE.with_name("python")))} "$@"'
+    executable = stand_in(tmp_path, f"sleep {SLOW_START_SECONDS}", f"exec {run}", probe=run)
     desk = own_desk(config={"data_dir": str(data_dir), "label_studio": str(executable)})
     before = desk.studio.start()
     assert "Starting Label Studio" in text_of(desk.click())

@@ -11,8 +11,8 @@ import pytest
 from support.label_studio import EXECUTABLE
 from support.processes import clean_environment
 
-from labelstudio_proxy.backends.process.backend import SERVER
 from labelstudio_proxy.label_studio import environment
+from labelstudio_proxy.label_studio.programs import SERVER
 
 PROCESS = """
 import gc, json, labelstudio_server

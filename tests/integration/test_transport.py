@@ -10,21 +10,19 @@ import os
 import re
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from support.gateway import (
-    ECHO,
     IMPATIENT,
     Arrived,
     add_account,
     answer,
     head,
     read_answer,
-    script,
+    stand_in,
 )
 from support.gateway import Answer as Raw
 from support.jupyter import JupyterLab, LabelStudioClient
@@ -44,7 +42,7 @@ def jupyter(
 ) -> JupyterLab:
     data_dir = new_data_dir()
     add_account(data_dir, "ada@localhost")
-    echo = script(data_dir.parent / "label-studio", f'exec {sys.executable} {ECHO} "$@"')
+    echo = stand_in(data_dir.parent / "echo")
     lab = module_jupyter_lab(
         base_url="/user/a%40b.c/",
         config={"data_dir": str(data_dir), "label_studio": str(echo)},

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from support import older
-from support.gateway import PROGRAM, Gateway, script
+from support.gateway import PROGRAM, Gateway, stand_in
 from support.label_studio import EXECUTABLE
 from support.processes import pids_that_mention, wait_for
 
@@ -159,7 +159,7 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_undone_exactly(
     assert migrations_of(package(EXECUTABLE)).pending(frozenset(half)), "it came to its end"
 
     # It is put back before any Label Studio starts: this one does nothing.
-    idle = run(script(tmp_path / "label-studio", "exit 3"), used)
+    idle = run(stand_in(tmp_path / "idle", "exit 3"), used)
     failure(idle)
     assert content(database) == before
     told = idle.ask("GET", "/_proxy/state").json()["notices"]

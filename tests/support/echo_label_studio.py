@@ -1,7 +1,7 @@
 """A program in Label Studio's place, which tells what has reached it.
 
-Run as `label-studio` is: `echo_label_studio.py start … --port N`. `/health` is 200. Every other
-request is answered with JSON of what came in, byte for byte, or as its header `X-Answer` asks (see
+Run as `labelstudio_server.py` is: `echo_label_studio.py … serve SOCKET`, or with a port in the socket's
+place. `/health` is 200. Every other request is answered with JSON of what came in, byte for byte, or as its header `X-Answer` asks (see
 `support.gateway.answer`). `/-/seen` lists the targets of all requests so far. `/-/release` lets
 an answer with a `rest` go on; `/-/arrived` waits until a body of a request has begun to come in.
 With `--assets FOLDER`, it serves the files of a `support.installation` as Label Studio does.
@@ -130,12 +130,21 @@ def asset(file: Path, fields: dict[str, str]) -> dict[str, Any]:
     return {"status": 206, "headers": headers, "body": part}
 
 
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
 
 if __name__ == "__main__":
-    port = int(sys.argv[sys.argv.index("--port") + 1])
-    with Server(("127.0.0.1", port), Handler) as server:
+    address = sys.argv[sys.argv.index("serve") + 1]
+    with (
+        Server(("127.0.0.1", int(address)), Handler)
+        if address.isdecimal()
+        else UnixServer(address, Handler)
+    ) as server:
         server.serve_forever()

@@ -25,6 +25,9 @@ from .processes import Process, clean_environment, wait_for
 Headers = Iterable[tuple[str, str]]
 
 ECHO = Path(__file__).with_name("echo_label_studio.py")
+# Lines of a shell script: run the echo as the server of Label Studio; say that one is installed.
+RUN_ECHO = f'exec {shlex.quote(sys.executable)} {shlex.quote(str(ECHO))} "$@"'
+SAYS_INSTALLED = """echo '{"label-studio": "echo", "gunicorn": "echo"}'"""
 HOST = "hub.example"
 # a program's, in the place of Jupyter's own
 TOKEN = "jupyter-token-5f2c"
@@ -118,6 +121,22 @@ def script(path: Path, *lines: str) -> Path:
     return path
 
 
+def stand_in(folder: Path, *lines: str, probe: str = SAYS_INSTALLED) -> Path:
+    """A `label-studio` in `folder`, for the setting; its server runs these lines of a shell script.
+
+    Without lines it is the echo. Its interpreter is a script, which runs the line `probe` when it
+    is asked what is installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    python = script(
+        folder / "python", f'if [ "$2" = probe ]; then {probe}; exit; fi', *(lines or (RUN_ECHO,))
+    )
+    executable = folder / "label-studio"
+    executable.write_text(f"#!{python}\n")
+    executable.chmod(0o755)
+    return executable
+
+
 class Gateway:
     """`labelstudio-proxy serve` on a unix socket. Answers when constructed; `stop()` it.
 
@@ -140,10 +159,7 @@ class Gateway:
         # short, since paths of sockets are limited to some 100 characters
         self.home = Path(tempfile.mkdtemp(prefix="gw-", dir="/tmp"))
         self.socket = self.home / "gateway.sock"
-        echo = script(
-            self.home / "echo-label-studio",
-            f'exec {shlex.quote(sys.executable)} {shlex.quote(str(ECHO))} "$@"',
-        )
+        echo = stand_in(self.home / "echo")
         chosen = {"data_dir": str(data_dir), "label_studio": str(echo)} | dict(settings or {})
         given = Handoff(LabelStudioProxy(**chosen), root_dir=str(self.home), **handoff)
         command = [sys.executable, "-m", "labelstudio_proxy", "serve"]

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from .gateway import ECHO, script
+from .gateway import RUN_ECHO, stand_in
 
 FOLDERS = {
     "static": "label_studio/core/static_build",
@@ -22,21 +22,16 @@ class SmallInstallation:
         for below in FOLDERS.values():
             (folder / below).mkdir(parents=True)
         (folder / "label_studio" / "__init__.py").touch()
-        metadata = folder / "label_studio-9.dist-info" / "METADATA"
-        metadata.parent.mkdir()
-        metadata.write_text(f"Metadata-Version: 2.1\nName: label-studio\nVersion: {version}\n")
-        python = script(
-            folder / "python3",
-            # without site-packages, so without the real one and its server
-            f"export PYTHONPATH={shlex.quote(str(folder))}",
-            f'exec {shlex.quote(sys.executable)} -S "$@"',
+        for name in ("label-studio", "gunicorn"):
+            metadata = folder / f"{name.replace('-', '_')}-9.dist-info" / "METADATA"
+            metadata.parent.mkdir()
+            metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        self.executable = stand_in(
+            folder,
+            f"{RUN_ECHO} --assets {shlex.quote(str(folder))}",
+            # without site-packages, so without the real Label Studio
+            probe=f'PYTHONPATH={shlex.quote(str(folder))} {shlex.quote(sys.executable)} -S "$@"',
         )
-        self.executable = folder / "label-studio"
-        self.executable.write_text(
-            f"#!{python}\nimport runpy, sys\nsys.argv += ['--assets', {str(folder)!r}]\n"
-            f"runpy.run_path({str(ECHO)!r}, run_name='__main__')\n"
-        )
-        self.executable.chmod(0o755)
 
     def put(self, path: str, content: bytes) -> None:
         """Make `content` what `/path` gives."""

@@ -17,8 +17,8 @@ from typing import Any
 from docker.types import LogConfig, Mount
 
 from ..._version import __version__
-from ...label_studio import programs
 from ...label_studio.environment import labelstudio_environment
+from ...label_studio.programs import SETTINGS
 from ...problem import Problem
 from .jupyter_container import Bind
 
@@ -26,7 +26,6 @@ PORT = 8080
 DATA_DIR = "/label-studio/data"  # the data directory of Label Studio's image
 VOLUME = "/labelstudio-proxy"  # a volume that is removed with the container
 TEMPORARY = "temporary"  # a folder in the volume
-SETTINGS = Path(programs.__file__).with_name("labelstudio_settings.py")
 
 COMMAND = ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - inside a container
 ENVIRONMENT = {

@@ -1,1 +1,6 @@
-"""What runs inside Label Studio's own environment, or its container: it imports nothing of ours."""
+"""Programs that run inside Label Studio's environment or container. They import nothing of ours."""
+
+from pathlib import Path
+
+SERVER = Path(__file__).with_name("labelstudio_server.py")
+SETTINGS = Path(__file__).with_name("labelstudio_settings.py")

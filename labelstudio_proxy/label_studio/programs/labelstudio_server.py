@@ -1,11 +1,12 @@
 """Runs Label Studio on a unix socket, inside Label Studio's own environment.
 
-A program, not a module of the package: the process backend hands it to the Python interpreter that
-Label Studio is installed for, which may lack labelstudio_proxy. So it imports nothing of ours.
+The process backend runs it as a program, with the Python interpreter that Label Studio is installed
+for. That environment may lack labelstudio_proxy, so this file imports nothing of it.
 
-    labelstudio_server.py probe             what is installed here, as JSON on standard output
-    labelstudio_server.py serve SOCKET      migrate, make the account, serve on SOCKET
-    labelstudio_server.py exec PROGRAM …    become PROGRAM, ended when the caller ends
+    labelstudio_server.py probe
+        print what is installed, as JSON
+    labelstudio_server.py serve SOCKET [--background]
+        migrate, make the first account and serve; stop when the process LABELSTUDIO_PROXY_PARENT ends
 """
 
 import contextlib
@@ -22,33 +23,34 @@ from pathlib import Path
 
 THREADS = 8
 BACKGROUND_NICE = 10
-GRACEFUL_SECONDS = 25  # the backend sends SIGKILL after 30
+GRACEFUL_SECONDS = 25  # the process backend sends SIGKILL after 30
 
 
-def probe() -> None:
-    versions = {}
+def installed() -> dict[str, str]:
+    """Return the versions of Label Studio and gunicorn, and Label Studio's package folder."""
+    found = {}
     for name in ("label-studio", "gunicorn"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
+            found[name] = importlib.metadata.version(name)
     spec = importlib.util.find_spec("label_studio")
     if spec is not None and spec.origin is not None:
-        versions["folder"] = str(Path(spec.origin).parent)
-    print(json.dumps({"python": sys.version.split()[0], **versions}))  # noqa: T201 - its result
+        found["folder"] = str(Path(spec.origin).parent)
+    return found
 
 
 def end_with_parent(parent: int) -> None:
-    """Ask the kernel for SIGTERM when the process that started this one ends (Linux)."""
+    """Ask the kernel for SIGTERM when the process `parent` ends (Linux)."""
     if sys.platform == "linux":
         import ctypes
 
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-        if os.getppid() != parent:  # it ended before the kernel was asked
+        if os.getppid() != parent:  # it ended before the call
             sys.exit(0)
 
 
 def migrate() -> None:
-    """Bring the database up to date, with a line for each migration, so that progress shows."""
+    """Migrate the database; print how many migrations there are, and each of them."""
     from django.core.management import call_command
     from django.db import connections
     from django.db.migrations.executor import MigrationExecutor
@@ -63,26 +65,25 @@ def migrate() -> None:
 
 
 def make_owner() -> None:
-    """Make the account named in LABEL_STUDIO_USERNAME by Label Studio's own `init`."""
+    """Make the account named in LABEL_STUDIO_USERNAME with Label Studio's own `init`."""
     from label_studio.server import main
 
     sys.argv = ["label-studio", "init", "--quiet"]
     main()
-    # Not needed again, and no worker needs to hold it.
     for name in ("LABEL_STUDIO_USERNAME", "LABEL_STUDIO_PASSWORD"):
         os.environ.pop(name, None)
 
 
-def let_others_go_first() -> None:
-    """Give the calling thread, and no other, a low priority (Linux: see setpriority(2), "BUGS")."""
+def lower_priority() -> None:
+    """Lower the priority of the calling thread only (Linux: setpriority(2), "BUGS")."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICE)
 
 
 def load() -> object:
-    """Label Studio as a WSGI application, its database migrated, its first account made."""
+    """Return Label Studio as a WSGI application, with a migrated database and an account."""
     say("Loading Label Studio")
-    # To look for garbage again and again among ever more modules takes a third of the time.
+    # Garbage collection takes a third of the time while thousands of modules are imported.
     gc.disable()
     spec = importlib.util.find_spec("label_studio")
     if spec is None or spec.origin is None:
@@ -98,7 +99,7 @@ def load() -> object:
     if os.environ.get("LABEL_STUDIO_USERNAME"):
         say("Making the account")
         make_owner()
-    # The worker is a fork of this process; a database connection must not be shared with it.
+    # gunicorn forks the worker, and a database connection must not be shared with it.
     connections.close_all()
     from core.wsgi import application
 
@@ -108,35 +109,32 @@ def load() -> object:
 
 
 def serve(socket: str, *, background: bool) -> None:
+    """Load Label Studio and serve it with gunicorn until a signal comes."""
     from gunicorn.app.base import BaseApplication
 
     if background:
-        # Priorities cannot be raised again, but those of threads are their own: what serves, and
-        # this thread's forks do, has the usual one.
-        with ThreadPoolExecutor(1, initializer=let_others_go_first) as executor:
+        # A lowered priority cannot be raised again. So a thread loads, and the worker, which this
+        # thread forks, has the usual priority.
+        with ThreadPoolExecutor(1, initializer=lower_priority) as executor:
             application = executor.submit(load).result()
     else:
         application = load()
     settings = {
         "bind": f"unix:{socket}",
         "umask": 0o077,
-        # One process, as Label Studio expects with SQLite; as many threads as its own server
-        # would use for one person's tabs.
+        # Label Studio with SQLite expects one process. Eight threads serve the tabs of one person.
         "workers": 1,
         "worker_class": "gthread",
         "threads": THREADS,
-        # Not to be ended for being busy: what does not run at all, the process backend notices.
-        "timeout": 0,
+        "timeout": 0,  # never restart a busy worker
         "graceful_timeout": GRACEFUL_SECONDS,
         "keepalive": 75,  # seconds; the gateway keeps its connections for less
-        # Requests arrive over a private socket from the gateway, which has checked them.
-        "limit_request_line": 0,
+        "limit_request_line": 0,  # the gateway has checked it
         "control_socket_disable": True,
         "loglevel": "warning",
-        # Label Studio's many modules take seconds to be taken down one by one; its data are in
-        # the database by then.
-        "worker_exit": lambda _, worker: leave() if worker.booted else None,
-        "on_exit": lambda _: leave(),
+        # A usual exit takes seconds to unload Label Studio's modules. All data are in the database.
+        "worker_exit": lambda _, worker: exit_now() if worker.booted else None,
+        "on_exit": lambda _: exit_now(),
     }
 
     class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -152,14 +150,7 @@ def serve(socket: str, *, background: bool) -> None:
     Server().run()
 
 
-def become(program: list[str]) -> None:
-    try:
-        os.execv(program[0], program)  # noqa: S606 - that is its purpose
-    except OSError as error:
-        sys.exit(f"{program[0]} could not be started: {error.strerror}")
-
-
-def leave() -> None:
+def exit_now() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -170,13 +161,9 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    command = sys.argv[1]
+    command, *arguments = sys.argv[1:]
     if command == "probe":
-        probe()
+        print(json.dumps(installed()))  # noqa: T201
     else:
         end_with_parent(int(os.environ.pop("LABELSTUDIO_PROXY_PARENT")))
-        in_background = bool(os.environ.pop("LABELSTUDIO_PROXY_BACKGROUND"))
-        if command == "serve":
-            serve(sys.argv[2], background=in_background)
-        else:
-            become(sys.argv[2:])
+        serve(arguments[0], background="--background" in arguments)

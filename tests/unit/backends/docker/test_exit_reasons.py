@@ -5,6 +5,7 @@ from __future__ import annotations
 from labelstudio_proxy.backends.docker import container_spec
 from labelstudio_proxy.backends.docker.exit_reasons import TERMINATED, explain_end
 from labelstudio_proxy.backends.docker.plan import DockerSettings
+from labelstudio_proxy.label_studio.programs import SETTINGS
 
 
 def test_a_stop_without_a_gateway_is_told_apart_from_docker_stop() -> None:
@@ -14,4 +15,4 @@ def test_a_stop_without_a_gateway_is_told_apart_from_docker_stop() -> None:
         problem = explain_end("x", settings, f"exit status {TERMINATED}", [printed, ""])
         assert problem is not None
         assert what in problem.what
-    assert container_spec.ORPHAN_WORDS in container_spec.SETTINGS.read_text()
+    assert container_spec.ORPHAN_WORDS in SETTINGS.read_text()

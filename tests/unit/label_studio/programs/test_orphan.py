@@ -17,8 +17,8 @@ from labelstudio_proxy.backends.docker.container_spec import (
     GATEWAY_HEADER,
     ORPHAN_VARIABLE,
     ORPHAN_WORDS,
-    SETTINGS,
 )
+from labelstudio_proxy.label_studio.programs import SETTINGS
 
 HEADER = f"HTTP_{GATEWAY_HEADER.upper().replace('-', '_')}"  # as WSGI names it
 SECONDS = 0.6

@@ -1,0 +1,153 @@
+"""Finds a Label Studio that can run as a local process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...config.settings import absolute
+from ...label_studio.build import Build
+from ...label_studio.programs import SERVER
+from ...label_studio.programs.labelstudio_server import installed
+from ...problem import Problem
+
+PROBE_SECONDS = 30.0
+
+HOW_TO_INSTALL = (
+    "Install it into the notebook's environment, `pip install 'labelstudio-proxy[local]'`, or into "
+    "a separate environment, and set `label_studio` to the path of its `label-studio` executable."
+)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A Label Studio with gunicorn beside it."""
+
+    python: Path  # the interpreter that both are installed for
+    version: str
+    build: Build
+
+
+def is_installed(label_studio: str) -> bool:
+    """Return True if there is a Label Studio to try; `label_studio` is the setting."""
+    return bool(label_studio or _is_importable() or shutil.which("label-studio"))
+
+
+def _is_importable() -> bool:
+    spec = importlib.util.find_spec("label_studio")
+    return spec is not None and spec.origin is not None  # no origin: only a folder of that name
+
+
+async def find_installation(label_studio: str) -> Installation:
+    """Find Label Studio: the executable `label_studio`, else this environment's, else on `PATH`.
+
+    Raises Problem if there is none, or if it cannot run.
+    """
+    if label_studio:
+        origin = "The setting `label_studio` names it"
+        python = await asyncio.to_thread(_interpreter_of, absolute(label_studio), origin)
+    elif _is_importable():
+        return _usable(Path(sys.executable), installed())
+    elif found := shutil.which("label-studio"):
+        python = await asyncio.to_thread(_interpreter_of, Path(found), "It is the first on `PATH`")
+    else:
+        raise Problem(
+            "Label Studio is not installed.",
+            "It is neither in the notebook's environment nor on `PATH`, and the setting "
+            "`label_studio` is empty.",
+            HOW_TO_INSTALL,
+        )
+    return _usable(python, await _probe(python))
+
+
+def _usable(python: Path, versions: dict[str, str] | None) -> Installation:
+    """Return the installation that `labelstudio_server.py probe` found; raises Problem."""
+    if versions is None:
+        raise Problem(
+            f"{python} does not run.",
+            "labelstudio-proxy asked it which Label Studio it has, and got no usable response.",
+            f"Run `{python} --version` in a terminal and repair that environment.",
+        )
+    missing = [name for name in ("label-studio", "gunicorn") if name not in versions]
+    if missing:
+        raise Problem(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed for "
+            f"{python}.",
+            "Label Studio needs gunicorn beside it to run as a local process.",
+            f"Run `{shlex.quote(str(python))} -m pip install {' '.join(missing)}`, then try again.",
+        )
+    build = Build.of_package(Path(versions["folder"])) if "folder" in versions else Build()
+    return Installation(python, versions["label-studio"], build)
+
+
+def _interpreter_of(executable: Path, origin: str) -> Path:
+    """Return the interpreter of a `label-studio` executable; raises Problem."""
+    if not executable.is_file():
+        raise Problem(
+            f"There is no Label Studio at {executable}.",
+            f"{origin}, but {'it is a folder' if executable.is_dir() else 'nothing is there'}.",
+            f"Correct the setting `label_studio` and restart Jupyter. {HOW_TO_INSTALL}",
+        )
+    if not os.access(executable, os.X_OK):
+        raise Problem(
+            f"{executable} cannot be run.",
+            f"{origin}, but the file is not executable for this user.",
+            f"`chmod +x {executable}`, or correct the setting `label_studio` and restart Jupyter.",
+        )
+    python = interpreter_of(executable)
+    if python is None:
+        raise Problem(
+            f"{executable} is not the `label-studio` executable of a Python environment.",
+            f"{origin}, but its first line names no Python interpreter that can be run. A wrapper "
+            "such as `conda run` does not work.",
+            "Set `label_studio` to the `label-studio` that pip or conda installed into its "
+            "environment, and restart Jupyter.",
+        )
+    return python
+
+
+def interpreter_of(executable: Path) -> Path | None:
+    """Return the Python interpreter of a script that pip or conda installed; None for others."""
+    try:
+        with executable.open("rb") as file:
+            head = file.read(1024).decode(errors="replace")
+    except OSError:
+        return None
+    # pip writes `#!/path/to/python`, and for a long path, or one with a space, a `/bin/sh` script
+    # whose second line is '''exec' "/path/to/python" "$0" "$@".
+    match = re.match(r"#!(?:/bin/sh\n'''exec' \"?)?(/[^\n\"]*?python[^\n\"/ ]*)", head)
+    if match and os.access(match[1], os.X_OK):
+        return Path(match[1])
+    return None
+
+
+async def _probe(python: Path) -> dict[str, str] | None:
+    """Return what `labelstudio_server.py probe` prints; None if it fails."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(str(python), str(SERVER), "probe"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), PROBE_SECONDS)
+        found: dict[str, str] = json.loads(output)
+    except (asyncio.TimeoutError, ValueError):
+        return None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+    return found
