@@ -75,10 +75,15 @@ class Registry:
     def address(self) -> str:
         return f"127.0.0.1:{self.line.port}"
 
+    @property
+    def direct_address(self) -> str:
+        """Its address without the line, for pushes."""
+        return f"127.0.0.1:{self._port}"
+
     def push(self, client: docker.DockerClient, image: str, name: str) -> str:
         """Give it an image of the engine's; the engine can pull what is returned."""
         repository, _, tag = name.partition(":")
-        direct = f"127.0.0.1:{self._port}/{repository}"
+        direct = f"{self.direct_address}/{repository}"
         client.images.get(image).tag(direct, tag)
         try:
             for event in client.images.push(
