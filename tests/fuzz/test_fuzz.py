@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("atheris", reason="atheris has no wheel for this Python or machine")
 
 HERE = Path(__file__).parent
-CAPTURED = HERE.parent / "unit" / "captured"
+CAPTURED = HERE.parent / "unit" / "gateway" / "proxy" / "captured"
 MOST_BYTES = 2000
 RUNS = {"page": 30_000, "css": 100_000, "headers": 100_000, "target": 100_000}
 SEEDS = {

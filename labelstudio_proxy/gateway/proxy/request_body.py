@@ -1,4 +1,4 @@
-"""The body of a request: with a length, which Label Studio's server needs, and only while it comes."""
+"""The body of a request: with a length, which Label Studio's server needs, and without stalls."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from aiohttp import web
 
 CHUNK_BYTES = 256 * 1024
 SPOOL_BYTES = 1024 * 1024
-# Label Studio's server keeps one of its eight threads for a body until it is whole, however long
-# that takes. One that comes slowly is somebody's; one of which nothing comes is nobody's any more.
+# Label Studio's server keeps one of its eight threads for a body until it is complete. A slow body may
+# take any time. A body without new data for this time has lost its sender.
 STALL_SECONDS = 60.0
 
 
 class Stalled(Exception):
-    """Nothing has come of a body for STALL_SECONDS."""
+    """No data of a body arrived for STALL_SECONDS."""
 
 
 @dataclass(frozen=True)
 class Body:
-    """What is sent on of a body."""
+    """The body as it is sent to Label Studio; without `data` there is none."""
 
     length: int | None = None
     data: AsyncIterator[bytes] | None = None
@@ -33,10 +33,10 @@ class Body:
 
 @asynccontextmanager
 async def body_of(request: web.BaseRequest) -> AsyncIterator[Body]:
-    """The body of `request`; raises Stalled, also from the request that sends it on."""
+    """Provide the body of `request`. Raises Stalled, also for the request that sends `data`."""
     stalled = False
 
-    async def coming() -> AsyncIterator[bytes]:
+    async def arriving() -> AsyncIterator[bytes]:
         nonlocal stalled
         while True:
             try:
@@ -55,17 +55,17 @@ async def body_of(request: web.BaseRequest) -> AsyncIterator[Body]:
         if not request.body_exists or length == 0:
             yield Body()
         elif length is not None:
-            yield Body(length, coming())
+            yield Body(length, arriving())
         else:
-            # Sent in chunks, by a program: WSGI knows no body without a length.
+            # A program sends chunks. WSGI supports no body without a length.
             with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
-                async for chunk in coming():
+                async for chunk in arriving():
                     spool.write(chunk)
                 length = spool.tell()
                 spool.seek(0)
                 yield Body(length, _replay(spool))
     except aiohttp.ClientError as error:
-        # All that aiohttp says of a body that fails is that it could not be sent.
+        # aiohttp hides the exception of a body that it sends.
         if stalled:
             raise Stalled from error
         raise
