@@ -204,6 +204,7 @@ class Gateway:
         return await forward(
             request,
             target,
+            kind,
             upstream,
             prefix=self._place.prefix,
             ancestors=self._place.frame_ancestors,

@@ -11,6 +11,7 @@ from typing import Protocol
 import brotli
 from multidict import CIMultiDict
 
+from ...request_kind import Sender
 from .headers import content_type
 
 BROTLI, GZIP, IDENTITY = "br", "gzip", "identity"
@@ -119,10 +120,7 @@ class _Gzip:
 
 
 def response_coding(
-    request_headers: Mapping[str, str],
-    accept_encoding: str,
-    status: int,
-    headers: Mapping[str, str],
+    sender: Sender, accept_encoding: str, status: int, headers: Mapping[str, str]
 ) -> str | None:
     """Return the coding for a response of Label Studio's with `headers`.
 
@@ -139,8 +137,7 @@ def response_coding(
     ):
         return None
     # The length of a compressed response would tell another site about its content (BREACH).
-    foreign = request_headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
-    return IDENTITY if foreign else negotiate(accept_encoding)
+    return IDENTITY if sender is Sender.OTHER_SITE else negotiate(accept_encoding)
 
 
 def set_coding(headers: CIMultiDict[str], coding: str) -> None:

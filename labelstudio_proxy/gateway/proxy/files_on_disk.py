@@ -62,7 +62,7 @@ class LargeFiles:
 
         Raises aiohttp.ClientError if Label Studio cannot be reached.
         """
-        if request.method != hdrs.METH_GET or not _may_be_file(target):
+        if request.method != hdrs.METH_GET:
             return None
         found = await asyncio.to_thread(self._find, target)
         if found is None or not await _is_allowed(found, upstream):
@@ -155,11 +155,6 @@ async def _is_allowed(found: _Found, upstream: Upstream) -> bool:
             response.close()
             return False
         return True
-
-
-def _may_be_file(target: str) -> bool:
-    path = unquote(target.partition("?")[0])
-    return bool(paths.UPLOAD.fullmatch(path) or paths.LOCAL_FILE.fullmatch(path))
 
 
 class _FileResponse(web.FileResponse):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -16,6 +16,7 @@ from yarl import URL
 
 from ...label_studio import paths
 from ...label_studio.upstream import HOST, Endpoint, url_of
+from ...request_kind import RequestKind
 from ..identity import Identity
 from .compression import (
     FAST,
@@ -51,7 +52,8 @@ class Upstream:
 
 async def forward(
     request: web.BaseRequest,
-    path: str,
+    target: str,
+    kind: RequestKind,
     upstream: Upstream,
     *,
     prefix: str,
@@ -59,13 +61,15 @@ async def forward(
     scripts: Sequence[str],
     failed: Callable[[], Awaitable[None]],
 ) -> web.StreamResponse:
-    """Send `request` to Label Studio as one for `path` (encoded, with its query); return its response.
+    """Send `request` to Label Studio as one for `target`; return its response.
+
+    `target`: encoded, with its query, without the prefix.
 
     `ancestors`: sources that may frame the response. `scripts`: the gateway's own files that pages
     get. Calls `failed` if Label Studio responds with a 5xx status; it may raise Problem.
     Raises Refused, Stalled, and aiohttp.ClientError if Label Studio cannot be reached.
     """
-    path = without_token(path)
+    target = without_token(target)
     async with body_of(request) as body:
         authorization = upstream.identity.authorization(has_body=body.data is not None)
         headers = request_headers(decoded(request.raw_headers), authorization, HOST)
@@ -73,30 +77,30 @@ async def forward(
             headers["Content-Length"] = str(body.length)
         async with upstream.session.request(
             request.method,
-            URL(url_of(upstream.endpoint, path), encoded=True),
+            URL(url_of(upstream.endpoint, target), encoded=True),
             headers=headers,
             data=body.data,
             allow_redirects=False,
         ) as received:
             if received.status >= 500:
                 await failed()
-            return await _send_back(request, path, received, prefix, ancestors, scripts)
+            return await _send_back(request, target, kind, received, prefix, ancestors, scripts)
 
 
 async def _send_back(
     request: web.BaseRequest,
-    path: str,
+    target: str,
+    kind: RequestKind,
     received: aiohttp.ClientResponse,
     prefix: str,
     ancestors: str,
     scripts: Sequence[str],
 ) -> web.StreamResponse:
-    plain_path = unquote(path.partition("?")[0])
-    is_data = paths.DATA.search(plain_path) is not None
+    is_data = paths.DATA.search(kind.path) is not None
     headers = response_headers(decoded(received.raw_headers))
     media_type = content_type(headers)
     if "Location" in headers:
-        location = map_location(path, headers["Location"])
+        location = map_location(target, headers["Location"])
         if location is None:
             return web.Response(status=502, text="Label Studio redirects to another site.\n")
         if not is_data and paths.LOGIN.fullmatch(urlsplit(headers["Location"]).path):
@@ -111,7 +115,7 @@ async def _send_back(
     is_mapped = not is_data and media_type in MAPPED_TYPES
     if is_mapped:
         headers.popall("Content-Length", None)  # mapping changes it
-    coding = _coding(request, plain_path, received.status, headers)
+    coding = _coding(request, kind, received.status, headers)
     chunks = _chunks(received)
     if is_mapped and has_body:
         body, is_whole = await read_body(chunks)
@@ -145,12 +149,12 @@ async def _send_back(
 
 
 def _coding(
-    request: web.BaseRequest, plain_path: str, status: int, headers: CIMultiDict[str]
+    request: web.BaseRequest, kind: RequestKind, status: int, headers: CIMultiDict[str]
 ) -> str | None:
-    if paths.DATA.search(plain_path) and not paths.API.match(plain_path):
+    if paths.DATA.search(kind.path) and not paths.API.match(kind.path):
         return None  # files keep their length, and can be requested in parts
     accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
-    return response_coding(request.headers, accepted, status, headers)
+    return response_coding(kind.sender, accepted, status, headers)
 
 
 async def _chunks(
