@@ -156,7 +156,7 @@ def test_started_restarted_and_stopped_with_state_log_and_metrics(
     log = jupyter.log.read_text()
     for command in COMMANDS:
         assert f"Label Studio ({data_directory}): {command}, by Jupyter's API" in log
-        assert f"Label Studio ({data_directory}): {command}, asked by" in log
+        assert f"Label Studio ({data_directory}): {command}, by a button, a command" in log
     assert re.search(rf"Label Studio \({re.escape(str(data_directory))}\) is ready after", log)
     assert jupyter.token not in log.replace(f"token={jupyter.token}", "", 2)  # its own address
 
