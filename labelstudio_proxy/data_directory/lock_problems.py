@@ -63,7 +63,7 @@ def handed_over(path: Path, by: Holder) -> InUse:
 def not_asked(path: Path, holder: Holder, error: OSError) -> InUse:
     """Return the Problem of a directory whose holder could not be asked to hand it over."""
     return InUse(
-        f"The data directory {path} is in use by {describe(holder)}, and could not be requested.",
+        f"Could not ask {describe(holder)} for the data directory {path}.",
         f"The request could not be written: {error.strerror or error}.",
         "Free some disk space, or make the folder writable for this user, then try again. Or stop "
         "Label Studio there.",
