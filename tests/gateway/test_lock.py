@@ -80,7 +80,7 @@ def record(data_dir: Path) -> Path:
     return data_dir / PROXY_FOLDER / RECORD
 
 
-def test_the_second_says_who_has_it_and_has_it_when_the_first_has_stopped(
+def test_second_gateway_names_the_first_and_starts_after_the_first_stopped(
     pair: tuple[Gateway, Gateway], data_dir: Path
 ) -> None:
     first, second = pair
@@ -143,7 +143,7 @@ def test_another_site_cannot_take_over(pair: tuple[Gateway, Gateway]) -> None:
     assert (first.state(), second.state()) == ("ready", "stopped")
 
 
-def test_the_command_line_takes_over(pair: tuple[Gateway, Gateway]) -> None:
+def test_command_line_takes_over(pair: tuple[Gateway, Gateway]) -> None:
     first, second = pair
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -165,7 +165,7 @@ def test_the_command_line_takes_over(pair: tuple[Gateway, Gateway]) -> None:
     assert until(first, "failed")["holder"]["server"] == "the Jupyter server at /user/ada/gpu/"
 
 
-def test_two_that_start_at_once_are_one(gateway: Callable[..., Gateway]) -> None:
+def test_one_of_two_simultaneous_starts_succeeds(gateway: Callable[..., Gateway]) -> None:
     both = gateway(), gateway()
     for each in both:
         each.ask("POST", "/_proxy/start", [PROGRAM])
@@ -173,7 +173,7 @@ def test_two_that_start_at_once_are_one(gateway: Callable[..., Gateway]) -> None
     assert sorted(states) == ["failed", "ready"]
 
 
-def test_a_link_to_it_is_the_same_directory(
+def test_link_to_a_data_directory_is_the_same_directory(
     gateway: Callable[..., Gateway], data_dir: Path
 ) -> None:
     link = data_dir.with_name("link")
@@ -183,7 +183,7 @@ def test_a_link_to_it_is_the_same_directory(
     assert "is in use" in fails(second)["what"]
 
 
-def test_one_that_was_killed_blocks_nobody(gateway: Callable[..., Gateway]) -> None:
+def test_killed_gateway_does_not_block_another(gateway: Callable[..., Gateway]) -> None:
     first, second = gateway(), gateway()
     first.start()
     os.kill(first.process.pid, signal.SIGKILL)
@@ -191,7 +191,7 @@ def test_one_that_was_killed_blocks_nobody(gateway: Callable[..., Gateway]) -> N
     assert second.state() == "ready"
 
 
-def test_a_second_that_comes_while_the_first_is_stopping_waits_for_it(
+def test_second_gateway_waits_while_the_first_stops(
     gateway: Callable[..., Gateway],
 ) -> None:
     first, second = gateway(), gateway()
@@ -205,7 +205,7 @@ def test_a_second_that_comes_while_the_first_is_stopping_waits_for_it(
     wait_for(lambda: second.state() == "ready", what=lambda: str(state(second)))
 
 
-def test_a_restart_keeps_it(gateway: Callable[..., Gateway]) -> None:
+def test_restart_keeps_the_lock(gateway: Callable[..., Gateway]) -> None:
     first = gateway()
     first.start()
     first.ask("POST", "/_proxy/restart", [PROGRAM])

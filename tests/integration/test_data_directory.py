@@ -1,7 +1,7 @@
-"""The data directory stays Label Studio's own: no prefix, no host, usable anywhere.
+"""The data directory has no prefix and no host in it, and works anywhere.
 
-The same data are used under two addresses one after the other, then by a plain Label Studio; each
-must show the pictures, and have them in its exports.
+The same data are used under two addresses, then by a plain Label Studio. Each must show the
+pictures and export them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PICTURES = {**UPLOADED, **LOCAL}
 
 @dataclass
 class Seen:
-    """What one Label Studio has shown and exported."""
+    """What one Label Studio showed and exported."""
 
     who: str
     pictures: dict[str, bytes] = field(default_factory=dict)  # by name
@@ -95,7 +95,7 @@ def used(
 
 
 class _Stopped:
-    """For `contextlib.closing`: what is to be stopped."""
+    """Stops a server at the end of `contextlib.closing`."""
 
     def __init__(self, server: JupyterLab | BareLabelStudio) -> None:
         self.close = server.stop

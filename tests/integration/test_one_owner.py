@@ -1,4 +1,4 @@
-"""Several Jupyter servers and one data directory: one has it, the others say who and can take over."""
+"""Several Jupyter servers on one data directory: one holds it, the others name it and take over."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Server:
     studio: LabelStudioClient
 
     def press(self, button: str) -> dict[str, Any]:
-        """Press a button of the start page, and wait for what comes of it."""
+        """Press a button of the start page, and wait for the result."""
         headers = {"Sec-Fetch-Site": "same-origin", "Origin": self.jupyter.origin}
         assert self.studio.post(f"_proxy/{button}", headers=headers).status_code == 202
         return Desk(self.jupyter, self.studio).settle()
 
     def page(self) -> str:
-        """What is to be read after a click on the tile."""
+        """Return the text of the page after a click on the tile."""
         return text_of(Desk(self.jupyter, self.studio).click())
 
     def annotate(self, task: int) -> int:
@@ -107,7 +107,7 @@ def label_studios(data_dir: Path) -> list[int]:
     return sorted(pid for pid in pids if "labelstudio_server.py serve" in command_line(pid))
 
 
-def test_a_second_server_takes_over_and_the_first_takes_it_back_with_every_annotation(
+def test_second_server_takes_over_and_the_first_takes_it_back_with_every_annotation(
     server: Callable[..., Server], data_dir: Path
 ) -> None:
     ada, gpu = server("/user/ada/"), server("/user/ada/gpu/")
@@ -128,13 +128,13 @@ def test_a_second_server_takes_over_and_the_first_takes_it_back_with_every_annot
     assert "is in use by the Jupyter server at /user/ada/ on the host" in page
     assert "Take over" in page
     assert "Open it there" in page
-    kept.append(ada.annotate(task))  # it has not noticed
-    assert foreign_pids(data_dir) == []  # nor does it take its own for another's
+    kept.append(ada.annotate(task))
+    assert foreign_pids(data_dir) == []
 
     assert gpu.press("take-over")["state"] == "ready"
     assert gpu.annotations(task) == kept
     kept.append(gpu.annotate(task))
-    # The first says so, and whoever looks at it, or works in a tab of it, takes nothing back.
+    # The first server says so. A click on its tile or a request of an open tab takes nothing back.
     page = ada.page()
     assert "was taken over by the Jupyter server at /user/ada/gpu/ on the host" in page
     assert "Take it back" in page
@@ -150,7 +150,7 @@ def test_a_second_server_takes_over_and_the_first_takes_it_back_with_every_annot
     assert [line for line in gpu.jupyter.log.read_text().splitlines() if "Traceback" in line] == []
 
 
-def test_one_that_a_killed_server_has_left_is_ended_first(
+def test_leftover_of_a_killed_server_is_ended_first(
     server: Callable[..., Server], data_dir: Path
 ) -> None:
     killed = server("/user/ada/")
@@ -158,7 +158,7 @@ def test_one_that_a_killed_server_has_left_is_ended_first(
     task = new_task(killed)
     kept = [killed.annotate(task)]
     left = label_studios(data_dir)
-    # So that none of it notices that the gateway ends.
+    # So that it does not notice the end of its gateway.
     for pid in left:
         os.kill(pid, signal.SIGSTOP)
     gateways = [
@@ -176,7 +176,7 @@ def test_one_that_a_killed_server_has_left_is_ended_first(
     assert foreign_pids(data_dir) == []
 
 
-def test_a_plain_label_studio_is_named_and_not_taken_over(
+def test_plain_label_studio_is_named_and_not_taken_over(
     server: Callable[..., Server],
     data_dir: Path,
     bare_label_studio: Callable[..., BareLabelStudio],
@@ -207,7 +207,7 @@ def test_a_plain_label_studio_is_named_and_not_taken_over(
     assert ada.studio.state()["notices"] == []
 
 
-def test_a_container_of_somebody_elses_is_noticed_and_ours_is_not(
+def test_foreign_container_is_found_and_our_own_is_not(
     docker_engine: Engine,
     server: Callable[..., Server],
     data_dir: Path,

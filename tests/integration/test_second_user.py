@@ -1,4 +1,4 @@
-"""What another user of the machine sees of a running Label Studio: nothing that helps."""
+"""Another user of the machine finds no secret of a running Label Studio, and cannot connect."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def jupyter(
     return lab
 
 
-def test_sockets_cannot_be_connected_to(jupyter: JupyterLab) -> None:
+def test_second_user_cannot_connect_to_the_sockets(jupyter: JupyterLab) -> None:
     sockets = [path for path in jupyter.home.rglob("*") if stat.S_ISSOCK(path.lstat().st_mode)]
     # the gateway's and Label Studio's
     assert any(path.name == "label-studio.sock" for path in sockets)
     ours = [path for path in sockets if path.is_relative_to(jupyter.home / "tmp")]
     assert len(ours) >= 2
-    # Only the folder that the socket is in shall be what keeps a stranger out.
+    # So that only the folder of the socket keeps the stranger out.
     opened = [jupyter.home, jupyter.home / "tmp"]
     for folder in opened:
         folder.chmod(0o711)
@@ -108,7 +108,7 @@ def test_no_secret_is_in_a_log_and_no_log_of_ours_is_readable(
     assert not [line for line in ours if any(s in line for s in (SECRET, key, jupyter.token))]
 
 
-def test_what_is_kept_on_disk_is_the_users_alone(jupyter: JupyterLab, data_directory: Path) -> None:
+def test_files_on_disk_are_private_to_the_user(jupyter: JupyterLab, data_directory: Path) -> None:
     (entry,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
     # and so nobody else gets at what is in it
     for path in (entry, data_directory, data_directory / ".env"):

@@ -1,4 +1,4 @@
-"""Two versions of Label Studio on one database: backed up, put back, refused."""
+"""Two versions of Label Studio on one database: backups, interrupted upgrades, refusals."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run() -> Iterator[Callable[[Path, Path], Gateway]]:
 
 @pytest.fixture
 def used(old: tuple[Path, Path], run: Callable[[Path, Path], Gateway], tmp_path: Path) -> Path:
-    """A data directory that the old one has worked on; stopped."""
+    """A data directory that the old version has used, and no longer uses."""
     executable, migrated = old
     data_dir = shutil.copytree(migrated, tmp_path / "data")
     gateway = run(executable, data_dir)
@@ -97,7 +97,7 @@ def package(executable: Path) -> Path:
     return found
 
 
-def test_the_versions_differ_by_their_migrations(old: tuple[Path, Path], data_dir: Path) -> None:
+def test_versions_differ_by_their_migrations(old: tuple[Path, Path], data_dir: Path) -> None:
     executable, old_data_dir = old
     brought = {
         "old": migrations_of(package(executable)),
@@ -114,7 +114,7 @@ def test_the_versions_differ_by_their_migrations(old: tuple[Path, Path], data_di
     assert brought["old"].unknown(applied["new"])
 
 
-def test_before_another_version_touches_it_the_database_is_backed_up(
+def test_database_is_backed_up_before_another_version_uses_it(
     used: Path, run: Callable[[Path, Path], Gateway]
 ) -> None:
     before = content(used / "label_studio.sqlite3")
@@ -135,7 +135,7 @@ def test_before_another_version_touches_it_the_database_is_backed_up(
     assert backups(used) == known
 
 
-def test_an_upgrade_that_is_killed_in_the_middle_is_undone_exactly(
+def test_killed_upgrade_is_undone_exactly(
     used: Path, run: Callable[[Path, Path], Gateway], tmp_path: Path
 ) -> None:
     database = used / "label_studio.sqlite3"
@@ -153,12 +153,12 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_undone_exactly(
     for pid in (*pids_that_mention(used), new.process.pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not pids_that_mention(used), what="all to be gone")
+    wait_for(lambda: not pids_that_mention(used), what="the end of all processes")
     half = migrations(database)
     assert begun < half
-    assert migrations_of(package(EXECUTABLE)).pending(frozenset(half)), "it came to its end"
+    assert migrations_of(package(EXECUTABLE)).pending(frozenset(half)), "the upgrade was finished"
 
-    # It is put back before any Label Studio starts: this one does nothing.
+    # The backup is restored before Label Studio starts: this one does nothing.
     idle = run(stand_in(tmp_path / "idle", "exit 3"), used)
     failure(idle)
     assert content(database) == before
@@ -173,7 +173,7 @@ def test_an_upgrade_that_is_killed_in_the_middle_is_undone_exactly(
     assert not migrations_of(package(EXECUTABLE)).pending(frozenset(migrations(database)))
 
 
-def test_an_older_one_is_refused_with_the_way_out(
+def test_older_version_is_refused_with_both_ways_out(
     used: Path, run: Callable[[Path, Path], Gateway], old: tuple[Path, Path]
 ) -> None:
     new = run(EXECUTABLE, used)
@@ -191,7 +191,7 @@ def test_an_older_one_is_refused_with_the_way_out(
     assert database.read_bytes() == before
 
 
-def test_an_older_one_is_refused_though_no_record_tells_of_the_newer(
+def test_older_version_is_refused_without_a_record_of_the_newer_one(
     data_dir: Path, run: Callable[[Path, Path], Gateway], old: tuple[Path, Path]
 ) -> None:
     new = run(EXECUTABLE, data_dir)
@@ -203,7 +203,7 @@ def test_an_older_one_is_refused_though_no_record_tells_of_the_newer(
     assert "pip install 'label-studio'" in error["remedy"]
 
 
-def test_upgrades_take_as_long_as_the_database_is_large_and_say_so(
+def test_upgrade_of_a_large_database_shows_its_progress(
     used: Path, run: Callable[[Path, Path], Gateway]
 ) -> None:
     with contextlib.closing(sqlite3.connect(used / "label_studio.sqlite3")) as connection:

@@ -38,13 +38,13 @@ def words(database: Path) -> list[str]:
         return [word for (word,) in connection.execute("SELECT word FROM words")]
 
 
-def test_three_are_kept(directory: DataDirectory) -> None:
+def test_three_backups_are_kept(directory: DataDirectory) -> None:
     made = [back_up(directory, f"1.{number}") for number in range(5)]
     assert backups(directory) == made[-3:]
     assert {stat.S_IMODE(path.stat().st_mode) for path in backups(directory)} == {0o600}
 
 
-def test_a_copy_is_of_one_moment(directory: DataDirectory, tmp_path: Path) -> None:
+def test_no_write_happens_during_a_copy(directory: DataDirectory, tmp_path: Path) -> None:
     def write_meanwhile(done: int, total: int) -> None:
         with (
             closing(sqlite3.connect(directory.database, timeout=0)) as connection,
@@ -56,7 +56,7 @@ def test_a_copy_is_of_one_moment(directory: DataDirectory, tmp_path: Path) -> No
     assert words(tmp_path / "copy") == ["first"]
 
 
-def test_a_damaged_database_gives_no_backup(directory: DataDirectory) -> None:
+def test_damaged_database_is_not_backed_up(directory: DataDirectory) -> None:
     for number in range(50):
         write(directory.database, f"{number} " * 20)
     data = bytearray(directory.database.read_bytes())
@@ -69,7 +69,7 @@ def test_a_damaged_database_gives_no_backup(directory: DataDirectory) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", None])
-def test_what_is_no_database_of_label_studios_is_not_copied(
+def test_file_that_is_not_label_studios_database_is_not_copied(
     directory: DataDirectory, tmp_path: Path, content: bytes | None
 ) -> None:
     directory.database.unlink()
@@ -81,7 +81,7 @@ def test_what_is_no_database_of_label_studios_is_not_copied(
     assert directory.database.exists() is (content is not None)
 
 
-def test_a_copy_is_a_single_file_although_the_original_has_a_write_ahead_log(
+def test_copy_of_a_database_with_a_write_ahead_log_is_a_single_file(
     directory: DataDirectory, tmp_path: Path
 ) -> None:
     with closing(sqlite3.connect(directory.database)) as connection:
@@ -93,7 +93,7 @@ def test_a_copy_is_a_single_file_although_the_original_has_a_write_ahead_log(
     assert words(tmp_path / "copies" / "copy") == ["first", "second"]
 
 
-def test_without_room_there_is_no_half_of_one(
+def test_no_backup_is_made_without_enough_free_space(
     directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_copy, "SPARE_BYTES", 1 << 60)
@@ -103,7 +103,7 @@ def test_without_room_there_is_no_half_of_one(
     assert backups(directory) == []
 
 
-def test_one_is_replace_database_without_the_journal_of_the_other(directory: DataDirectory) -> None:
+def test_replaced_database_takes_its_journal_along(directory: DataDirectory) -> None:
     kept = back_up(directory, "1.0")
     write(directory.database, "second")
     journal = Path(f"{directory.database}-journal")

@@ -21,7 +21,7 @@ def directory(tmp_path: Path) -> DataDirectory:
     return DataDirectory(tmp_path / "ü %?#" / "data")
 
 
-def test_it_is_made_private_whatever_the_umask(directory: DataDirectory) -> None:
+def test_new_directory_is_private_with_any_umask(directory: DataDirectory) -> None:
     before = os.umask(0)
     try:
         directory.prepare()
@@ -31,13 +31,13 @@ def test_it_is_made_private_whatever_the_umask(directory: DataDirectory) -> None
     assert mode(directory.path / ".env") == 0o600
 
 
-def test_one_that_everybody_could_read_is_made_private(directory: DataDirectory) -> None:
+def test_directory_that_all_users_could_read_is_made_private(directory: DataDirectory) -> None:
     directory.path.mkdir(parents=True, mode=0o755)
     directory.prepare()
     assert mode(directory.path) == 0o700
 
 
-def test_its_secret_key_stays(directory: DataDirectory) -> None:
+def test_secret_key_is_made_once(directory: DataDirectory) -> None:
     directory.prepare()
     key = directory.secret_key()
     directory.prepare()
@@ -57,7 +57,7 @@ def test_its_secret_key_stays(directory: DataDirectory) -> None:
         ("#SECRET_KEY=no\nMY_SECRET_KEY=no\nSECRET_KEY=yes\n", "yes"),
     ],
 )
-def test_the_secret_key_is_read_as_label_studio_reads_it(
+def test_secret_key_is_read_as_label_studio_reads_it(
     directory: DataDirectory, text: str, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environ = pytest.importorskip("environ")
@@ -70,14 +70,14 @@ def test_the_secret_key_is_read_as_label_studio_reads_it(
     assert environ.Env.ENVIRON["SECRET_KEY"] == key
 
 
-def test_a_key_is_added_to_what_the_file_holds(directory: DataDirectory) -> None:
+def test_secret_key_is_added_to_an_existing_file(directory: DataDirectory) -> None:
     directory.path.mkdir(parents=True)
     (directory.path / ".env").write_text("DEBUG=false")
     key = directory.secret_key()
     assert (directory.path / ".env").read_text() == f"DEBUG=false\nSECRET_KEY={key}\n"
 
 
-def test_a_file_in_its_place_is_told(directory: DataDirectory) -> None:
+def test_file_with_the_name_of_the_directory_is_a_problem(directory: DataDirectory) -> None:
     directory.path.parent.mkdir()
     directory.path.write_text("mine")
     with pytest.raises(Problem, match="is not a folder"):
@@ -85,12 +85,12 @@ def test_a_file_in_its_place_is_told(directory: DataDirectory) -> None:
     assert directory.path.read_text() == "mine"
 
 
-def test_a_place_where_nothing_can_be_made_is_told() -> None:
+def test_directory_that_cannot_be_made_is_a_problem() -> None:
     with pytest.raises(Problem, match="cannot be used"):
         DataDirectory(Path("/proc/labels")).prepare()
 
 
-def test_a_disk_without_room_is_told(
+def test_disk_with_too_little_space_is_a_problem(
     directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datadir, "MINIMUM_FREE_BYTES", 1 << 60)
@@ -99,22 +99,22 @@ def test_a_disk_without_room_is_told(
     assert "kB are free" in told.value.why
 
 
-def test_a_directory_without_a_database_has_no_accounts(directory: DataDirectory) -> None:
+def test_directory_without_a_database_has_no_accounts(directory: DataDirectory) -> None:
     directory.prepare()
     assert not directory.has_accounts()
 
 
-def test_a_migrated_database_has_no_accounts_at_first(data_dir: Path) -> None:
+def test_migrated_database_has_no_accounts_at_first(data_dir: Path) -> None:
     assert not DataDirectory(data_dir).has_accounts()
 
 
 @pytest.mark.parametrize(
     ("number", "said"), [(errno.EDQUOT, "Your quota"), (errno.ENOSPC, "The disk")]
 )
-def test_no_room_is_told_before_a_start_though_the_disk_says_that_there_is_some(
+def test_failed_write_before_a_start_means_a_full_disk_or_quota(
     directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, number: int, said: str
 ) -> None:
-    """As for a user's quota, or where there can be no more files."""
+    """The disk still reports free space, as with a user's quota."""
     refuse_writes(monkeypatch, number)
     with pytest.raises(Problem) as caught:
         directory.prepare()
@@ -128,7 +128,7 @@ def test_no_room_is_told_before_a_start_though_the_disk_says_that_there_is_some(
 @pytest.mark.parametrize(
     ("number", "said"), [(errno.EDQUOT, "Your disk quota is used up"), (errno.ENOSPC, "The disk")]
 )
-def test_no_room_explains_what_was_not_saved(
+def test_full_disk_or_quota_explains_a_failed_request(
     directory: DataDirectory, monkeypatch: pytest.MonkeyPatch, number: int, said: str
 ) -> None:
     directory.prepare()
@@ -145,7 +145,7 @@ def test_no_room_explains_what_was_not_saved(
 
 
 def refuse_writes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """As the disk of another machine does, which takes them at first."""
+    """Fail when the data are written to the disk, as on a network file system."""
 
     def fsync(_: int) -> None:
         raise OSError(number, os.strerror(number))

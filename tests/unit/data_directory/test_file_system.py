@@ -1,4 +1,4 @@
-"""What the file system of a data directory means for the data."""
+"""Warnings about the file system of a data directory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOUNTS = [
         ("/run/data", "is in memory (tmpfs)"),
     ],
 )
-def test_what_is_said(path: str, said: str) -> None:
+def test_warning_for_each_kind_of_file_system(path: str, said: str) -> None:
     found = warning(MOUNTS, Path(path))
     assert bool(found) is bool(said)
     assert said in found
@@ -43,16 +43,17 @@ def test_what_is_said(path: str, said: str) -> None:
         assert path in found
 
 
-def test_nothing_is_said_if_no_mount_is_known() -> None:
+def test_no_warning_if_the_mounts_are_not_known() -> None:
     assert warning([], Path("/data")) == ""
 
 
-def test_a_real_file_system_in_memory(tmp_path: Path) -> None:
+def test_warning_for_a_real_file_system_in_memory(tmp_path: Path) -> None:
     if shutil.which("unshare") is None:
         pytest.skip("there is no unshare")
     folder = tmp_path / "with a space"
     code = (
-        "import sys; from pathlib import Path; from labelstudio_proxy.data_directory.file_system import *; "
+        "import sys; from pathlib import Path;"
+        "from labelstudio_proxy.data_directory.file_system import warning_about;"
         "print(warning_about(Path(sys.argv[1])))"
     )
     script = 'mkdir "$0"; mount -t tmpfs tmpfs "$0"; exec "$@" "$0"'

@@ -41,7 +41,7 @@ from labelstudio_proxy.problem import Problem
         "/opt/ls/bin/python /x/labelstudio_proxy/label_studio/programs/labelstudio_server.py serve /s",
     ],
 )
-def test_these_run_label_studio(command: str) -> None:
+def test_command_that_runs_label_studio(command: str) -> None:
     assert is_label_studio(shlex.split(command))
 
 
@@ -61,7 +61,7 @@ def test_these_run_label_studio(command: str) -> None:
         "gunicorn shop.wsgi",
     ],
 )
-def test_these_do_not(command: str) -> None:
+def test_command_that_does_not_run_label_studio(command: str) -> None:
     assert not is_label_studio(shlex.split(command))
 
 
@@ -78,7 +78,7 @@ def test_these_do_not(command: str) -> None:
         ("label-studio --data-dir /a", {"LABEL_STUDIO_BASE_DATA_DIR": "/e"}, "/e"),
     ],
 )
-def test_the_data_directory_is_found_as_label_studio_finds_it(
+def test_data_directory_is_found_as_label_studio_finds_it(
     command: str, environment: dict[str, str], expected: str
 ) -> None:
     assert data_dir_of(shlex.split(command), environment) == Path(expected)
@@ -133,9 +133,7 @@ def dead_pid() -> str:
         return str(process.pid)
 
 
-async def test_one_that_was_started_by_hand_is_named_and_left_alone(
-    start: Start, data_dir: Path
-) -> None:
+async def test_process_started_by_hand_is_named_and_not_ended(start: Start, data_dir: Path) -> None:
     pid = start()
     (found,) = find_foreign_processes(data_dir)
     assert (found.process.pid, found.user, found.leftover) == (pid, getpass.getuser(), False)
@@ -147,7 +145,7 @@ async def test_one_that_was_started_by_hand_is_named_and_left_alone(
     assert pids(data_dir) == [pid]
 
 
-def test_one_on_another_data_directory_is_not_found(start: Start, tmp_path: Path) -> None:
+def test_process_on_another_data_directory_is_not_found(start: Start, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     start()
@@ -155,12 +153,12 @@ def test_one_on_another_data_directory_is_not_found(start: Start, tmp_path: Path
     assert pids(other) == [pid]
 
 
-def test_one_whose_gateway_runs_is_not_found(start: Start, data_dir: Path) -> None:
+def test_process_of_a_running_gateway_is_not_found(start: Start, data_dir: Path) -> None:
     start(**{PARENT: str(os.getpid())})
     assert pids(data_dir) == []
 
 
-def test_a_child_of_this_gateway_is_not_found(data_dir: Path, tmp_path: Path) -> None:
+def test_child_of_this_gateway_is_not_found(data_dir: Path, tmp_path: Path) -> None:
     program = tmp_path / "label-studio"
     program.write_text("print(flush=True); input()")
     command = [sys.executable, str(program), "--data-dir", str(data_dir)]
@@ -173,7 +171,7 @@ def test_a_child_of_this_gateway_is_not_found(data_dir: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("suspended", [False, True])
-async def test_the_leftover_of_a_killed_gateway_is_ended(
+async def test_leftover_of_a_killed_gateway_is_ended(
     start: Start, data_dir: Path, suspended: bool
 ) -> None:
     pid = start(**{PARENT: dead_pid()})
@@ -184,7 +182,7 @@ async def test_the_leftover_of_a_killed_gateway_is_ended(
     assert pids(data_dir) == []
 
 
-def test_a_gateway_is_older_than_what_it_started() -> None:
+def test_gateway_must_be_older_than_the_process_it_started() -> None:
     """Process ids are used again: the one that a leftover names may belong to another program."""
     this = psutil.Process()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
@@ -194,9 +192,7 @@ def test_a_gateway_is_older_than_what_it_started() -> None:
     assert not started_by("no number", this)
 
 
-def test_a_gateway_that_has_ended_manages_nothing_even_before_its_parent_asks_for_its_status() -> (
-    None
-):
+def test_zombie_is_no_running_gateway() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as younger:

@@ -91,7 +91,7 @@ async def until(condition: Callable[[], object]) -> None:
 # ---- what does not block
 
 
-async def test_a_record_without_a_lock_does_not_block(
+async def test_record_without_a_lock_does_not_block(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     leave(tmp_path, LEFT)
@@ -99,7 +99,7 @@ async def test_a_record_without_a_lock_does_not_block(
     assert recorded(tmp_path) == "here"
 
 
-async def test_a_holder_that_was_killed_does_not_block(
+async def test_killed_holder_does_not_block(
     lock: Callable[..., DirectoryLock], tmp_path: Path, other_process: subprocess.Popen[bytes]
 ) -> None:
     with pytest.raises(InUse):
@@ -113,7 +113,7 @@ async def test_a_holder_that_was_killed_does_not_block(
 
 @pytest.mark.parametrize("name", [RECORD, REQUEST])
 @pytest.mark.parametrize("kind", ["garbage", "large", "fifo", "link", "folder"])
-async def test_files_that_are_no_record_do_not_block(
+async def test_files_that_are_not_a_record_do_not_block(
     lock: Callable[..., DirectoryLock], tmp_path: Path, name: str, kind: str
 ) -> None:
     path = tmp_path / PROXY_FOLDER / name
@@ -132,7 +132,7 @@ async def test_files_that_are_no_record_do_not_block(
         await take(lock())
 
 
-async def test_a_full_disk_costs_the_record_and_not_the_lock(
+async def test_full_disk_prevents_the_record_and_not_the_lock(
     lock: Callable[..., DirectoryLock],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -152,7 +152,7 @@ async def test_a_full_disk_costs_the_record_and_not_the_lock(
 # ---- what does
 
 
-async def test_a_lock_without_a_record_is_respected(
+async def test_lock_without_a_record_is_respected(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     """A restore locks without a record, and removes the one of a server that has crashed."""
@@ -166,7 +166,7 @@ async def test_a_lock_without_a_record_is_respected(
     assert refused.value.action == ""
 
 
-async def test_the_holder_is_named(lock: Callable[..., DirectoryLock], tmp_path: Path) -> None:
+async def test_holder_is_named(lock: Callable[..., DirectoryLock], tmp_path: Path) -> None:
     holder = lock("the Jupyter server at /there/")
     holder.address = "https://hub.example/there/labelstudio/"
     await take(holder)
@@ -185,7 +185,7 @@ async def test_the_holder_is_named(lock: Callable[..., DirectoryLock], tmp_path:
     assert (shown["address"], shown["action"]) == (holder.address, TAKE_OVER)
 
 
-async def test_of_many_that_lock_it_at_once_one_succeeds(
+async def test_one_of_many_simultaneous_attempts_succeeds(
     lock: Callable[..., DirectoryLock],
 ) -> None:
     tasks = [asyncio.create_task(take(lock(str(number)))) for number in range(8)]
@@ -194,7 +194,7 @@ async def test_of_many_that_lock_it_at_once_one_succeeds(
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-async def test_a_file_system_without_locks_is_refused(
+async def test_file_system_without_locks_is_refused(
     lock: Callable[..., DirectoryLock],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -213,7 +213,7 @@ async def test_a_file_system_without_locks_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
-async def test_where_the_lock_cannot_be_opened_the_start_is_refused(
+async def test_lock_that_cannot_be_opened_is_a_problem(
     lock: Callable[..., DirectoryLock], tmp_path: Path, kind: str
 ) -> None:
     if kind == "file":
@@ -228,7 +228,7 @@ async def test_where_the_lock_cannot_be_opened_the_start_is_refused(
     assert not (tmp_path / "elsewhere").exists()
 
 
-async def test_a_directory_that_is_missing_for_a_moment_is_waited_for(
+async def test_lock_waits_for_a_directory_that_is_missing_for_a_moment(
     tmp_path: Path,
 ) -> None:
     """A restore renames two directories, one after the other."""
@@ -243,7 +243,7 @@ async def test_a_directory_that_is_missing_for_a_moment_is_waited_for(
 # ---- the record
 
 
-async def test_the_record_says_who_holds_the_lock_and_is_removed_with_it(
+async def test_record_names_the_holder_and_is_removed_on_release(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     made = lock("the Jupyter server at /user/ada/")
@@ -260,7 +260,7 @@ async def test_the_record_says_who_holds_the_lock_and_is_removed_with_it(
     assert await take(made) == []
 
 
-async def test_the_record_of_another_holder_is_not_removed(
+async def test_record_of_another_holder_is_not_removed(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     """Another directory has been put at this path meanwhile."""
@@ -271,7 +271,7 @@ async def test_the_record_of_another_holder_is_not_removed(
     assert recorded(tmp_path) == LEFT.server
 
 
-async def test_the_address_is_added_once_it_is_known(
+async def test_address_is_recorded_once_it_is_known(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     made = lock()
@@ -283,7 +283,7 @@ async def test_the_address_is_added_once_it_is_known(
 # ---- handing it over
 
 
-async def test_the_holder_is_asked_and_hands_it_over(
+async def test_holder_gets_a_request_and_hands_the_directory_over(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     there, here = lock("there"), lock("here")
@@ -301,7 +301,7 @@ async def test_the_holder_is_asked_and_hands_it_over(
     assert recorded(tmp_path) == "here"
 
 
-async def test_a_holder_that_ignored_a_request_gets_the_next_one(
+async def test_holder_that_ignored_a_request_gets_the_next_one(
     lock: Callable[..., DirectoryLock],
 ) -> None:
     there, here = lock("there"), lock("here")
@@ -314,7 +314,7 @@ async def test_a_holder_that_ignored_a_request_gets_the_next_one(
     assert len({by.key for by in asked}) == len(asked) == 2
 
 
-async def test_a_request_to_an_earlier_holder_is_ignored(
+async def test_request_to_an_earlier_holder_is_ignored(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     made = lock()
@@ -330,7 +330,7 @@ async def test_a_request_to_an_earlier_holder_is_ignored(
     assert [by.key for by in asked] == ["second"]
 
 
-async def test_a_suspended_holder_is_named_and_can_be_resumed(
+async def test_suspended_holder_is_named_with_the_command_to_resume_it(
     lock: Callable[..., DirectoryLock], other_process: subprocess.Popen[bytes]
 ) -> None:
     os.kill(other_process.pid, signal.SIGSTOP)
@@ -341,7 +341,7 @@ async def test_a_suspended_holder_is_named_and_can_be_resumed(
     assert f"`kill -CONT {other_process.pid}`" in refused.value.remedy
 
 
-async def test_a_holder_on_another_host_is_not_to_be_killed_here(
+async def test_no_command_is_given_for_a_holder_on_another_host(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     there = lock("there")
@@ -353,7 +353,7 @@ async def test_a_holder_on_another_host_is_not_to_be_killed_here(
     assert "Stop that Jupyter server on node-seven" in refused.value.remedy
 
 
-async def test_a_cancelled_take_leaves_no_lock(
+async def test_cancelled_attempt_leaves_no_lock(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
     first, second = lock("first"), lock("second")

@@ -43,7 +43,7 @@ def file(folder: Path) -> Path:
     return folder / RECORD
 
 
-def test_what_is_written_is_read_again_and_private(records: LockRecord, folder: Path) -> None:
+def test_written_record_is_read_again_and_private(records: LockRecord, folder: Path) -> None:
     assert records.read() == Holder()
     records.write(ADA)
     records.write(BOB)
@@ -79,7 +79,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE)
-def test_garbage_is_an_unknown_holder_and_can_be_removed(
+def test_invalid_record_is_an_unknown_holder_and_can_be_removed(
     records: LockRecord, file: Path, text: str
 ) -> None:
     file.write_text(text, errors="surrogateescape")
@@ -90,7 +90,7 @@ def test_garbage_is_an_unknown_holder_and_can_be_removed(
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["fifo", "link", "link to nowhere", "folder"])
-def test_what_is_no_file_is_neither_waited_for_nor_followed(
+def test_record_that_is_not_a_plain_file_is_not_read(
     records: LockRecord, file: Path, tmp_path: Path, kind: str
 ) -> None:
     (tmp_path / "elsewhere").write_text(as_text())
@@ -108,7 +108,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_followed(
     assert (tmp_path / "elsewhere").read_text() == as_text()
 
 
-def test_words_are_made_fit_to_be_shown(records: LockRecord, file: Path) -> None:
+def test_control_characters_and_long_texts_are_removed(records: LockRecord, file: Path) -> None:
     file.write_text(as_text(server="a\nb\x1b\udcff" + "c" * 10_000))
     server = records.read().server
     assert server.startswith("a b  c")
@@ -129,14 +129,14 @@ def test_words_are_made_fit_to_be_shown(records: LockRecord, file: Path) -> None
         ("https://hub.example", False),
     ],
 )
-def test_an_address_is_one_of_the_web_or_none(
+def test_only_an_address_of_the_web_is_read(
     records: LockRecord, file: Path, address: str, kept: bool
 ) -> None:
     file.write_text(as_text(address=address))
     assert records.read() == replace(ADA, address=address if kept else "")
 
 
-def test_a_request_reaches_only_the_holder_that_it_names(records: LockRecord) -> None:
+def test_request_reaches_only_the_holder_that_it_names(records: LockRecord) -> None:
     records.write(ADA)
     assert records.request_to(ADA.key) is None
     records.ask(ADA.key, BOB)
@@ -152,9 +152,7 @@ def test_a_request_reaches_only_the_holder_that_it_names(records: LockRecord) ->
 @pytest.mark.parametrize(
     "text", ["", "[", '{"to": "k1"}', '{"to": "k1", "by": {"server": 1}}', None]
 )
-def test_a_request_that_is_not_valid_is_ignored(
-    records: LockRecord, folder: Path, text: str | None
-) -> None:
+def test_invalid_request_is_ignored(records: LockRecord, folder: Path, text: str | None) -> None:
     request = folder / REQUEST
     if text is None:
         os.mkfifo(request)
@@ -163,7 +161,7 @@ def test_a_request_that_is_not_valid_is_ignored(
     assert records.request_to(ADA.key) is None
 
 
-def test_a_request_is_not_written_through_a_link(
+def test_request_is_not_written_through_a_link(
     records: LockRecord, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "precious").write_text("precious")
@@ -173,7 +171,7 @@ def test_a_request_is_not_written_through_a_link(
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_a_process_is_told_from_a_later_one_and_from_one_of_another_host() -> None:
+def test_process_is_distinguished_from_a_later_one_and_one_on_another_host() -> None:
     assert ADA.runs_here()
     assert not replace(ADA, host="node-seven").runs_here()
     assert not replace(ADA, started=ADA.started - 5).runs_here()

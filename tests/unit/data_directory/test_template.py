@@ -30,7 +30,7 @@ def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 
 
-def test_it_holds_nobody_and_nothing_secret(placed: Path) -> None:
+def test_template_has_no_account_and_no_secret(placed: Path) -> None:
     counts = {
         name: rows(placed, f'SELECT count(*) FROM "{name}"')[0][0]
         for (name,) in rows(placed, TABLES)
@@ -47,7 +47,7 @@ def test_it_holds_nobody_and_nothing_secret(placed: Path) -> None:
     assert [path.name for path in placed.parent.glob(".template*")] == []
 
 
-def test_a_database_that_is_there_stays(tmp_path: Path) -> None:
+def test_existing_database_is_not_replaced(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path)
     directory.database.write_bytes(b"mine")
     assert not template.place(directory, template.VERSION)
@@ -55,16 +55,16 @@ def test_a_database_that_is_there_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.23.1", "1.23.2rc1", "(version unknown)", ""])
-def test_an_older_label_studio_does_not_get_it(tmp_path: Path, version: str) -> None:
+def test_older_label_studio_does_not_get_the_template(tmp_path: Path, version: str) -> None:
     assert not template.place(DataDirectory(tmp_path), version)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("version", ["1.23.2", "1.23.2.post1", "1.24.0", "2.0"])
-def test_a_newer_one_does(tmp_path: Path, version: str) -> None:
+def test_same_or_newer_label_studio_gets_the_template(tmp_path: Path, version: str) -> None:
     assert template.place(DataDirectory(tmp_path), version)
 
 
-def test_it_is_small() -> None:
+def test_template_is_small() -> None:
     assert template.TEMPLATE.stat().st_size < 100_000
     assert lzma.decompress(template.TEMPLATE.read_bytes()).startswith(b"SQLite format 3\0")
