@@ -195,7 +195,7 @@ def test_an_upload_that_stalls_is_answered_and_held_no_longer(jupyter: JupyterLa
         sock.sendall(head("POST", f"{jupyter.prefix}api/projects/1/import", sent) + b"begin")
         refused = read_answer(sock, "POST")
         assert refused.status == 408
-        assert "Send it once more" in refused.json()["detail"]
+        assert "Send it again" in refused.json()["detail"]
         assert sock.recv(1) == b""  # the rest is not waited for
     wait_for(lambda: connections(jupyter) <= before, what="the connections to be closed")
     assert "Traceback" not in jupyter.log.read_text()

@@ -20,6 +20,9 @@ from labelstudio_proxy.backends.docker.container_spec import (
 )
 from labelstudio_proxy.label_studio.programs import SETTINGS
 
+# Label Studio brings it; `make test-fast` does not install Label Studio.
+pytest.importorskip("django")
+
 HEADER = f"HTTP_{GATEWAY_HEADER.upper().replace('-', '_')}"  # as WSGI names it
 SECONDS = 0.6
 
