@@ -16,9 +16,6 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 from support.browser import find_chromium, launch
 from support.label_studio import BareLabelStudio
-from support.processes import wait_for
-
-from labelstudio_proxy.gateway.assets.background import COMPLETE
 
 from .bench import OWNER, PASSWORD, TASK_TEXT, Bench, NotPossible, alternate, measures
 from .results import Compare, Row, Sample, Table, number
@@ -193,12 +190,6 @@ def places(bench: Bench) -> Places:
     return Places(chain, ways)
 
 
-def wait_for_compression(chain: Chain) -> None:
-    """Wait until Label Studio's assets are compressed, which begins at its start."""
-    cache = chain.jupyter.home / ".cache"
-    wait_for(lambda: any(cache.rglob(COMPLETE)), what="the compressed assets", timeout=120)
-
-
 def failed(key: str, what: str, unit: str, target: float, why: NotPossible) -> Row:
     return Row(key, what, unit, Compare.ALONE, target, None, notes=(str(why),))
 
@@ -215,7 +206,7 @@ def size(bench: Bench) -> list[Row | Table]:
     relay = bench.keep(CountingRelay(Path(found.chain.label_studio.socket)))
     with profile(browser, found.ways[TILE], found.login(TILE)) as context:
         at_once = visit(context, found.ways[TILE].url + PAGE)
-    wait_for_compression(found.chain)
+    found.chain.wait_for_compression()
     upstream: list[tuple[int, int]] = []
 
     def both(name: str) -> tuple[Visit, Visit]:
@@ -306,7 +297,7 @@ def slow_line(bench: Bench) -> list[Row | Table]:
         with profile(browser, found.ways[name], found.login(name)) as context:
             return visit(context, found.ways[name].url + PAGE, slow=True).seconds
 
-    wait_for_compression(found.chain)
+    found.chain.wait_for_compression()
     for name in found.ways:  # a server's one-time work does not count
         once(name)
     runs = alternate(bench.times(5), {name: partial(once, name) for name in found.ways})

@@ -14,7 +14,9 @@ from typing import Any
 from support.engine import PATH
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import BareLabelStudio, access_token
-from support.processes import Process, clean_environment, free_port
+from support.processes import Process, clean_environment, free_port, wait_for
+
+from labelstudio_proxy.gateway.assets.background import COMPLETE
 
 from .bench import Bench, NotPossible
 
@@ -56,6 +58,11 @@ class Chain:
         self.gateway_pid: int = entry["pid"]
         # Only Jupyter checks the token; the programs behind it accept any.
         self.gateway = Way("http://localhost/", token, socket=entry["unix_socket"])
+
+    def wait_for_compression(self) -> None:
+        """Wait until Label Studio's large assets are compressed, which begins at its start."""
+        cache = self.jupyter.home / ".cache"
+        wait_for(lambda: any(cache.rglob(COMPLETE)), what="the compressed assets", timeout=120)
 
     @property
     def label_studio(self) -> Way:
