@@ -1,4 +1,4 @@
-"""How many bytes a page costs, as the browser counts them: headers, and bodies as they came."""
+"""The bytes of a page, as the browser counts them: headers, and bodies as they were sent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONFIG = """
 
 @dataclass
 class Scales:
-    """Weighs what a page loads."""
+    """Counts the bytes that a page loads."""
 
     page: Page
     urls: dict[str, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Scales:
         return "\n".join(f"{weight} {self.urls.get(key)}" for key, weight in heaviest)
 
 
-def test_a_project_is_a_fifth_of_its_size_at_first_and_next_to_nothing_again(
+def test_a_project_loads_less_than_1_7_mb_and_60_kb_again(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     new_page: Callable[..., Tab],

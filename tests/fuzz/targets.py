@@ -1,4 +1,4 @@
-"""What a coverage-guided fuzzer (atheris) feeds with bytes: `targets.py NAME [libFuzzer's options]`."""
+"""The functions that a coverage-guided fuzzer (atheris) tests: `targets.py NAME [libFuzzer's options]`."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ PREFIX = "/user/alice/labelstudio/"
 
 
 def page(data: bytes) -> None:
-    """A page that is mapped stays as it is when it is mapped again; nothing else is lost."""
+    """Mapping a page twice is the same as mapping it once, and loses no bytes."""
     once = map_page(data, PREFIX)
     assert map_page(once, PREFIX) == once
     assert len(once) >= len(data)
 
 
 def css(data: bytes) -> None:
-    """The same for a style sheet."""
+    """Mapping a style sheet twice is the same as mapping it once."""
     once = map_css(data, PREFIX)
     assert map_css(once, PREFIX) == once
 
 
 def headers(data: bytes) -> None:
-    """No header that is a credential or the connection's own passes, in either direction."""
+    """No credential and no hop-by-hop header passes, in either direction."""
     lines = [line.partition(b":") for line in data.split(b"\n")]
     given = decoded([(name, value) for name, _, value in lines])
     sent = {name.lower().replace("_", "-") for name in request_headers(given, "ours", "host")}
@@ -46,7 +46,7 @@ def headers(data: bytes) -> None:
 
 
 def target(data: bytes) -> None:
-    """A token leaves a request's target, and a redirect stays on the origin."""
+    """A token is removed from a target, and a redirect stays on the origin."""
     text = data.decode("latin-1")
     query = without_token(text).partition("?")[2]
     assert "token" not in {unquote_plus(part.partition("=")[0]) for part in query.split("&")}

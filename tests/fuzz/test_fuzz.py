@@ -1,4 +1,4 @@
-"""Guided by coverage, a fuzzer looks for bytes that the page mapping and the filters get wrong."""
+"""A coverage-guided fuzzer looks for bytes that the page mapping and the filters get wrong."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_no_bytes_are_found_that_go_wrong(name: str, tmp_path: Path) -> None:
+def test_the_fuzzer_finds_no_failure(name: str, tmp_path: Path) -> None:
     seeds = SEEDS.get(name, [])
     if name == "page":
         for page in sorted(CAPTURED.glob("*.html")):

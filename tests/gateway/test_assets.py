@@ -1,4 +1,4 @@
-"""Assets are fetched once, packed, and kept; whatever goes wrong with that, pages get them."""
+"""Assets are fetched once, compressed and kept; if that fails, pages get them from Label Studio."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Start = Callable[..., Gateway]
 def start(
     new_data_dir: Callable[[], Path], installation: SmallInstallation, tmp_path: Path
 ) -> Iterator[Start]:
-    """A gateway with the installation, ready; all of them share a cache."""
+    """Start a gateway with the installation, ready. All gateways share a cache."""
     with ExitStack() as stack:
 
         def started(
@@ -60,7 +60,7 @@ def start(
 
 
 def seen(gateway: Gateway) -> list[str]:
-    """The assets that Label Studio was asked for."""
+    """Return the assets that were requested from Label Studio."""
     targets: list[str] = gateway.ask("GET", "/-/seen", [PROGRAM]).json()
     return [target for target in targets if target.startswith(("/static/", "/react-app/"))]
 
@@ -79,7 +79,7 @@ def plain(answer: Answer) -> bytes:
 # ---- Once
 
 
-def test_label_studio_is_asked_for_no_asset_twice(start: Start) -> None:
+def test_each_asset_is_fetched_once(start: Start) -> None:
     gateway = start()
     for headers in ([], [BROTLI], [GZIP], [BROTLI]):
         assert plain(get(gateway, "/react-app/main.js?v=abcdef", *headers)) == SCRIPT
@@ -88,7 +88,7 @@ def test_label_studio_is_asked_for_no_asset_twice(start: Start) -> None:
     assert sorted(seen(gateway)) == ["/react-app/main.js", "/static/a.0123456789ab.png"]
 
 
-def test_label_studio_is_not_asked_again_by_the_next_gateway(start: Start) -> None:
+def test_the_next_gateway_fetches_no_asset_again(start: Start) -> None:
     assert plain(get(start(), "/react-app/main.js", BROTLI)) == SCRIPT
     again = start()
     assert plain(get(again, "/react-app/main.js", BROTLI)) == SCRIPT
@@ -96,7 +96,7 @@ def test_label_studio_is_not_asked_again_by_the_next_gateway(start: Start) -> No
     assert seen(again) == []
 
 
-def test_many_who_ask_at_once_cause_one_fetch(start: Start) -> None:
+def test_simultaneous_requests_cause_one_fetch(start: Start) -> None:
     gateway = start()
     codings = [[BROTLI], [GZIP], []]
     with ThreadPoolExecutor(50) as pool:
@@ -107,7 +107,7 @@ def test_many_who_ask_at_once_cause_one_fetch(start: Start) -> None:
     assert seen(gateway) == ["/react-app/main.js"]
 
 
-def test_two_gateways_share_what_is_kept(start: Start) -> None:
+def test_two_gateways_share_the_cache(start: Start) -> None:
     first, second = start(), start()
     with ThreadPoolExecutor(20) as pool:
         answers = pool.map(
@@ -118,7 +118,7 @@ def test_two_gateways_share_what_is_kept(start: Start) -> None:
     assert plain(get(first, "/react-app/main.js")) == SCRIPT
 
 
-def test_whoever_leaves_does_not_spoil_it_for_others(start: Start) -> None:
+def test_a_client_that_disconnects_does_not_cancel_the_fetch(start: Start) -> None:
     gateway = start()
     with gateway.connection() as sock:
         sock.sendall(
@@ -131,7 +131,7 @@ def test_whoever_leaves_does_not_spoil_it_for_others(start: Start) -> None:
 # ---- Builds
 
 
-def test_another_build_of_the_same_version_gets_its_own(
+def test_another_build_of_the_same_version_has_its_own_assets(
     start: Start, installation: SmallInstallation, tmp_path: Path
 ) -> None:
     assert plain(get(start(), "/react-app/main.js?v=abcdef", BROTLI)) == SCRIPT
@@ -141,7 +141,7 @@ def test_another_build_of_the_same_version_gets_its_own(
     assert plain(get(start(), "/react-app/main.js?v=abcdef", BROTLI)) == SCRIPT
 
 
-def test_an_upgrade_between_two_starts_is_seen(
+def test_an_upgrade_between_two_starts_is_noticed(
     start: Start, installation: SmallInstallation
 ) -> None:
     gateway = start()
@@ -153,7 +153,7 @@ def test_an_upgrade_between_two_starts_is_seen(
     assert plain(get(gateway, "/react-app/main.js", BROTLI, known)) == OTHER_SCRIPT
 
 
-def test_a_change_under_a_running_label_studio_is_seen(
+def test_a_change_of_a_running_label_studio_is_noticed(
     start: Start, installation: SmallInstallation
 ) -> None:
     gateway = start()
@@ -166,7 +166,7 @@ def test_a_change_under_a_running_label_studio_is_seen(
     )
 
 
-def test_what_cannot_be_told_from_others_is_kept_for_one_life(
+def test_assets_of_an_unknown_build_are_kept_for_one_run(
     new_data_dir: Callable[[], Path], installation: SmallInstallation, tmp_path: Path
 ) -> None:
     data_dir, cache = new_data_dir(), tmp_path / "cache"
@@ -191,7 +191,7 @@ def test_what_cannot_be_told_from_others_is_kept_for_one_life(
 # ---- Prefixes
 
 
-def test_style_sheets_are_kept_for_each_prefix(start: Start) -> None:
+def test_each_prefix_has_its_own_style_sheets(start: Start) -> None:
     for prefix in ("/labelstudio/", "/user/alice/labelstudio/"):
         gateway = start(prefix=prefix)
         for headers in ([BROTLI], [GZIP], []):
@@ -206,7 +206,7 @@ def test_style_sheets_are_kept_for_each_prefix(start: Start) -> None:
 
 
 @pytest.mark.parametrize("coding", [BROTLI, GZIP, ("Accept-Encoding", "identity")])
-def test_what_the_browser_has_is_not_sent_again(start: Start, coding: tuple[str, str]) -> None:
+def test_an_unchanged_asset_is_not_sent_again(start: Start, coding: tuple[str, str]) -> None:
     gateway = start()
     first = get(gateway, "/react-app/main.js", coding)
     assert first["Cache-Control"] == "no-cache"
@@ -215,7 +215,7 @@ def test_what_the_browser_has_is_not_sent_again(start: Start, coding: tuple[str,
     assert (again.status, again.body, again["ETag"]) == (304, b"", first["ETag"])
 
 
-def test_each_coding_has_a_validator_of_its_own(start: Start) -> None:
+def test_each_coding_has_its_own_validator(start: Start) -> None:
     gateway = start()
     answers = [get(gateway, "/react-app/main.js", *headers) for headers in ([], [BROTLI], [GZIP])]
     etags = {answer["ETag"] for answer in answers}
@@ -225,7 +225,7 @@ def test_each_coding_has_a_validator_of_its_own(start: Start) -> None:
     assert get(gateway, "/react-app/main.js", BROTLI, other).status == 200
 
 
-def test_what_is_packed_better_meanwhile_is_not_sent_again(start: Start) -> None:
+def test_a_better_compressed_asset_is_not_sent_again(start: Start) -> None:
     gateway = start()
     first = get(gateway, "/react-app/main.js", GZIP)
 
@@ -233,12 +233,12 @@ def test_what_is_packed_better_meanwhile_is_not_sent_again(start: Start) -> None
         answer = get(gateway, "/react-app/main.js", GZIP)
         return answer if len(answer.body) < len(first.body) else None
 
-    assert plain(wait_for(better, what="a better packed script")) == SCRIPT
+    assert plain(wait_for(better, what="a better compressed script")) == SCRIPT
     again = get(gateway, "/react-app/main.js", GZIP, ("If-None-Match", first["ETag"]))
     assert (again.status, again["ETag"]) == (304, first["ETag"])
 
 
-def test_a_head_is_that_of_the_whole(start: Start) -> None:
+def test_a_head_has_the_headers_of_a_get(start: Start) -> None:
     gateway = start()
     head = get(gateway, "/react-app/main.js", BROTLI, method="HEAD")
     whole = get(gateway, "/react-app/main.js", BROTLI)
@@ -249,7 +249,7 @@ def test_a_head_is_that_of_the_whole(start: Start) -> None:
     assert len(seen(gateway)) == 1
 
 
-def test_addresses_with_a_hash_or_a_version_hold_for_ever(start: Start) -> None:
+def test_urls_with_a_hash_or_a_commit_are_immutable(start: Start) -> None:
     gateway = start()
     immutable = "private, max-age=31536000, immutable"
     for target in ("/react-app/main.js?v=df96d7", "/static/a.0123456789ab.png"):
@@ -258,10 +258,10 @@ def test_addresses_with_a_hash_or_a_version_hold_for_ever(start: Start) -> None:
         assert get(gateway, target, BROTLI)["Cache-Control"] == "no-cache"
 
 
-# ---- Parts, and what is not kept
+# ---- Parts, and responses that are not kept
 
 
-def test_a_part_is_label_studios_to_give(start: Start) -> None:
+def test_a_part_comes_from_label_studio(start: Start) -> None:
     gateway = start()
     plain(get(gateway, "/react-app/main.js", BROTLI))
     part = get(gateway, "/react-app/main.js", BROTLI, ("Range", "bytes=10-19"))
@@ -269,14 +269,14 @@ def test_a_part_is_label_studios_to_give(start: Start) -> None:
     assert part["Content-Range"] == f"bytes 10-19/{len(SCRIPT)}"
 
 
-def test_a_packed_asset_is_never_continued_with_another(start: Start) -> None:
+def test_a_compressed_asset_is_never_continued_with_other_bytes(start: Start) -> None:
     gateway = start()
     etag = get(gateway, "/react-app/main.js", BROTLI)["ETag"]
     continued = ("Range", "bytes=100-"), ("If-Range", etag)
     assert plain(get(gateway, "/react-app/main.js", BROTLI, *continued)) == SCRIPT
 
 
-def test_what_is_not_there_is_asked_for_each_time(
+def test_a_missing_asset_is_requested_each_time(
     start: Start, installation: SmallInstallation
 ) -> None:
     gateway = start()
@@ -285,7 +285,9 @@ def test_what_is_not_there_is_asked_for_each_time(
     assert plain(get(gateway, "/static/late.js", BROTLI)) == SCRIPT
 
 
-def test_a_page_among_the_assets_is_a_page(start: Start, installation: SmallInstallation) -> None:
+def test_a_page_below_an_asset_folder_is_mapped(
+    start: Start, installation: SmallInstallation
+) -> None:
     installation.put("react-app/index.html", b"<head></head><a href='/x'>x</a>")
     gateway = start()
     for _ in range(2):
@@ -353,9 +355,7 @@ def test_a_full_disk_breaks_no_page(start: Start, tmp_path: Path, kilobytes: int
 
 
 @pytest.mark.parametrize("obstacle", ["file", "dangling link", "other's"])
-def test_where_there_can_be_no_cache_pages_work(
-    start: Start, tmp_path: Path, obstacle: str
-) -> None:
+def test_pages_work_without_a_cache(start: Start, tmp_path: Path, obstacle: str) -> None:
     cache = tmp_path / "no-cache"
     if obstacle == "file":
         cache.write_text("not a folder")
@@ -370,7 +370,7 @@ def test_where_there_can_be_no_cache_pages_work(
         assert get(gateway, "/react-app/main.js", *headers).body == SCRIPT
 
 
-def test_the_cache_is_its_owners_alone(start: Start, tmp_path: Path) -> None:
+def test_only_the_user_can_read_the_cache(start: Start, tmp_path: Path) -> None:
     plain(get(start(), "/react-app/main.js", BROTLI))
     assets = tmp_path / "cache" / "labelstudio-proxy" / "assets"
     assert assets.stat().st_mode & 0o777 == 0o700
@@ -406,10 +406,10 @@ def test_a_gateway_that_compresses_stops_at_once(
     assert not complete(tmp_path / "cache")
 
 
-# ---- Our own files
+# ---- The gateway's own files
 
 
-def test_our_script_is_kept_by_browsers_for_ever_and_packed(start: Start) -> None:
+def test_the_gateways_script_is_immutable_and_compressed(start: Start) -> None:
     gateway = start()
     first = get(gateway, "/_proxy/static/prefix.js", BROTLI)
     assert first["Cache-Control"] == "no-cache"

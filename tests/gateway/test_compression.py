@@ -80,7 +80,7 @@ def ask(
     body: str = JSON,
     method: str = "GET",
 ) -> Answer:
-    """Ask for `path`; Label Studio answers `body` with the headers `given`."""
+    """Request `path`. Label Studio responds with `body` and the headers `given`."""
     asked = answer(status=status, headers=[KIND] if given is None else given, body=body)
     return gateway.ask(method, path, [PROGRAM, asked, *headers])
 
@@ -184,7 +184,7 @@ def test_a_response_that_is_cut_does_not_look_complete(ready: Gateway) -> None:
 
 
 def longest_wait(gateway: Gateway, meanwhile: Callable[[], None]) -> float:
-    """Seconds that a small request took at most, asked again and again during `meanwhile`."""
+    """Return the longest time in seconds of small requests that are repeated during `meanwhile`."""
     done, longest = threading.Event(), 0.0
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(meanwhile)

@@ -1,4 +1,4 @@
-"""Requests that are none, or too much: a clear refusal, and the gateway goes on as before."""
+"""Malformed and oversized requests are refused clearly, and the gateway continues as before."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from support.gateway import (
 from support.processes import wait_for
 
 IDLE = 10_000
-# that a process may have open, unless it asks for more
+# open files of a process by default
 USUAL_FILES = 1024
 JSON = ("Content-Type", "application/json")
-# What a gateway may need beyond what it needs at rest, whatever it is sent.
+# The gateway may grow by this, whatever it receives.
 MEGABYTES = 100
 
 
@@ -53,15 +53,15 @@ def gateway(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
 
 
 def megabytes(gateway: Gateway) -> float:
-    """The memory that the gateway's process has now."""
+    """Return the resident memory of the gateway."""
     status = Path(f"/proc/{gateway.process.pid}/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) / 1024
 
 
 @pytest.fixture(autouse=True)
-def goes_on(gateway: Gateway) -> Iterator[None]:
-    """The gateway answers after it as before, has not grown, and has logged no failure."""
+def continues(gateway: Gateway) -> Iterator[None]:
+    """After the test the gateway responds as before, has not grown, and has logged no error."""
     before = megabytes(gateway)
     logged = gateway.process.log.stat().st_size
     yield
@@ -72,7 +72,7 @@ def goes_on(gateway: Gateway) -> Iterator[None]:
 
 
 def status_of(gateway: Gateway, raw: bytes) -> int:
-    """The status of the answer to exactly these bytes; nothing may be left for a second one."""
+    """Return the status of the response to exactly these bytes."""
     with gateway.connection(timeout=20) as sock:
         left = memoryview(raw)
         with contextlib.suppress(BrokenPipeError):
@@ -102,7 +102,7 @@ def seen(gateway: Gateway) -> list[str]:
         ),
     ],
 )
-def test_too_much_is_refused(gateway: Gateway, raw: bytes) -> None:
+def test_an_oversized_head_is_refused(gateway: Gateway, raw: bytes) -> None:
     before = seen(gateway)
     assert 400 <= status_of(gateway, raw) < 500
     assert seen(gateway) == before
@@ -154,18 +154,18 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
         ),
     ],
 )  # fmt: skip
-def test_nothing_is_smuggled(gateway: Gateway, raw: bytes) -> None:
+def test_ambiguous_requests_are_refused_and_smuggle_nothing(gateway: Gateway, raw: bytes) -> None:
     before = seen(gateway)
     assert 400 <= status_of(gateway, raw) < 500
     assert not any("smuggled" in target for target in seen(gateway)[len(before) :])
 
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 200_000, b"\xff\xfe", b'{"a": 1e999}', b"\0" * 100])
-def test_malformed_json_is_label_studios_to_judge_and_no_command_is(
+def test_malformed_json_reaches_label_studio_and_harms_no_command(
     gateway: Gateway, body: bytes
 ) -> None:
     assert gateway.arrived("POST", "/api/projects/1/import", [PROGRAM], body).length == len(body)
-    # the gateway's own commands have no body that could be malformed
+    # the gateway ignores the bodies of its own commands
     assert gateway.ask("POST", "/_proxy/start", [PROGRAM], body).status == 202
     assert gateway.ask("POST", "/_proxy/nothing", [PROGRAM], body).status == 404
 
@@ -176,15 +176,15 @@ LENGTH = ("Content-Length", "1000000")
 def begin(
     stack: contextlib.ExitStack, gateway: Gateway, target: str, header: tuple[str, str] = LENGTH
 ) -> socket.socket:
-    """A request whose body has begun, and no more."""
+    """Send a request with the beginning of its body only."""
     sock = stack.enter_context(gateway.connection())
     body = b"5\r\nbegin\r\n" if header[0] == "Transfer-Encoding" else b"begin"
     sock.sendall(head("POST", target, [PROGRAM, JSON, header]) + body)
     return sock
 
 
-def test_bodies_that_do_not_come_hold_the_gateway_up_for_nobody(gateway: Gateway) -> None:
-    """The echo has a thread for each request; what holds for Label Studio's eight is below."""
+def test_stalled_bodies_do_not_block_other_requests(gateway: Gateway) -> None:
+    """The echo has a thread for each request; a test below has Label Studio's eight threads."""
     with contextlib.ExitStack() as stack:
         for _ in range(50):
             begin(stack, gateway, "/_proxy/start")
@@ -194,7 +194,7 @@ def test_bodies_that_do_not_come_hold_the_gateway_up_for_nobody(gateway: Gateway
 
 @pytest.fixture(scope="module")
 def impatient(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
-    """One that gives up a stalled body soon, before the echo."""
+    """A gateway in front of the echo that cancels a stalled body soon."""
     data_dir = new_data_dir()
     add_account(data_dir, "ada@localhost")
     server = Gateway(data_dir, env=IMPATIENT)
@@ -206,7 +206,7 @@ def impatient(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
 
 
 @pytest.mark.parametrize("header", [LENGTH, ("Transfer-Encoding", "chunked")], ids=lambda h: h[0])
-def test_a_body_that_stalls_is_given_up(impatient: Gateway, header: tuple[str, str]) -> None:
+def test_a_stalled_body_is_cancelled(impatient: Gateway, header: tuple[str, str]) -> None:
     with contextlib.ExitStack() as stack:
         refused = read_answer(begin(stack, impatient, "/api/x", header), "POST")
     assert refused.status == 408
@@ -214,7 +214,7 @@ def test_a_body_that_stalls_is_given_up(impatient: Gateway, header: tuple[str, s
     assert impatient.state() == "ready"
 
 
-def test_a_body_that_comes_slowly_is_left_alone(impatient: Gateway) -> None:
+def test_a_slow_body_is_not_cancelled(impatient: Gateway) -> None:
     sent = b"begin, and so on"
     with contextlib.ExitStack() as stack:
         length = ("Content-Length", str(len(sent)))
@@ -226,7 +226,7 @@ def test_a_body_that_comes_slowly_is_left_alone(impatient: Gateway) -> None:
         assert Arrived.of(read_answer(sock, "POST")).body == sent
 
 
-def test_ten_thousand_idle_connections_hold_nobody_up(gateway: Gateway) -> None:
+def test_ten_thousand_idle_connections_block_no_request(gateway: Gateway) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < IDLE + 1000:
         pytest.skip(f"a process may have {hard} files open here")
@@ -277,7 +277,7 @@ NOISE = st.one_of(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(noise=NOISE)
-def test_whatever_is_sent_is_answered_or_refused(gateway: Gateway, noise: bytes) -> None:
+def test_any_bytes_get_a_response_or_are_refused(gateway: Gateway, noise: bytes) -> None:
     with gateway.connection(timeout=20) as sock:
         sock.sendall(noise)
         sock.shutdown(socket.SHUT_WR)

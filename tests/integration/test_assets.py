@@ -1,4 +1,4 @@
-"""Assets through Jupyter are Label Studio's own, in every coding, and cost it nothing."""
+"""Assets through Jupyter have Label Studio's own content in every coding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.label_studio_socket import LabelStudioSocket
 
 BASE_URL = "/user/alice/"
 PREFIX = f"{BASE_URL}labelstudio/"
-# What the pages' scripts ask for, and no page names.
+# Scripts load these; no page names them.
 CHUNKS = "167.js 167.css 288.js 358.js 358.css 594.js 710.js 855.js 855.css decode-audio.wasm"
 FONTS = "Figtree-Regular.ttf Figtree-SemiBold.ttf roboto/roboto.css"
 CODINGS = ("br", "gzip", "identity")
@@ -35,7 +35,7 @@ def get(
     return studio.get(path, headers={"Accept-Encoding": coding, **headers})
 
 
-def test_every_asset_of_a_page_is_label_studios_own(
+def test_every_asset_of_a_page_has_label_studios_content(
     jupyter: JupyterLab, studio: LabelStudioClient, data_directory: Path
 ) -> None:
     page = studio.get("projects/").text
@@ -62,7 +62,7 @@ def test_every_asset_of_a_page_is_label_studios_own(
             assert ("immutable" in answer.headers["Cache-Control"]) is bool(hashed), path
 
 
-def test_a_kept_asset_is_answered_as_it_was_the_first_time(studio: LabelStudioClient) -> None:
+def test_a_kept_asset_has_the_headers_of_the_first_response(studio: LabelStudioClient) -> None:
     path = "react-app/288.js"
     first = get(studio, path)
     again = get(studio, path)
@@ -78,7 +78,7 @@ def test_a_kept_asset_is_answered_as_it_was_the_first_time(studio: LabelStudioCl
     assert (part.status_code, len(part.content)) == (206, 10)
 
 
-def test_a_kept_asset_is_for_those_whom_jupyter_knows(studio: LabelStudioClient) -> None:
+def test_a_kept_asset_needs_jupyters_login(studio: LabelStudioClient) -> None:
     path = "react-app/288.js"
     assert get(studio, path).status_code == 200
     stranger = studio.get(path, anonymous=True)

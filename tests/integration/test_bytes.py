@@ -1,4 +1,4 @@
-"""Data pass byte for byte: what comes through Jupyter is what the same Label Studio says itself."""
+"""Data pass byte for byte: Jupyter sends what the same Label Studio sends directly."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def project(studio: LabelStudioClient) -> int:
 
 @pytest.fixture(scope="module")
 def tasks(studio: LabelStudioClient, project: int) -> dict[str, int]:
-    """Its tasks: the id for each text."""
+    """The id of the task for each text."""
     found = made(studio.get(f"api/tasks?project={project}&page_size=100&fields=all"))["tasks"]
     return {task["data"]["text"]: task["id"] for task in found}
 
 
 @pytest.fixture(scope="module")
 def annotated(studio: LabelStudioClient, tasks: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
-    """For each text the spans of its words that were sent as an annotation."""
+    """The spans of words that were annotated in each text."""
     spans = {}
     for text, task in tasks.items():
         words = list(re.finditer(r"\S+", text))
@@ -227,7 +227,7 @@ PLAIN = {"Accept-Encoding": "identity"}
     ],
 )
 @pytest.mark.usefixtures("annotated")
-def test_answer_of_the_api_is_label_studios_own(
+def test_a_response_of_the_api_is_label_studios_own(
     studio: LabelStudioClient, directly: LabelStudioSocket, project: int, path: str
 ) -> None:
     path = path.format(project=project)
@@ -246,7 +246,7 @@ def test_paging_links_are_label_studios_own(
 
 @pytest.mark.parametrize("kind", ["JSON", "JSON_MIN", "CSV", "TSV"])
 @pytest.mark.usefixtures("annotated")
-def test_export_is_label_studios_own(
+def test_an_export_is_label_studios_own(
     studio: LabelStudioClient, directly: LabelStudioSocket, project: int, kind: str
 ) -> None:
     path = f"api/projects/{project}/export?exportType={kind}&download_all_tasks=true"
@@ -262,7 +262,7 @@ def test_export_is_label_studios_own(
 
 
 @pytest.mark.parametrize("kind", ["YOLO", "COCO", "YOLO_WITH_IMAGES", "COCO_WITH_IMAGES", "VOC"])
-def test_export_of_pictures_has_label_studios_own_files(
+def test_an_export_of_pictures_has_label_studios_own_files(
     studio: LabelStudioClient, directly: LabelStudioSocket, pictures: int, kind: str
 ) -> None:
     path = f"api/projects/{pictures}/export?exportType={kind}"
@@ -302,7 +302,7 @@ def test_text_of_a_megabyte_was_sent(tasks: dict[str, int]) -> None:
     assert LONG in tasks
 
 
-def test_spans_are_of_the_words_that_were_annotated(
+def test_spans_select_the_words_that_were_annotated(
     studio: LabelStudioClient,
     directly: LabelStudioSocket,
     tasks: dict[str, int],
@@ -321,7 +321,7 @@ def test_spans_are_of_the_words_that_were_annotated(
             assert shown[value["start"] : value["end"]] == value["text"]
 
 
-def test_title_that_is_the_prefix_stays(studio: LabelStudioClient, project: int) -> None:
+def test_a_title_that_is_the_prefix_stays(studio: LabelStudioClient, project: int) -> None:
     renamed = studio.patch(f"api/projects/{project}", json={"title": f'"{PREFIX}" /projects/'})
     assert renamed.json()["title"] == f'"{PREFIX}" /projects/'
     assert studio.get(f"api/projects/{project}").json()["title"] == f'"{PREFIX}" /projects/'
@@ -331,7 +331,7 @@ def test_title_that_is_the_prefix_stays(studio: LabelStudioClient, project: int)
 
 
 @pytest.mark.parametrize("name", UPLOADS)
-def test_file_comes_back_as_it_was_uploaded(
+def test_a_file_comes_back_as_it_was_uploaded(
     studio: LabelStudioClient,
     directly: LabelStudioSocket,
     uploaded: dict[str, str],
@@ -363,7 +363,7 @@ def test_file_comes_back_as_it_was_uploaded(
     ],
 )
 @pytest.mark.parametrize("name", ["sound.wav", "page.html"])
-def test_part_of_a_file_is_label_studios_own(
+def test_a_part_of_a_file_is_label_studios_own(
     studio: LabelStudioClient,
     directly: LabelStudioSocket,
     uploaded: dict[str, str],
@@ -381,7 +381,7 @@ def test_part_of_a_file_is_label_studios_own(
 
 
 @pytest.mark.parametrize("name", ["picture.png", "page.html"])
-def test_head_of_a_file_is_label_studios_own(
+def test_the_head_of_a_file_is_label_studios_own(
     studio: LabelStudioClient, directly: LabelStudioSocket, uploaded: dict[str, str], name: str
 ) -> None:
     through = studio.request("HEAD", uploaded[name], headers=PLAIN)

@@ -1,4 +1,4 @@
-"""Large files of people's data: the parts that are asked for come at once, and from disk."""
+"""Large files of users are sent from disk, and only the requested part is read."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def path(request: pytest.FixtureRequest, studio: LabelStudioClient, project: int
 
 
 def resident(jupyter: JupyterLab) -> int:
-    """The peaks of memory of all processes of this Jupyter, in bytes, see proc(5)."""
+    """Return the peak memory of all processes of this Jupyter in bytes, see proc(5)."""
     total = 0
     for pid in pids_that_mention(jupyter.home):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -108,7 +108,7 @@ def resident(jupyter: JupyterLab) -> int:
         (f"bytes=10-{10 * SIZE}", 10, SIZE - 1),
     ],
 )
-def test_a_part_is_the_part_that_label_studio_sends(
+def test_a_part_is_the_same_as_label_studios(
     studio: LabelStudioClient,
     directly: LabelStudioSocket,
     path: str,
@@ -128,13 +128,13 @@ def test_a_part_is_the_part_that_label_studio_sends(
         assert own.headers[name] == part.headers[name]
 
 
-def test_the_whole_is_the_whole(studio: LabelStudioClient, path: str) -> None:
+def test_the_complete_file_is_sent_without_a_range(studio: LabelStudioClient, path: str) -> None:
     whole = studio.get(path)
     assert (whole.status_code, whole.content) == (200, VIDEO)
     assert int(whole.headers["Content-Length"]) == SIZE
 
 
-def test_what_has_not_changed_is_not_sent_again(studio: LabelStudioClient, path: str) -> None:
+def test_an_unchanged_file_is_not_sent_again(studio: LabelStudioClient, path: str) -> None:
     etag = studio.get(path, headers={"Range": "bytes=0-0"}).headers["ETag"]
     assert studio.get(path, headers={"If-None-Match": etag}).status_code == 304
     part = {"Range": "bytes=1-2"}
@@ -144,7 +144,7 @@ def test_what_has_not_changed_is_not_sent_again(studio: LabelStudioClient, path:
     assert studio.get(path, headers={"Range": f"bytes={SIZE}-"}).status_code == 416
 
 
-def test_a_packed_file_beside_it_is_another_file(
+def test_a_gz_file_with_the_same_name_is_another_file(
     studio: LabelStudioClient, jupyter: JupyterLab, project: int
 ) -> None:
     beside = jupyter.root_dir / "videos" / f"{NAME}.gz"
@@ -155,7 +155,7 @@ def test_a_packed_file_beside_it_is_another_file(
     assert "Content-Encoding" not in whole.headers
 
 
-def test_a_seek_into_a_huge_one_reads_no_more_than_the_part(
+def test_a_seek_in_a_huge_file_reads_the_part_only(
     studio: LabelStudioClient, jupyter: JupyterLab, project: int
 ) -> None:
     before = resident(jupyter)
@@ -178,7 +178,7 @@ def test_a_seek_into_a_huge_one_reads_no_more_than_the_part(
         "../../etc/passwd",
     ],
 )
-def test_what_label_studio_does_not_allow_is_not_sent(
+def test_a_file_that_label_studio_does_not_allow_is_not_sent(
     studio: LabelStudioClient, project: int, name: str
 ) -> None:
     answer = studio.get(f"data/local-files/?d={quote(name)}", headers={"Range": "bytes=0-9"})
@@ -196,7 +196,7 @@ def test_a_link_out_of_the_files_root_is_not_followed_by_the_gateway(
     assert answer.status_code != 206 or answer.headers["ETag"].startswith("W/")
 
 
-def test_a_file_of_a_project_that_was_deleted_is_gone(
+def test_a_file_of_a_deleted_project_is_not_sent(
     studio: LabelStudioClient, jupyter: JupyterLab
 ) -> None:
     project = new_project(studio, jupyter.root_dir)
@@ -206,7 +206,7 @@ def test_a_file_of_a_project_that_was_deleted_is_gone(
     assert studio.get(file, headers={"Range": "bytes=0-9"}).status_code not in {200, 206}
 
 
-def test_the_same_with_a_container(
+def test_large_files_are_sent_with_a_container(
     docker_engine: Engine,
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],

@@ -1,4 +1,4 @@
-"""What Label Studio does not do here, whatever it is asked: the settings that it is started with."""
+"""What Label Studio refuses because of the settings that the gateway starts it with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def data_directory(new_data_dir: Callable[[], Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def files_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A files root with a picture, beside a secret that a link in it leads to."""
+    """A files root with a picture, and links to a secret outside of it."""
     folder = tmp_path_factory.mktemp("home")
     root = folder / "notebooks"
     (root / "pictures").mkdir(parents=True)
@@ -61,7 +61,7 @@ def project(studio: LabelStudioClient) -> int:
 
 @pytest.fixture(scope="module")
 def inside() -> Iterator[tuple[int, list[str]]]:
-    """A web server on the loopback, as many are that trust whoever reaches them: port, requests."""
+    """A web server on the loopback that trusts every client: its port and its requests."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,7 +101,7 @@ def accounts(data_directory: Path) -> list[str]:
         return [email for (email,) in database.execute("SELECT email FROM htx_user")]
 
 
-def test_nobody_signs_up(
+def test_no_user_can_sign_up(
     studio: LabelStudioClient, jupyter: JupyterLab, data_directory: Path
 ) -> None:
     before = accounts(data_directory)
@@ -132,7 +132,7 @@ def test_nobody_signs_up(
         "file:///etc/passwd",
     ],
 )
-def test_addresses_of_this_machine_and_of_its_cloud_are_not_imported(
+def test_urls_of_this_machine_and_its_cloud_are_not_imported(
     studio: LabelStudioClient, project: int, inside: tuple[int, list[str]], address: str
 ) -> None:
     port, asked = inside
@@ -143,13 +143,13 @@ def test_addresses_of_this_machine_and_of_its_cloud_are_not_imported(
     assert studio.get(f"api/projects/{project}").json()["task_number"] == 0
 
 
-def test_a_redirect_from_an_address_that_may_be_imported_leads_to_none_that_may_not(
+def test_an_import_does_not_follow_a_redirect_to_a_forbidden_url(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     new_data_dir: Callable[[], Path],
     inside: tuple[int, list[str]],
 ) -> None:
-    """Another address of the loopback is let in for it: there is no other that answers offline."""
+    """Allows another loopback address, because no other address responds offline."""
     port, asked = inside
     let_in = {"USE_DEFAULT_BANNED_SUBNETS": "false", "USER_ADDITIONAL_BANNED_SUBNETS": "127.0.0.1"}
     jupyter = jupyter_lab(config={"data_dir": str(new_data_dir()), "environment": let_in})
@@ -204,7 +204,7 @@ def test_a_file_of_the_files_root_is_served(
         "pictures",
     ],
 )
-def test_a_file_outside_of_it_is_not(
+def test_a_file_outside_of_the_files_root_is_not_served(
     studio: LabelStudioClient, storage: dict[str, Any], files_root: Path, path: str
 ) -> None:
     path = path.replace("OUTSIDE", str(files_root.parent))
@@ -216,7 +216,7 @@ def test_a_file_outside_of_it_is_not(
 
 
 @pytest.mark.parametrize("path", ["..", "/", "/etc", "../..", "pictures/.."])
-def test_a_storage_outside_of_it_cannot_be_made(
+def test_a_storage_outside_of_the_files_root_is_refused(
     studio: LabelStudioClient, project: int, files_root: Path, path: str
 ) -> None:
     folder = str(files_root / path)
@@ -228,7 +228,7 @@ def test_a_storage_outside_of_it_cannot_be_made(
 
 
 def raw(jupyter: JupyterLab, method: str, path: str, *lines: str, body: bytes = b"") -> int:
-    """The status of the answer to exactly these lines, with Jupyter's token; 0: hung up."""
+    """Return the status of the response to exactly these lines and Jupyter's token; 0: disconnected."""
     sent = [f"{method} {jupyter.base_url}{path} HTTP/1.1", f"Host: 127.0.0.1:{jupyter.port}"]
     sent += [f"Authorization: token {jupyter.token}", *lines, "", ""]
     with contextlib.closing(socket.create_connection(("127.0.0.1", jupyter.port), 60)) as sock:
@@ -257,7 +257,7 @@ SMUGGLED = b"0\r\n\r\nDELETE /api/projects HTTP/1.1\r\nHost: x\r\n\r\n"
     ],
 )
 @pytest.mark.parametrize("path", ["labelstudio/api/projects/", "labelstudio/_proxy/stop"])
-def test_what_is_no_request_is_refused_on_its_way(
+def test_a_malformed_request_is_refused(
     studio: LabelStudioClient, jupyter: JupyterLab, path: str, lines: Sequence[str], body: bytes
 ) -> None:
     before = studio.get("api/projects").json()["count"]
@@ -287,8 +287,8 @@ def test_malformed_json_is_refused(
     assert studio.state()["state"] == "ready"
 
 
-def test_json_that_is_nested_too_deep_ends_nothing(studio: LabelStudioClient) -> None:
-    """Label Studio itself says 500 for what Python's parser gives up."""
+def test_json_that_is_nested_too_deep_stops_nothing(studio: LabelStudioClient) -> None:
+    """Label Studio itself responds with 500 where Python's parser fails."""
     assert studio.post("api/projects/", data=b"[" * 100_000, headers=AS_JSON).status_code >= 400
     assert studio.get("api/projects").status_code == 200
     assert studio.state()["state"] == "ready"

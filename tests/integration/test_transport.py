@@ -1,4 +1,4 @@
-"""Bodies on their way through Jupyter: with a program in Label Studio's place that tells what came."""
+"""Requests and responses through Jupyter, with a program in Label Studio's place that echoes them."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_target_passes_byte_for_byte(jupyter: JupyterLab, target: str) -> No
 
 
 class Zeros(io.RawIOBase):
-    """A file of zeros, which nobody has to hold in memory."""
+    """A file of zeros that needs no memory."""
 
     def __init__(self, size: int) -> None:
         self.left = size
@@ -144,7 +144,7 @@ def forget_peak(pid: int) -> int:
 
 @pytest.fixture
 def memory(jupyter: JupyterLab) -> Iterator[None]:
-    """What Jupyter and the gateway hold grows by less than 50 MB."""
+    """The memory of Jupyter and the gateway grows by less than 50 MB."""
     pids = [jupyter.process.pid, jupyter.gateway_pid]
     before = [forget_peak(pid) for pid in pids]
     yield
@@ -159,14 +159,14 @@ def test_the_gateway_has_jupyters_environment_and_one_heap(jupyter: JupyterLab) 
 
 
 @pytest.mark.usefixtures("memory")
-def test_a_large_upload_arrives_whole_and_is_held_nowhere(client: LabelStudioClient) -> None:
+def test_a_large_upload_arrives_completely_and_is_not_buffered(client: LabelStudioClient) -> None:
     told = client.post("api/projects/1/import", data=Zeros(LARGE), timeout=300).json()
     assert told["length"] == LARGE
     assert told["sha256"] == digest_of_zeros(LARGE)
 
 
 @pytest.mark.usefixtures("memory")
-def test_a_large_download_arrives_whole_and_is_held_nowhere(client: LabelStudioClient) -> None:
+def test_a_large_download_arrives_completely_and_is_not_buffered(client: LabelStudioClient) -> None:
     name, value = answer(rest=LARGE)
     client.get("-/release")
     with client.get("export", headers={name: value}, stream=True, timeout=300) as got:
@@ -177,14 +177,14 @@ def test_a_large_download_arrives_whole_and_is_held_nowhere(client: LabelStudioC
     assert length == LARGE
 
 
-def test_an_upload_that_is_refused_early_is_answered(jupyter: JupyterLab) -> None:
-    """Cross-site, so the gateway reads nothing of it."""
+def test_an_upload_that_is_refused_early_gets_a_response(jupyter: JupyterLab) -> None:
+    """It is cross-site, so the gateway does not read it."""
     sent = {"Origin": "https://evil.example", "Sec_Fetch_Site": "cross-site"}
     body = bytes(5 * 1024 * 1024)
     assert request(jupyter, "POST", "/api/projects/1/import", body, **sent).status == 403
 
 
-def test_an_upload_that_stalls_is_answered_and_held_no_longer(jupyter: JupyterLab) -> None:
+def test_a_stalled_upload_gets_a_response(jupyter: JupyterLab) -> None:
     before = connections(jupyter)
     with socket.create_connection(("127.0.0.1", jupyter.port), 60) as sock:
         sent = [
@@ -218,7 +218,7 @@ def test_ranges_and_conditions_pass(jupyter: JupyterLab) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_without_credentials_jupyter_answers_and_nothing_arrives(
+def test_without_credentials_jupyter_refuses_and_nothing_arrives(
     jupyter: JupyterLab, client: LabelStudioClient, method: str
 ) -> None:
     before = client.get("-/seen").json()
@@ -227,7 +227,7 @@ def test_without_credentials_jupyter_answers_and_nothing_arrives(
     assert client.get("-/seen").json() == before
 
 
-def test_a_browser_that_goes_away_ends_its_request(jupyter: JupyterLab) -> None:
+def test_a_browser_that_disconnects_cancels_its_request(jupyter: JupyterLab) -> None:
     name, value = answer(rest=LARGE)
     with socket.create_connection(("127.0.0.1", jupyter.port)) as browser:
         browser.sendall(
@@ -242,7 +242,7 @@ def test_a_browser_that_goes_away_ends_its_request(jupyter: JupyterLab) -> None:
 
 
 def connections(jupyter: JupyterLab) -> int:
-    """How many the gateway has open, to Jupyter and to Label Studio."""
+    """Return the number of open connections of the gateway."""
     found = 0
     for fd in Path(f"/proc/{jupyter.gateway_pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
@@ -251,8 +251,8 @@ def connections(jupyter: JupyterLab) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_gateway_that_is_ended_comes_back(jupyter: JupyterLab, number: signal.Signals) -> None:
-    """From here on, Label Studio ends with its gateway."""
+def test_a_killed_gateway_is_restarted(jupyter: JupyterLab, number: signal.Signals) -> None:
+    """From here on, Label Studio stops with its gateway."""
     killed = jupyter.gateway_pid
     os.kill(killed, number)
     wait_for(lambda: killed not in pids_that_mention(jupyter.home), what="the old one to be gone")
@@ -261,8 +261,8 @@ def test_a_gateway_that_is_ended_comes_back(jupyter: JupyterLab, number: signal.
     wait_for(lambda: jupyter.gateway_pid != killed, what="the new one")
 
 
-def test_a_request_may_come_before_jupyter_knows_of_the_gateways_end(jupyter: JupyterLab) -> None:
-    """An end with status 0, after which simpervisor starts nothing by itself."""
+def test_a_request_succeeds_before_jupyter_notices_the_gateways_exit(jupyter: JupyterLab) -> None:
+    """An exit with status 0, after which simpervisor does not restart the gateway."""
     assert request(jupyter, "GET", "/_proxy/state").status == 200
     ended = jupyter.gateway_pid
     with ThreadPoolExecutor() as pool:

@@ -28,7 +28,7 @@ from labelstudio_proxy.gateway.proxy.headers import (
         *("HTTP_AUTHORIZATION", "X_API_KEY", "Keep-Alive", "Proxy-Connection", "X_Forwarded_For"),
     ],
 )
-def test_what_is_jupyters_is_not_forwarded(name: str) -> None:
+def test_jupyters_headers_are_not_forwarded(name: str) -> None:
     sent = request_headers([(name, "secret"), (name.lower(), "secret")], "Bearer ours", "localhost")
     assert "secret" not in str(sent)
     assert dict(sent) == {"Host": "localhost", "Authorization": "Bearer ours"}
@@ -46,7 +46,7 @@ def test_other_headers_pass_in_order_and_as_often_as_they_come() -> None:
     assert sent[:4] == [("Accept", "a"), ("X-Thing", "1"), ("X-Thing", "2"), ("Range", "bytes=1-")]
 
 
-def test_label_studios_cookies_do_not_come_back() -> None:
+def test_label_studios_cookies_do_not_reach_the_browser() -> None:
     received = [("Set-Cookie", "sessionid=1"), ("Content-Type", "text/html"), ("ETag", '"x"')]
     answer = response_headers(received)
     assert "Set-Cookie" not in answer
@@ -77,7 +77,7 @@ def test_label_studios_cookies_do_not_come_back() -> None:
         ("/ü?q=ü&token=s", "/ü?q=ü"),
     ],
 )
-def test_the_token_leaves_the_query_and_nothing_else_does(path: str, left: str) -> None:
+def test_only_the_token_is_removed_from_the_query(path: str, left: str) -> None:
     assert without_token(path) == left
 
 
@@ -94,7 +94,7 @@ OURS = {"Host": "localhost", "Authorization": "Bearer ours"}
 
 @st.composite
 def spelt(draw: st.DrawFn, names: st.SearchStrategy[str]) -> str:
-    """A name in any mixture of capital and small letters, and of hyphens and underscores."""
+    """Names in any mixture of capital and small letters, hyphens and underscores."""
     letters = draw(names)
     turned = draw(st.lists(st.booleans(), min_size=len(letters), max_size=len(letters)))
     name = "".join(c.upper() if up else c.lower() for c, up in zip(letters, turned, strict=True))
@@ -117,7 +117,7 @@ OTHERS = st.text("abcdefxyz-0189", min_size=1, max_size=12).filter(
     st.lists(st.tuples(OTHERS, st.text(max_size=20))),
     st.randoms(use_true_random=False),
 )
-def test_no_credential_passes_however_it_is_spelt_and_everything_else_does(
+def test_credentials_in_any_spelling_are_removed_and_other_headers_pass(
     credentials: list[tuple[str, str]], others: list[tuple[str, str]], random: Random
 ) -> None:
     mixed = [*credentials, *others]
@@ -153,5 +153,5 @@ def test_headers_of_any_bytes_are_filtered_without_an_error(raw: list[tuple[byte
         )
     )
 )
-def test_no_token_passes_however_it_is_written(parts: list[str]) -> None:
+def test_tokens_in_any_encoding_are_removed(parts: list[str]) -> None:
     assert SECRET not in without_token("/api/projects?" + "&".join(parts))

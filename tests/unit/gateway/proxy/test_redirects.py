@@ -13,7 +13,7 @@ PREFIX = "https://hub.example/user/a%40b.c/labelstudio"
 
 @pytest.mark.parametrize("path", ["/", "/projects", "/projects/", "/projects/1/data?x=/a/b"])
 @pytest.mark.parametrize("target", ["/", "/projects/", "/a:b", "/projects/2/?a=b#c"])
-def test_a_relative_location_leads_where_it_should_from_everywhere(path: str, target: str) -> None:
+def test_a_relative_location_is_right_from_every_path(path: str, target: str) -> None:
     assert urljoin(PREFIX + path, relative(path, target)) == PREFIX + target
 
 
@@ -92,7 +92,7 @@ def test_signed_links_to_cloud_storage_are_the_exception() -> None:
 
 
 @given(st.text())
-def test_whatever_label_studio_says_the_browser_stays(location: str) -> None:
+def test_no_location_leaves_the_origin(location: str) -> None:
     mapped = map_location("/projects/1", location)
     if mapped is not None:
         there = urlsplit(urljoin(f"{PREFIX}/projects/1", mapped))
