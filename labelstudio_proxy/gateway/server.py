@@ -166,7 +166,7 @@ def _allow_open_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS has a limit of its own
+        with contextlib.suppress(OSError, ValueError):  # macOS has another limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 

@@ -1,4 +1,4 @@
-"""Somebody labels, is called away, and comes back: Label Studio has been stopped meanwhile."""
+"""A user labels, leaves, and comes back after the idle stop."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_who_comes_back_goes_on_where_the_page_was_left(
     page.wait_for_timeout(6000)
     assert studio.state()["state"] == "ready"
 
-    # What is done in a frame, such as a text that is labelled, is somebody's doing, too.
+    # Work in a frame, such as a labelled text, counts as use, too.
     page.evaluate(FRAME)
     expect(warning(page)).to_be_visible(timeout=2000 * TIMEOUT)
     for step in range(5):

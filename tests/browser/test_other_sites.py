@@ -1,4 +1,4 @@
-"""What pages of other sites can do in the browser of somebody who is logged in to Jupyter: nothing.
+"""Pages of other sites can do nothing in the browser of a user who is logged in to Jupyter.
 
 The pages are real, and so is the browser, which sends Jupyter's cookie along where a browser does.
 In Label Studio's place a program that tells what has reached it.
@@ -125,7 +125,7 @@ def stopped(studio: LabelStudioClient) -> LabelStudioClient:
 def login(
     request: pytest.FixtureRequest, jupyter: JupyterLab, new_page: Callable[..., Tab]
 ) -> tuple[Page, str]:
-    """A tab of somebody who is logged in, and Jupyter's origin there."""
+    """Return a tab of a logged-in user, and Jupyter's origin in it."""
     origin = f"http://{request.param}:{jupyter.port}"
     page, _ = new_page()
     page.goto(f"{origin}/login?token={jupyter.token}&next=/api")

@@ -467,7 +467,7 @@ def test_a_directory_that_another_server_has_is_taken_over_with_a_button(
     assert gateway.count("POST _proxy/take-over") == 1
     assert gateway.count("POST _proxy/start") == 0
 
-    # And when somebody takes it back, whose page cannot be found.
+    # The other server takes it back, and its page cannot be found.
     gateway.set(state="failed", error=ERROR, holder={"address": "", "action": "Take it back"})
     take_back = page.get_by_role("button", name="Take it back")
     expect(take_back).to_be_visible()

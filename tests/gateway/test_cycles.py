@@ -52,7 +52,7 @@ def test_two_hundred_starts_and_stops_leave_nothing(gateway: Gateway) -> None:
         gateway.stop_label_studio()
         if cycle == SETTLED:
             before = held(gateway)
-    # Connections that have just been closed are let go a little later.
+    # Closed connections are released a little later.
     wait_for(
         lambda: all(
             now <= before[what] + ALLOWED.get(what, 0) for what, now in held(gateway).items()

@@ -132,7 +132,7 @@ def test_a_page_learns_when_the_stop_comes(gateway: Gateway) -> None:
     assert activity(gateway, "POST")["stop_in"] == TIMEOUT
     gateway.until("stopped")
     assert activity(gateway) == {"state": "stopped", "timeout": TIMEOUT, "stop_in": None}
-    # somebody's doing in an old page is no wish for a start
+    # work in an old page does not start it
     assert activity(gateway, "POST")["state"] == "stopped"
 
 

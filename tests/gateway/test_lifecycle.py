@@ -114,7 +114,7 @@ def test_a_program_is_told_the_state_and_when_to_come_back(
 
 
 def test_stop_during_a_start_stops_and_leaves_nothing(gateway: Callable[..., Gateway]) -> None:
-    # It would go on for ever, and says so where it is told to end.
+    # It would run for ever, and reports when it gets the signal to stop.
     made = gateway("trap 'echo told to end; exit' TERM", "echo up", "sleep 1000 & wait")
     post(made, "start")
     wait_for(lambda: "up" in printed(snapshot(made)), what="a process that is up")
@@ -183,7 +183,7 @@ def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
 def test_between_two_starts_that_fail_next_to_nothing_is_done(
     gateway: Callable[..., Gateway],
 ) -> None:
-    """And whoever looks at the page all the while is told why, and what it has printed last."""
+    """An open page shows the reason and the last output."""
     made = gateway("echo last words", "exit 3")
     post(made, "start")
     # 1, 4, and then 16 seconds
@@ -305,7 +305,7 @@ def test_it_ends_on_a_signal_and_leaves_nothing(
 
 @pytest.fixture
 def orphans_are_ours() -> Iterator[None]:
-    """A process whose parent has ended becomes this one's child, so that its end can be seen."""
+    """A process whose parent exits becomes a child of this one, which sees its exit."""
     subreaper, libc = 36, ctypes.CDLL(None, use_errno=True)  # PR_SET_CHILD_SUBREAPER
     assert libc.prctl(subreaper, 1, 0, 0, 0) == 0
     yield

@@ -231,7 +231,7 @@ def test_a_persons_navigation_starts_it_behind_a_proxy_that_changes_host(
     stopped.wait_for_state("ready")
 
 
-# ---- what Label Studio is told
+# ---- what reaches Label Studio
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def look(studio: Http) -> dict[str, Any]:
 
 
 def login(studio: BareLabelStudio) -> requests.cookies.RequestsCookieJar:
-    """The cookies of somebody who has typed the password."""
+    """Return the cookies of a user who typed the password."""
     with requests.Session() as session:
         session.trust_env = False
         page = session.get(f"{studio.url}user/login/", timeout=60)
@@ -98,7 +98,7 @@ def jupyter_on(
 
 
 class Annotator(threading.Thread):
-    """Somebody who goes on annotating; `saved`: the ids that Label Studio has acknowledged."""
+    """A user who keeps annotating; `saved`: the ids that Label Studio acknowledged."""
 
     def __init__(self, studio: LabelStudioClient, task: int) -> None:
         super().__init__()

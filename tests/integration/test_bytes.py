@@ -182,7 +182,7 @@ NOT_COMPARED = {
 
 def assert_same(through: requests.Response, direct: Direct) -> None:
     assert through.status_code == direct.status_code
-    # each error has a number of its own
+    # each error has a different number
     number = rb'^\{"id":"[0-9a-f-]{36}"'
     assert re.sub(number, b"", through.content) == re.sub(number, b"", direct.content)
 

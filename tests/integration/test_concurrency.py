@@ -24,7 +24,7 @@ def test_tabs_that_write_at_once_wait_for_each_other(
     client.wait_ready()
 
     def tab(number: int) -> list[int]:
-        """What somebody does in a tab, without a pause; the status of every answer."""
+        """Work in a tab without a pause; return the status of every response."""
         mine = LabelStudioClient(jupyter)
         project = mine.post(
             "api/projects/", json={"title": f"Tab {number}", "label_config": CONFIG}

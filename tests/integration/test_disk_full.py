@@ -23,13 +23,13 @@ CONFIG = '<View><Text name="t" value="$text"/><TextArea name="a" toName="t"/></V
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small disk of its own."""
+    """A small separate disk."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        pytest.skip(f"only root can mount a disk of its own: {done.stderr.strip()}")
+        pytest.skip(f"only root can mount a separate disk: {done.stderr.strip()}")
     try:
         yield folder
     finally:

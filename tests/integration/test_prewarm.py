@@ -45,7 +45,7 @@ def label_studios(desk: Desk) -> list[Path]:
 def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # it has ended
+    except OSError:  # it exited
         return b""
 
 
@@ -100,7 +100,7 @@ def test_a_start_ahead_that_failed_is_tried_again_at_the_click(
     failure = re.compile(r"There is no Label Studio at")
     wait_for(lambda: has_said(desk, failure), what=lambda: desk.jupyter.process.log_tail())
     assert desk.studio.state()["state"] == "stopped"
-    # The reason has gone by the time somebody clicks.
+    # The reason is gone before the click.
     executable.symlink_to(EXECUTABLE)
     desk.click()
     assert desk.settle()["state"] == "ready"

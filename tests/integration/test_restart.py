@@ -58,7 +58,7 @@ RESULT = [{"from_name": "choice", "to_name": "text", "type": "choices"}]
 
 @dataclass
 class Annotator:
-    """Somebody who annotates one task, and keeps what Label Studio has acknowledged."""
+    """A user who annotates one task; keeps the ids that Label Studio acknowledged."""
 
     studio: LabelStudioClient
     project: int
@@ -175,7 +175,7 @@ def test_fifty_kills_at_random_moments_of_writing_lose_nothing(
             time.sleep(chance.uniform(0, 0.3))
             kill(jupyter)
             wait_for(lambda: studio.state()["state"] != "ready", what="the end to be noticed")
-            studio.start()  # as somebody who presses Try again
+            studio.start()  # like a user who presses Try again
             studio.wait_for_state("ready")
     assert len(annotator.acknowledged) >= KILLS
     studio.post("_proxy/stop")

@@ -18,7 +18,7 @@ from support.processes import command_line, pids_that_mention, wait_for
 from labelstudio_proxy.snapshot import State
 
 API = "api/labelstudio"
-# Jupyter answers OPTIONS by itself, to anybody, for CORS
+# Jupyter itself responds to OPTIONS, without credentials, for CORS
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 COMMANDS = ["start", "stop", "restart"]
 

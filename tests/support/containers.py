@@ -49,7 +49,7 @@ def processes_of(container: Container) -> list[Path]:
     """What this machine has in /proc of each process in the container."""
 
     def namespace(process: Path) -> str:
-        with contextlib.suppress(OSError):  # it has ended
+        with contextlib.suppress(OSError):  # it exited
             return str((process / "ns" / "mnt").readlink())
         return ""
 

@@ -90,7 +90,7 @@ class Desk:
             everything = all(plain(part) in shown[0] for part in error.values())
             return everything and early.json()["error"] == error
 
-        # Some starts are repeated by themselves; but to look at the page is no new start.
+        # Some starts are repeated automatically, but opening the page is no new start.
         wait_for(is_told, what=lambda: f"{error} on the page, which says:\n{shown[0]}", timeout=30)
         assert "Label Studio could not be started" in shown[0]
         self.assert_jupyter_is_well()

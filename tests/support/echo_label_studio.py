@@ -3,7 +3,7 @@
 Run as `labelstudio_server.py` is: `echo_label_studio.py … serve SOCKET`, or with a port in the socket's
 place. `/health` is 200. Every other request is answered with JSON of what came in, byte for byte, or as its header `X-Answer` asks (see
 `support.gateway.answer`). `/-/seen` lists the targets of all requests so far. `/-/release` lets
-an answer with a `rest` go on; `/-/arrived` waits until a body of a request has begun to come in.
+a response with a `rest` continue; `/-/arrived` waits until the body of a request begins to arrive.
 With `--assets FOLDER`, it serves the files of a `support.installation` as Label Studio does.
 """
 

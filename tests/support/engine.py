@@ -34,7 +34,7 @@ class Engine:
     """What the engines have in common. `start()` it and `stop()` it, as often as need be.
 
     Images and what else it stores stay in the user's cache for the next run. Test runs at the
-    same time have stores of their own: `slot` is this one's number.
+    same time have separate stores: `slot` is this one's number.
     """
 
     name: str
@@ -139,7 +139,7 @@ class Engine:
             self.tear_down()
 
     def kill(self) -> None:
-        """As a crash would: containers may go on, until the next `start()` or `stop()`."""
+        """Kill it, as a crash would: containers may run until the next `start()` or `stop()`."""
         self._close_client()
         self._signal(signal.SIGKILL)
         assert self.process
@@ -163,7 +163,7 @@ class Engine:
             shutil.rmtree(self.home, ignore_errors=True)
 
     def clear(self) -> None:
-        """Remove containers, volumes and networks, whoever has left them."""
+        """Remove all containers, volumes and networks."""
         for container in self.client.containers.list(all=True, ignore_removed=True):
             with contextlib.suppress(docker.errors.NotFound):
                 container.remove(force=True, v=True)
@@ -200,7 +200,7 @@ def _take_slot(name: str) -> tuple[int, IO[Any]]:
 class DockerEngine(Engine):
     """A dockerd with its containerd.
 
-    It has a bridge of its own and leaves the machine's firewall alone, so that it gets on with
+    It has its own bridge and leaves the machine's firewall alone, so that it gets on with
     another dockerd. Published ports are reached on 127.0.0.1, and containers reach each other and
     this machine, but nothing else.
     """
@@ -255,7 +255,7 @@ class DockerEngine(Engine):
 class PodmanService(Engine):
     """Podman, answering as Docker does, apart from what else Podman runs here.
 
-    It downloads without TLS only from the registries it is told to `trust()`.
+    It downloads without TLS only from the registries given to `trust()`.
     """
 
     name = "podman"

@@ -1,4 +1,4 @@
-"""One way to ask, whoever answers: Jupyter, the gateway behind it, Label Studio itself."""
+"""One way to send requests to Jupyter, the gateway behind it, and Label Studio itself."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def _make_base(root: Path) -> Path:
 
 
 def _mirror(release: str) -> list[str]:
-    """Where apt gets the release's packages from; none: where debootstrap does by itself."""
+    """Where apt gets the release's packages from; none: debootstrap's default."""
     entries = _run(
         *("apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)"),
         "Created-By: Packages",

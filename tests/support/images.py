@@ -92,7 +92,7 @@ def make_wheel(folder: Path) -> Path:
 def small_image(client: docker.DockerClient, tag: str, layers: Sequence[int]) -> str:
     """An image of layers that no one has seen and nothing can compress, of so many bytes each.
 
-    There is nothing to run in it. Its layers are told apart by their names: /layer0, /layer1, ...
+    There is nothing to run in it. Its layers differ in their names: /layer0, /layer1, ...
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -66,7 +66,7 @@ def migrate(data_dir: Path, home: Path, executable: Path = EXECUTABLE) -> None:
         accounts = database.execute("SELECT count(*) FROM htx_user").fetchone()[0]
         database.execute("VACUUM")
     assert accounts == 0, f"{accounts} accounts in a new database"
-    # every copy makes a secret key of its own
+    # every copy makes its own secret key
     (data_dir / ".env").unlink(missing_ok=True)
 
 

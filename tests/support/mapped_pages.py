@@ -36,7 +36,7 @@ unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 
 
 def mapped(html: str, prefix: str = PREFIX) -> str:
-    """Return the mapped page without `prefix.js`, which has tests of its own."""
+    """Return the mapped page without `prefix.js`, which has separate tests."""
     result = map_page(html.encode(), prefix)
     assert result.count(TAG) == 1 or prefix != PREFIX
     return result.replace(TAG, b"").decode()

@@ -1,4 +1,4 @@
-"""Child processes of the tests: started in a group of their own, ended by pid, leaving nothing."""
+"""Child processes of the tests: started in their own group, ended by pid, leaving nothing."""
 
 from __future__ import annotations
 
@@ -124,10 +124,10 @@ def children(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used so far, with all of its children, and those that have ended."""
+    """Return what a process used so far, with all of its children, exited ones included."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:  # it has ended, and counts for its parent
+    except OSError:  # it exited, and counts for its parent
         return 0.0
     ticks = sum(map(int, fields[11:15]))
     used = ticks / os.sysconf("SC_CLK_TCK")
@@ -142,7 +142,7 @@ def command_line(pid: int) -> str:
 
 
 class Process:
-    """A command in a process group of its own, its output in the file `log`."""
+    """A command in its own process group, with its output in the file `log`."""
 
     running: ClassVar[set[int]] = set()
 

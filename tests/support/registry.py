@@ -81,7 +81,7 @@ class Registry:
         return f"127.0.0.1:{self._port}"
 
     def push(self, client: docker.DockerClient, image: str, name: str) -> str:
-        """Give it an image of the engine's; the engine can pull what is returned."""
+        """Add an image of the engine; return the name under which the engine can pull it."""
         repository, _, tag = name.partition(":")
         direct = f"{self.direct_address}/{repository}"
         client.images.get(image).tag(direct, tag)
@@ -124,7 +124,7 @@ class Registry:
 
 
 class Line:
-    """Forwards connections to a port, as badly as it is told to, and notes what was asked."""
+    """Forwards connections to a port, as badly as the test wants, and records the requests."""
 
     def __init__(self, target: int) -> None:
         self._target = target

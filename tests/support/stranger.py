@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 UID = 65534
-# one that every user can run, other than that of a virtual environment in somebody's home
+# one that every user can run, other than that of a virtual environment in a home folder
 PYTHON = "/usr/bin/python3"
 TAKE = """
 import socket, sys
@@ -31,7 +31,7 @@ with socket.socket() as listener:
 
 needed = pytest.mark.skipif(
     os.geteuid() != 0 or not Path(PYTHON).exists(),
-    reason="another user can be had by root only, with a Python in /usr/bin",
+    reason="only root can act as another user, with a Python in /usr/bin",
 )
 
 
@@ -85,7 +85,7 @@ class Squatter:
 
 @contextlib.contextmanager
 def listening(host: str, family: int = socket.AF_INET) -> Iterator[int]:
-    """The port of a listener of our own at `host`."""
+    """Return the port of our listener at `host`."""
     with socket.socket(family) as own:
         own.bind((host, 0))
         own.listen()

@@ -326,7 +326,7 @@
   for (const type of ["click", "auxclick", "submit"]) window.addEventListener(type, net, true);
   wrapMethods("HTMLFormElement", "submit", (_, form) => fixAttribute(form, "action"));
 
-  // `location` itself cannot be wrapped; Label Studio says `location.href = "/"` when a session has ended.
+  // `location` itself cannot be wrapped; Label Studio says `location.href = "/"` at the end of a session.
   window.navigation?.addEventListener("navigate", (event) => {
     const { url, sameDocument } = event.destination;
     const mapped = mapUrl(url);

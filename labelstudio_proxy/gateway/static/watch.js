@@ -75,7 +75,7 @@
     send("activity", "POST").then(accept);
   }
 
-  // ---- The warning and the card: outside of Label Studio's styles and of its own part of the page
+  // ---- The warning and the card: outside of Label Studio's styles and its part of the page
 
   const make = (tag, text = "", ...children) => {
     const element = Object.assign(document.createElement(tag), { textContent: text });

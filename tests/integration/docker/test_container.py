@@ -117,7 +117,7 @@ def second(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Studio]:
-    """Another data directory, with a writable files root and a network of its own."""
+    """Another data directory, with a writable files root and its own network."""
     folder = tmp_path_factory.mktemp("second")
     notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "data"
     network = engine.client.networks.create(NETWORK)

@@ -72,7 +72,7 @@ def test_database_in_use_is_backed_up_as_of_one_moment(source: Path, tmp_path: P
 def test_writes_do_not_restart_the_copy_of_the_database(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who goes on writing would keep it from ever coming to its end."""
+    """A program that keeps writing would make the copy endless."""
     monkeypatch.setattr(database_copy, "STEP_PAGES", 1)
     seen: list[int] = []
 

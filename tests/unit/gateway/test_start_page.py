@@ -1,4 +1,4 @@
-"""The start page and the notices as HTML: complete, well-formed, and inert whatever they are told."""
+"""The start page and the notices as HTML: complete, well-formed, and inert with any text."""
 
 from __future__ import annotations
 

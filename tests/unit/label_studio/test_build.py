@@ -1,4 +1,4 @@
-"""A build of Label Studio is told from another by its files."""
+"""Builds of Label Studio are distinguished by their files."""
 
 from __future__ import annotations
 

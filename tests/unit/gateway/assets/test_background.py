@@ -87,9 +87,7 @@ async def test_large_files_are_compressed_before_they_are_requested(
     assert {file.name for file in folder.path.iterdir()} == {COMPLETE, *kept}
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere threads have no priority of their own"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no separate priority")
 async def test_compression_has_the_lowest_priority_and_one_thread(
     background: BackgroundCompression, folder: AssetFolder
 ) -> None:
