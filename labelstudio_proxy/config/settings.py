@@ -113,7 +113,7 @@ class LabelStudioProxy(Configurable):
         the engine's default; if Jupyter itself runs in a container, a network of that one.""",
     ).tag(
         config=True,
-        rule="a network of its own, not `host`, `none` or `container:…`, for example `bridge`",
+        rule="the name of a network, not `host`, `none` or `container:…`, for example `bridge`",
         pattern="(?!(host|none)$|container:).*",
     )
 

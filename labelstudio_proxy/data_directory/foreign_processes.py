@@ -18,7 +18,7 @@ import psutil
 
 from ..problem import Problem
 
-# In the environment of our own processes: the gateway's process id; a container's settings.
+# In the environment of our processes: the gateway's process id; a container's settings.
 PARENT = "LABELSTUDIO_PROXY_PARENT"
 CONTAINER = ("DJANGO_SETTINGS_MODULE", "labelstudio_settings")
 # A leftover of a killed gateway stops without help, which takes up to 25 s for open requests.

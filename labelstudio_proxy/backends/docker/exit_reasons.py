@@ -25,7 +25,7 @@ def ending(state: Mapping[str, Any]) -> str:
 
 
 def gone(name: str, what: str, why: str, remedy: str = "Try again.") -> Problem:
-    """Return the Problem for a container that someone may have ended on purpose."""
+    """Return the Problem for a container that a user may have stopped on purpose."""
     return NoRestart(f"Label Studio's container {name} {what}.", why, remedy)
 
 

@@ -18,8 +18,8 @@ from docker.errors import NotFound
 from ...problem import Problem
 from .engine import Engine
 
-# An engine binds these files of its own into each container. The path of their source, and older
-# cgroups' paths, have the id of the container.
+# An engine binds its own versions of these files into each container. The paths of their sources,
+# and the paths of older cgroups, have the id of the container.
 OWN_FILES = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 CONTAINER_ID = re.compile(
     r"/(?:[a-z]+-)?containers/([0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)"

@@ -10,7 +10,7 @@ from ...label_studio.exit_reasons import Faults, find_fault
 from ...problem import Problem
 from .engine import Engine
 
-# Messages of our own, for a pull without a message of the engine.
+# Our own messages, for a pull without a message of the engine.
 STALLED = "stalled"
 ENGINE_LOST = "engine lost"
 
