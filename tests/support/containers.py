@@ -1,4 +1,4 @@
-"""Label Studio's containers, as a container engine sees them."""
+"""Label Studio's containers in an engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LABEL = "labelstudio-proxy.data-dir"
 
 
 def on(engine: Engine, data_dir: Path, **settings: Any) -> dict[str, Any]:
-    """Arguments for `JupyterLab`: Label Studio as a container of the engine's."""
+    """Return the arguments for a `JupyterLab` with Label Studio in a container of the engine."""
     return {
         "config": {"backend": "docker", "data_dir": str(data_dir), **settings},
         "env": {"DOCKER_HOST": engine.address},
@@ -22,7 +22,7 @@ def on(engine: Engine, data_dir: Path, **settings: Any) -> dict[str, Any]:
 
 
 def containers_of(engine: Engine, data_dir: Path) -> list[Container]:
-    """Those that labelstudio-proxy has made for the data directory, running or not."""
+    """Return our containers of the data directory, in any state."""
     wanted = {"label": f"{LABEL}={data_dir.resolve()}"}
     found: list[Container] = engine.client.containers.list(
         all=True, filters=wanted, ignore_removed=True
@@ -36,7 +36,7 @@ def container_of(engine: Engine, data_dir: Path) -> Container:
 
 
 def volume_of(container: Container) -> str:
-    """The name of the one volume that it has."""
+    """Return the name of its only volume."""
     (name,) = (mount["Name"] for mount in container.attrs["Mounts"] if mount["Type"] == "volume")
     return str(name)
 
@@ -46,10 +46,10 @@ def volumes(engine: Engine) -> set[str]:
 
 
 def processes_of(container: Container) -> list[Path]:
-    """What this machine has in /proc of each process in the container."""
+    """Return the folders in this machine's /proc of the processes in the container."""
 
     def namespace(process: Path) -> str:
-        with contextlib.suppress(OSError):  # it exited
+        with contextlib.suppress(OSError):  # it is gone
             return str((process / "ns" / "mnt").readlink())
         return ""
 
@@ -59,6 +59,6 @@ def processes_of(container: Container) -> list[Path]:
 
 
 def inside(container: Container, path: str | Path) -> Path:
-    """The path as the container sees it, for root on this machine; needs no `exec`."""
+    """Return the path on this machine of a path in the container; only root can use it."""
     container.reload()
     return Path(f"/proc/{container.attrs['State']['Pid']}/root{path}")

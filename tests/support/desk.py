@@ -1,4 +1,4 @@
-"""A person before JupyterLab: clicks the tile, reads the start page, presses Try again."""
+"""A user of JupyterLab: clicks the tile, reads the start page, presses Try again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAVIGATION = {
 
 @dataclass
 class Desk:
-    """A person before JupyterLab, and what the person has set."""
+    """A user of JupyterLab, with the settings for Label Studio."""
 
     jupyter: JupyterLab
     studio: LabelStudioClient
@@ -43,7 +43,7 @@ class Desk:
         return page
 
     def settle(self, timeout: float = 120) -> dict[str, Any]:
-        """The snapshot once no start is under way any more."""
+        """Wait for the end of a start; return the snapshot."""
         snapshot: dict[str, Any] = {}
 
         def settled() -> bool:
@@ -54,7 +54,7 @@ class Desk:
         return snapshot
 
     def try_again(self, timeout: float = 120) -> dict[str, Any]:
-        """Press the button of the start page, and wait for what comes of it."""
+        """Press *Try again* on the start page, wait for the end of the start, return the snapshot."""
         headers = {"Sec-Fetch-Site": "same-origin", "Origin": self.jupyter.origin}
         assert self.studio.post("_proxy/start", headers=headers).status_code == 202
         return self.settle(timeout)
@@ -67,38 +67,40 @@ class Desk:
         (tile,) = (server for server in servers if server["name"] == "labelstudio")
         assert tile["launcher_entry"]["enabled"] is True
 
-    def fails(self, *said: str, timeout: float = 120) -> dict[str, str]:
-        """Start it; the error, which must say all of `said`, as must the page."""
-        return self.tells(self.try_again(timeout), *said)
+    def fails(self, *words: str, timeout: float = 120) -> dict[str, str]:
+        """Start it; return the error. The error and the page must contain all `words`."""
+        return self.tells(self.try_again(timeout), *words)
 
-    def tells(self, snapshot: dict[str, Any], *said: str) -> dict[str, str]:
-        """The error of a snapshot, which must say all of `said`, as must the page."""
+    def tells(self, snapshot: dict[str, Any], *words: str) -> dict[str, str]:
+        """Return the error of a snapshot. The error and the page must contain all `words`."""
         assert snapshot["state"] == "failed", snapshot
         error: dict[str, str] = snapshot["error"]
         assert error["what"]
         assert error["why"]
         assert error["remedy"]
-        told = " ".join(error.values())
-        for words in said:
-            assert words in told, error
+        text = " ".join(error.values())
+        for each in words:
+            assert each in text, error
         shown: list[str] = []
 
-        def is_told() -> bool:
+        def shows_error() -> bool:
             shown[:] = [text_of(self.click())]
-            early = self.studio.get("api/projects")
-            assert early.status_code == 503
+            response = self.studio.get("api/projects")
+            assert response.status_code == 503
             everything = all(plain(part) in shown[0] for part in error.values())
-            return everything and early.json()["error"] == error
+            return everything and response.json()["error"] == error
 
-        # Some starts are repeated automatically, but opening the page is no new start.
-        wait_for(is_told, what=lambda: f"{error} on the page, which says:\n{shown[0]}", timeout=30)
+        # Reading the page must not start Label Studio again.
+        wait_for(
+            shows_error, what=lambda: f"{error} on the page, which says:\n{shown[0]}", timeout=30
+        )
         assert "Label Studio could not be started" in shown[0]
         self.assert_jupyter_is_well()
         return error
 
 
 def text_of(page: requests.Response) -> str:
-    """What its reader reads."""
+    """Return the visible text of a page."""
     text = re.sub(r"<(script|style|template)\b.*?</\1>", "", page.text, flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", "", text)).split())
 

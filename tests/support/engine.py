@@ -1,6 +1,6 @@
-"""Container engines of the tests' own: a private dockerd, and Podman's service.
+"""Container engines for tests only: a private dockerd, and Podman's service.
 
-They are nobody else's: what they hold may be removed, and they may be killed.
+Tests may kill them and remove everything in them.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from .processes import Process, clean_environment, pids_that_mention, wait_for
 
 RUN = Path("/run/labelstudio-proxy-tests")
 
-# where programs for administrators are, which are not on every user's PATH
+# With the folders of administrators' programs.
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
 class Engine:
-    """What the engines have in common. `start()` it and `stop()` it, as often as need be.
+    """A container engine; `start()` and `stop()` work repeatedly.
 
-    Images and what else it stores stay in the user's cache for the next run. Test runs at the
-    same time have separate stores: `slot` is this one's number.
+    Its store stays in the user's cache for the next run. Parallel test runs have different stores:
+    `slot` is the number of this one.
     """
 
     name: str
-    # what has to be installed; see scripts/system-packages
+    # scripts/system-packages installs them.
     programs: tuple[str, ...]
 
     @classmethod
     def unavailable(cls) -> str:
-        """Why it cannot be run here; empty if it can."""
+        """Return why it cannot run here, an empty string if it can."""
         if missing := [each for each in cls.programs if shutil.which(each, path=PATH) is None]:
-            return f"no {cls.name}, for there is no {' and no '.join(missing)}"
+            return f"no {cls.name}: {' and '.join(missing)} not installed"
         if os.geteuid() != 0:
-            return f"no {cls.name}, for only root can run one for tests"
+            return f"no {cls.name}: only root can run it"
         if subprocess.run(["unshare", "--mount", "--net", "true"], check=False).returncode:
-            return f"no {cls.name}, for this machine lets nobody make namespaces"
+            return f"no {cls.name}: this machine does not allow new namespaces"
         return ""
 
     def __init__(self) -> None:
-        # short, since paths of sockets are limited to some 100 characters
+        # Short: the path of a socket has at most about 100 characters.
         self.home = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))
-        # processes of the engine have it in their command line, those of its users have not
+        # Processes of the engine have it in their command line; processes of its users do not.
         self.state = self.home / "state"
         self.address = f"unix://{self.home}/engine.sock"
         self.process: Process | None = None
@@ -65,19 +65,19 @@ class Engine:
         self.slot, self._lock = _take_slot(self.name)
         self.store = cache / "labelstudio-proxy-tests" / self.name / str(self.slot)
 
-    # ---- for engines to define
+    # ---- for subclasses
 
     def command(self) -> list[str]:
         raise NotImplementedError
 
     def set_up(self) -> None:
-        """Before every start."""
+        """Called before every start."""
 
     def end_containers(self) -> None:
-        """Before every stop, where they would outlive it."""
+        """Called before every stop, if containers outlive the engine."""
 
     def tear_down(self) -> None:
-        """After every stop."""
+        """Called after every stop."""
 
     def environment(self) -> dict[str, str]:
         return clean_environment(self.home) | {"PATH": PATH}
@@ -96,7 +96,7 @@ class Engine:
 
     def start(self) -> None:
         self.set_up()
-        # a test run that is killed takes it along
+        # It ends with a test run that is killed.
         command = ["setpriv", "--pdeathsig", "TERM", *self.command()]
         self.process = Process(command, env=self.environment(), cwd=self.home, log=self.log)
         self.killed = False
@@ -108,16 +108,16 @@ class Engine:
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError, docker.errors.DockerException):
-            # the SDK does not close a socket that it cannot connect
+            # The SDK leaves a socket open if it cannot connect it.
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(self.address.removeprefix("unix://"))
             return bool(self.client.ping())
         return False
 
     def stop(self) -> None:
-        """End it and all of its processes; AssertionError if it leaves any behind."""
+        """Stop it; raises AssertionError if processes are left."""
         if self.killed:
-            self.start()  # which ends, or finds again, what it has left
+            self.start()  # it stops or adopts its old processes
         if self.process is None:
             return
         self.thaw()
@@ -139,7 +139,7 @@ class Engine:
             self.tear_down()
 
     def kill(self) -> None:
-        """Kill it, as a crash would: containers may run until the next `start()` or `stop()`."""
+        """Kill it; containers may run until the next `start()` or `stop()`."""
         self._close_client()
         self._signal(signal.SIGKILL)
         assert self.process
@@ -148,14 +148,14 @@ class Engine:
         self.killed = True
 
     def freeze(self) -> None:
-        """It accepts connections, and says nothing, until `thaw()`."""
+        """Make it accept connections and not respond, until `thaw()`."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """Stop it for good."""
+        """Stop it and remove its files."""
         try:
             self.stop()
         finally:
@@ -184,7 +184,7 @@ class Engine:
 
 
 def _take_slot(name: str) -> tuple[int, IO[Any]]:
-    """The lowest number that no test run on this machine has, and the file that keeps it."""
+    """Return the lowest free number on this machine, and the locked file that reserves it."""
     RUN.mkdir(exist_ok=True)
     for slot in itertools.count():
         lock = (RUN / f"{name}{slot}.lock").open("w")
@@ -200,9 +200,8 @@ def _take_slot(name: str) -> tuple[int, IO[Any]]:
 class DockerEngine(Engine):
     """A dockerd with its containerd.
 
-    It has its own bridge and leaves the machine's firewall alone, so that it gets on with
-    another dockerd. Published ports are reached on 127.0.0.1, and containers reach each other and
-    this machine, but nothing else.
+    It has its own bridge and does not change the firewall, so that another dockerd can run, too.
+    Published ports are on 127.0.0.1. Containers reach each other and this machine only.
     """
 
     name = "dockerd"
@@ -214,7 +213,7 @@ class DockerEngine(Engine):
 
     @property
     def _forward(self) -> list[str]:
-        """Another dockerd has the machine forward nothing unknown to it, even within a bridge."""
+        """The rule that allows traffic in our bridge, which another dockerd forbids."""
         bridged = ["--match", "physdev", "--physdev-is-bridged"]
         whose = ["--match", "comment", "--comment", self._bridge]
         return ["FORWARD", *bridged, *whose, "--jump", "ACCEPT"]
@@ -232,14 +231,14 @@ class DockerEngine(Engine):
 
     def kill(self) -> None:
         super().kill()
-        # containerd ends with it; its number must not be taken for that of a living process
+        # containerd ends with it. Its pid may be reused.
         pid_file = self.state / "containerd" / "containerd.pid"
         pid = int(pid_file.read_text())
-        wait_for(lambda: pid not in pids_that_mention(self.state), what="containerd's end")
+        wait_for(lambda: pid not in pids_that_mention(self.state), what="the end of containerd")
         pid_file.unlink()
 
     def set_up(self) -> None:
-        self.tear_down()  # what a run that was killed has left
+        self.tear_down()  # after a run that was killed
         self.state.mkdir(exist_ok=True)
         (self.home / "none.json").write_text("{}")
         _run("ip", "link", "add", self._bridge, "type", "bridge")
@@ -253,9 +252,9 @@ class DockerEngine(Engine):
 
 
 class PodmanService(Engine):
-    """Podman, answering as Docker does, apart from what else Podman runs here.
+    """Podman's service with Docker's API, separate from other Podmans on this machine.
 
-    It downloads without TLS only from the registries given to `trust()`.
+    It pulls without TLS only from registries that it was told to `trust()`.
     """
 
     name = "podman"
@@ -263,9 +262,9 @@ class PodmanService(Engine):
 
     def __init__(self) -> None:
         super().__init__()
-        # its store insists on the same folder ever after
+        # Its store always requires the same folder.
         self.state = RUN / f"podman{self.slot}"
-        # `bridge` to the clients. The first one, on which tests usually run, has Podman's own name
+        # Clients see it as `bridge`. In slot 0 it has Podman's default name.
         self.default_network = f"podman{self.slot or ''}"
 
     def command(self) -> list[str]:
@@ -290,7 +289,7 @@ class PodmanService(Engine):
         return self.home / "registries.conf"
 
     def trust(self, registry: str) -> None:
-        """Restarts it, unless it does already."""
+        """Trust a registry; restarts the service if that is new."""
         if f'"{registry}"' in self._registries.read_text():
             return
         with self._registries.open("a") as file:
@@ -302,12 +301,12 @@ class PodmanService(Engine):
         self.state.mkdir(exist_ok=True)
         _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
         _, tasks = resource.getrlimit(resource.RLIMIT_NPROC)
-        if not 0 < tasks < 32768:  # Podman lowers its own to the machine's highest pid
+        if not 0 < tasks < 32768:  # Podman lowers its limit to the highest pid
             tasks = 32768
         settings: dict[str, dict[str, Any]] = {
-            # what works on machines without systemd, whichever cgroups they have
+            # These work without systemd, with every version of cgroups.
             "engine": {"cgroup_manager": "cgroupfs", "events_logger": "file", "runtime": "runc"},
-            # not more than this process has, which not every root may exceed
+            # Not above the limits of this process, which root may be unable to raise.
             "containers": {
                 "default_ulimits": [f"nofile={files}:{files}", f"nproc={tasks}:{tasks}"]
             },
@@ -327,7 +326,7 @@ class PodmanService(Engine):
             self._registries.write_text('unqualified-search-registries = ["docker.io"]\n')
 
     def _default_network(self) -> dict[str, Any]:
-        """Not the one that every other Podman on this machine has, to go with the last of them."""
+        """A network that no other Podman on this machine uses or removes."""
         return {
             "name": self.default_network,
             "id": hashlib.sha256(str(self.state).encode()).hexdigest(),

@@ -1,8 +1,8 @@
-"""The test images as archives for `docker load`, made without an engine or an image registry.
+"""Makes the test images as archives for `docker load`, without an engine or an image registry.
 
-debootstrap makes the base, from where this machine's apt gets its packages; pip gets the wheels,
-as it is set up here, and installs them into the base without a network. So nothing of this
-machine's settings is left in an image. Only root can do that, in some two minutes.
+debootstrap makes the base from the package sources of this machine's apt. pip downloads the wheels
+with this machine's settings and installs them into the base without a network, so no such settings
+are in an image. It needs root and about two minutes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 
 
 def _dependencies() -> list[str]:
-    """The checkout's: those of the installed package may be older."""
+    """Return the dependencies of the checkout; those of the installed package may be older."""
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
     found = re.search(
         r"^dependencies = (\[.*?^\])", pyproject.read_text(), re.DOTALL | re.MULTILINE
@@ -42,7 +42,7 @@ JUPYTER = "labelstudio-proxy-tests/jupyter:base"
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# of the release that the base has
+# Of the same release as the base.
 PYTHON = "/usr/bin/python3"
 
 REQUIREMENTS = {
@@ -77,7 +77,7 @@ CONFIG: dict[str, dict[str, Any]] = {
     },
 }
 
-# As in some versions of the real image, it needs root, even if only to give root up.
+# It needs root, as in some versions of the real image, and then gives it up.
 ENTRYPOINT = """\
 #!/bin/sh
 set -e
@@ -87,7 +87,7 @@ exec setpriv --reuid=1001 --regid=0 --clear-groups "$@"
 
 
 def archive(tag: str) -> Path:
-    """The archive of an image, made unless it is in the user's cache. See `CONFIG` for its tag."""
+    """Return the archive of an image, from the user's cache or new; `tag`: one of CONFIG."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "labelstudio-proxy-tests" / version("label-studio")
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def _file_name(tag: str) -> str:
 
 
 def image_id(archive: Path) -> str:
-    """What engines call the image in there."""
+    """Return the id of the image in the archive."""
     with tarfile.open(archive) as content:
         manifest = content.extractfile("manifest.json")
         assert manifest
@@ -121,7 +121,7 @@ def image_id(archive: Path) -> str:
 def write(
     target: Path, tag: str, layers: Sequence[Path], config: Mapping[str, Any] | None = None
 ) -> None:
-    """Write an archive of the `layers` (plain tar files), the lowest first."""
+    """Write an archive of the `layers` (tar files), the lowest first."""
     description = {
         "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()],
         "os": "linux",
@@ -131,7 +131,7 @@ def write(
     }
     encoded = json.dumps(description).encode()
     config_name = hashlib.sha256(encoded).hexdigest() + ".json"
-    # Podman would take the name for one of a registry on this machine
+    # Without a registry, Podman puts `localhost/` before the name.
     full_name = tag if "." in tag.partition("/")[0] else f"docker.io/{tag}"
     manifest = [
         {"Config": config_name, "RepoTags": [full_name], "Layers": [p.name for p in layers]}
@@ -184,7 +184,7 @@ def _run(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
 
 
 def _make_base(root: Path) -> Path:
-    """This machine's distribution, minimal, with Python."""
+    """Make the layer with this machine's distribution, minimal, with Python."""
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     packages = "ca-certificates,python3"
     _run(
@@ -204,7 +204,7 @@ def _make_base(root: Path) -> Path:
 
 
 def _mirror(release: str) -> list[str]:
-    """Where apt gets the release's packages from; none: debootstrap's default."""
+    """Return where apt gets the packages of the release; empty: debootstrap's default."""
     entries = _run(
         *("apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)"),
         "Created-By: Packages",
@@ -215,7 +215,7 @@ def _mirror(release: str) -> list[str]:
 
 
 def _get_wheels(tag: str, folder: Path) -> Path:
-    """Wheels for the base's Python, whichever runs the tests: the machine's own is like it."""
+    """Download wheels for the machine's Python, which is like the one in the base."""
     spec = importlib.util.find_spec("pip")
     assert spec
     assert spec.origin

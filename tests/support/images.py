@@ -1,4 +1,4 @@
-"""Images in an engine: Label Studio's, JupyterLab's with this checkout, and small ones."""
+"""Images in an engine: Label Studio, JupyterLab with this checkout, and small ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LAYERS = [300_000, 300_000, 1_500_000, 300_000]
 
 
 def load_label_studio(client: docker.DockerClient) -> str:
-    """The image's name, with the image in the engine: made and loaded unless it is there."""
+    """Load the image, if needed made before, and return its name."""
     return _load(client, LABEL_STUDIO)
 
 
@@ -52,7 +52,7 @@ def _load(client: docker.DockerClient, tag: str) -> str:
 
 
 def make_jupyter(client: docker.DockerClient, wheel: Path) -> str:
-    """JupyterLab with the `wheel` in it, without Label Studio: the image's name."""
+    """Make an image of JupyterLab with the `wheel`, without Label Studio; return its name."""
     _load(client, image_archives.JUPYTER)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "Dockerfile").write_text(DOCKERFILE)
@@ -65,7 +65,7 @@ def make_jupyter(client: docker.DockerClient, wheel: Path) -> str:
 
 
 def remove_others(client: docker.DockerClient) -> None:
-    """Remove the images that are not kept for the next test run."""
+    """Remove all images except those kept for the next test run."""
     kept = tuple(image_archives.CONFIG)
     for image in client.images.list():
         if not any(tag.endswith(kept) for tag in image.tags):
@@ -73,7 +73,7 @@ def remove_others(client: docker.DockerClient) -> None:
 
 
 def make_wheel(folder: Path) -> Path:
-    """The checkout's wheel, built from a copy: earlier builds leave files that would be packed."""
+    """Build the checkout's wheel, from a copy without the files of earlier builds."""
     ignored = shutil.ignore_patterns(
         ".*", "build", "dist", "*.egg-info", "__pycache__", "tests", "test-results"
     )
@@ -90,9 +90,9 @@ def make_wheel(folder: Path) -> Path:
 
 
 def small_image(client: docker.DockerClient, tag: str, layers: Sequence[int]) -> str:
-    """An image of layers that no one has seen and nothing can compress, of so many bytes each.
+    """Make an image with new, incompressible layers of these sizes in bytes.
 
-    There is nothing to run in it. Its layers differ in their names: /layer0, /layer1, ...
+    There is nothing to run in it. The layers have the files /layer0, /layer1, ...
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -112,7 +112,7 @@ def small_image(client: docker.DockerClient, tag: str, layers: Sequence[int]) ->
 
 @contextlib.contextmanager
 def pushed(registry: Registry, docker_engine: Engine, *engines: Engine) -> Iterator[str]:
-    """The name of a small image that is in the registry, and in no engine: before, and afterwards."""
+    """Make a small image that is only in the registry, and yield its name."""
     registry.line.reset()
     local = small_image(docker_engine.client, "small:1", LAYERS)
     name = registry.push(docker_engine.client, local, "label-studio:1")
@@ -135,7 +135,7 @@ def is_there(engine: Engine, name: str) -> bool:
 
 
 def with_another_layer(client: docker.DockerClient, name: str, tag: str, size: int) -> str:
-    """An image like that of the `name`, with a layer of so many bytes more; its name, with the `tag`."""
+    """Add a layer of `size` bytes to the image `name`; return the new name, with the `tag`."""
     container = client.containers.create(name)
     try:
         archive = io.BytesIO()

@@ -18,8 +18,7 @@ from .processes import wait_for
 class JupyterInContainer(Http):
     """`jupyter lab` of `image`. Ready when constructed; `stop()` it.
 
-    It is reached as a `JupyterLab` is, by a port of this machine's loopback. A volume is mounted at
-    `volume_at`; `network` is the one it joins.
+    Like a `JupyterLab`, it has a port on this machine's loopback. A volume is mounted at `volume_at`.
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class JupyterInContainer(Http):
         self.prefix = f"{self.base_url}labelstudio/"
         self.token = secrets.token_hex(16)
         socket = Path(engine.address.removeprefix("unix://"))
-        # What another Jupyter of this engine's has made is no sibling.
+        # Containers of other Jupyters in this engine are no siblings.
         self._others = {container.id for container in self._made()}
         self._volume = self.client.volumes.create()
         self.container = self.client.containers.run(
@@ -79,7 +78,7 @@ class JupyterInContainer(Http):
             return False
 
     def siblings(self) -> list[docker.models.containers.Container]:
-        """The containers that labelstudio-proxy has made since."""
+        """Return the containers that this Jupyter has made."""
         return [container for container in self._made() if container.id not in self._others]
 
     def _made(self) -> list[docker.models.containers.Container]:
@@ -89,7 +88,7 @@ class JupyterInContainer(Http):
         return found
 
     def stop(self) -> None:
-        """End it as `docker stop` does; AssertionError if it leaves Label Studio behind."""
+        """Stop it like `docker stop`; raises AssertionError if it leaves containers."""
         self.close()
         self.container.stop(timeout=30)
         left = [container.name for container in self.siblings()]

@@ -1,4 +1,4 @@
-"""A real image registry on a loopback port, and a line to it that can be bad."""
+"""A real image registry on a loopback port, behind a line that can be slow or break."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 
 LOGIN = {"username": "ada", "password": "lock and key"}
-# The password as bcrypt has it, the only way that the registry knows.
+# The password as bcrypt, the only format of the registry.
 HTPASSWD = "ada:$2b$04$Re3ZP.ZTtiMHfwspge4J5Ol6R1eHvWd4.Tkix74rdv5DFEroDMDia\n"
 AUTH = """\
 auth: {{htpasswd: {{realm: tests, path: {file}}}}}
@@ -38,10 +38,10 @@ auth: {{htpasswd: {{realm: tests, path: {file}}}}}
 
 
 class Registry:
-    """Ready when constructed; `stop()` it. Images go in by `push`, and out over the `line`."""
+    """Ready when constructed; `stop()` it. `push` stores images, pulls go over the `line`."""
 
     def __init__(self, *, closed: bool = False) -> None:
-        """`closed`: to everybody without the LOGIN."""
+        """`closed`: requires LOGIN."""
         self._login = LOGIN if closed else None
         self._home = Path(tempfile.mkdtemp(prefix="registry-", dir="/tmp"))
         self._port = free_port()
@@ -81,7 +81,7 @@ class Registry:
         return f"127.0.0.1:{self._port}"
 
     def push(self, client: docker.DockerClient, image: str, name: str) -> str:
-        """Add an image of the engine; return the name under which the engine can pull it."""
+        """Push an image of the engine; return the name for pulls."""
         repository, _, tag = name.partition(":")
         direct = f"{self.direct_address}/{repository}"
         client.images.get(image).tag(direct, tag)
@@ -95,7 +95,7 @@ class Registry:
         return f"{self.address}/{name}"
 
     def push_index(self, name: str, index: str, platform: dict[str, str]) -> str:
-        """Have the image of that `name` be the only one of an index, for a `platform`."""
+        """Make an index with the image `name` for one `platform`; return the name for pulls."""
         repository, _, tag = name.partition("/")[2].partition(":")
         manifests = f"http://127.0.0.1:{self._port}/v2/{repository}/manifests"
         kind = "application/vnd.docker.distribution.manifest.v2+json"
@@ -124,7 +124,7 @@ class Registry:
 
 
 class Line:
-    """Forwards connections to a port, as badly as the test wants, and records the requests."""
+    """Forwards connections to a port, slowly or with breaks, and records the requests."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -136,19 +136,19 @@ class Line:
         self.reset()
 
     def reset(self) -> None:
-        """A good line, with nothing noted."""
-        # bytes per second of all connections together
+        """Become a good line, and forget the recorded requests."""
+        # Bytes per second, all connections together.
         self.rate: float | None = None
-        # cut each connection once it has carried so many bytes to the engine
+        # Cut each connection after so many bytes to the engine.
         self.cut_after: int | None = None
-        # as "GET /v2/..."
+        # Each as "GET /v2/...".
         self.requests: list[str] = []
-        # carried to the engine, headers included, by the path asked for
+        # Bytes carried to the engine, with headers, by path.
         self.carried: Counter[str] = Counter()
         self.admit()
 
     def blobs(self) -> dict[str, int]:
-        """How many bytes were carried of each blob: layers, and images' configurations."""
+        """Return the bytes carried of each blob: layers, and configurations of images."""
         with self._lock:
             carried = dict(self.carried)
         return {
@@ -156,23 +156,23 @@ class Line:
         }
 
     def layers(self) -> dict[str, int]:
-        """The same, of layers alone: whatever is larger than a configuration."""
+        """Return the same for layers only: blobs that are larger than a configuration."""
         return {name: size for name, size in self.blobs().items() if size > 100_000}
 
     @property
     def connections(self) -> int:
-        """How many are open now."""
+        """The number of open connections."""
         with self._lock:
             return len(self._open) // 2
 
     def admit(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
             threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def refuse(self) -> None:
-        """Cut every connection, and take none until `admit()`."""
+        """Cut every connection, and accept none until `admit()`."""
         listener, self._listener = self._listener, None
         if listener is not None:
             _cut(listener)
@@ -181,7 +181,7 @@ class Line:
     close = refuse
 
     def cut(self) -> None:
-        """Cut every connection that is open now."""
+        """Cut every open connection."""
         with self._lock:
             for connection in self._open:
                 _cut(connection)
@@ -210,7 +210,7 @@ class Line:
                     self._open -= {engine, registry}
 
     def _carry(self, engine: socket.socket, registry: socket.socket) -> None:
-        """Who downloads sends no bodies, and one request at a time."""
+        """Forward both ways. A puller sends no bodies, and one request at a time."""
         asked, total, readable = "", 0, [engine, registry]
         while True:
             ready, _, _ = select.select(readable, [], [])
@@ -224,11 +224,11 @@ class Line:
                 registry.sendall(data)
             if registry in ready:
                 data = registry.recv(16384)
-                if not data:  # all has been said; the engine has yet to read it
+                if not data:  # the response is complete; the engine still reads it
                     engine.shutdown(socket.SHUT_WR)
                     readable.remove(registry)
                     continue
-                # as they are now: a test may change them at any time
+                # A test may change them at any time.
                 rate, cut_after = self.rate, self.cut_after
                 if rate is not None:
                     with self._turn:
@@ -245,7 +245,7 @@ class Line:
 
 
 def _cut(connection: socket.socket) -> None:
-    """End it now, with a reset if data are under way; its thread closes it."""
+    """End it now, with a reset if data are in transit; its thread closes it."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)

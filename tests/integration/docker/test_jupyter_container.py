@@ -1,4 +1,4 @@
-"""Jupyter in a container of the very engine that it asks for another one."""
+"""Jupyter in a container of the engine that also runs Label Studio's container."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def jupyter(
 
 @pytest.fixture
 def network(docker_engine: Engine) -> Iterator[str]:
-    """To be asked for before `jupyter`, and so to be removed after it."""
+    """A network; request it before `jupyter`, so that it is removed later."""
     made = docker_engine.client.networks.create("hub")
     yield "hub"
     made.remove()
 
 
 def settled(jupyter: JupyterInContainer) -> dict[str, Any]:
-    """Start Label Studio; the state that comes of it."""
+    """Start Label Studio and return the state when it is ready or has failed."""
     assert jupyter.post("labelstudio/_proxy/start").status_code == 202
     state: dict[str, Any] = {}
 
@@ -47,7 +47,7 @@ def settled(jupyter: JupyterInContainer) -> dict[str, Any]:
     return state
 
 
-def test_a_home_on_a_volume_is_bound_by_its_path_on_the_engines_machine(
+def test_a_home_on_a_volume_is_bound_by_the_engines_path(
     jupyter: Callable[..., JupyterInContainer],
 ) -> None:
     started = jupyter()
@@ -61,12 +61,12 @@ def test_a_home_on_a_volume_is_bound_by_its_path_on_the_engines_machine(
     assert mounts["/label-studio/data"]["Source"] == own["Source"] + share
     assert mounts["/home/jovyan"]["Source"] == own["Source"]
     assert mounts["/home/jovyan"]["RW"] is False
-    # It is reached by its address: nothing is published.
+    # No port is published: Jupyter uses its address.
     assert not sibling.attrs["HostConfig"]["PortBindings"]
     assert "/var/run/docker.sock" not in mounts
 
 
-def test_the_network_that_both_share_is_the_one_that_somebody_made(
+def test_label_studio_joins_jupyters_own_network(
     network: str, jupyter: Callable[..., JupyterInContainer]
 ) -> None:
     started = jupyter(network=network)
@@ -76,7 +76,7 @@ def test_the_network_that_both_share_is_the_one_that_somebody_made(
     assert set(sibling.attrs["NetworkSettings"]["Networks"]) == {network}
 
 
-def test_a_network_that_jupyter_is_not_in_is_refused(
+def test_a_network_without_jupyter_is_refused(
     network: str, jupyter: Callable[..., JupyterInContainer]
 ) -> None:
     started = jupyter(environment={"LABELSTUDIO_PROXY_DOCKER_NETWORK": network})
@@ -85,7 +85,7 @@ def test_a_network_that_jupyter_is_not_in_is_refused(
     assert "docker network connect" in error["remedy"]
 
 
-def test_what_is_in_jupyters_container_alone_is_refused_with_what_is_not(
+def test_a_folder_only_inside_jupyters_container_is_refused_with_the_volumes_named(
     jupyter: Callable[..., JupyterInContainer],
 ) -> None:
     started = jupyter(volume_at="/home/jovyan/work")

@@ -1,4 +1,4 @@
-"""The image that stands for Label Studio's own, and keeps what the real one promises."""
+"""The test image has the properties of Label Studio's real image."""
 
 from __future__ import annotations
 
@@ -14,20 +14,14 @@ from support.images import LABEL_STUDIO
 Run = Callable[..., str]
 
 
-@pytest.fixture(params=["docker_engine", "podman_engine"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    found: Engine = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
-def run(engine: Engine) -> Run:
-    """What a container of the image prints."""
+def run(docker_engine: Engine) -> Run:
+    """Run a command in a container of the image and return its output."""
 
     def run(*command: str, stderr: bool = True, **options: Any) -> str:
         options = {"entrypoint": command[:1], "command": command[1:]} | options
-        # Not `run(remove=True)`: what it follows of a container that ends at once may never end.
-        container = engine.client.containers.run(LABEL_STUDIO, detach=True, **options)
+        # Not `run(remove=True)`: it can hang if the container ends at once.
+        container = docker_engine.client.containers.run(LABEL_STUDIO, detach=True, **options)
         try:
             status = container.wait(timeout=60)["StatusCode"]
             output: str = container.logs(stderr=stderr).decode()
@@ -40,8 +34,8 @@ def run(engine: Engine) -> Run:
     return run
 
 
-def test_configuration_is_like_the_real_images(engine: Engine) -> None:
-    config = engine.client.images.get(LABEL_STUDIO).attrs["Config"]
+def test_the_configuration_is_that_of_the_real_image(docker_engine: Engine) -> None:
+    config = docker_engine.client.images.get(LABEL_STUDIO).attrs["Config"]
     assert config["User"] == "1001"
     assert config["WorkingDir"] == "/label-studio"
     assert config["Entrypoint"] == ["./deploy/docker-entrypoint.sh"]
@@ -67,7 +61,7 @@ def test_it_runs_as_another_user_in_roots_group(run: Run) -> None:
     run("test", "-w", "/label-studio/data")
 
 
-def test_label_studio_is_on_the_path_and_its_byte_code_is_there(run: Run) -> None:
+def test_label_studio_is_on_the_path_with_its_byte_code(run: Run) -> None:
     where = run("sh", "-c", "command -v label-studio")
     assert where.strip() == "/label-studio/.venv/bin/label-studio"
     python = "from importlib.metadata import version; print(version('label-studio'))"
@@ -76,13 +70,13 @@ def test_label_studio_is_on_the_path_and_its_byte_code_is_there(run: Run) -> Non
     run("test", "-f", run("python", "-c", python).strip())
 
 
-def test_entrypoint_fails_unless_root(run: Run) -> None:
+def test_the_entrypoint_requires_root(run: Run) -> None:
     own_entrypoint: dict[str, Any] = {"entrypoint": None}
     with pytest.raises(docker.errors.ContainerError):
         run(**own_entrypoint, command=["id"])
     assert run(**own_entrypoint, command=["id", "-u"], user="0").strip() == "1001"
 
 
-def test_nothing_of_this_machines_settings_is_in_it(run: Run) -> None:
+def test_it_contains_no_settings_of_this_machine(run: Run) -> None:
     left = "/etc/apt/sources.list", "/etc/pip.conf", "/label-studio/.config", "/wheels*"
     assert run("sh", "-c", f"ls -d {' '.join(left)}; true", stderr=False) == ""
