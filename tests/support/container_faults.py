@@ -11,7 +11,7 @@ from .desk import Desk
 from .engine import Engine
 from .processes import wait_for
 
-NOTICE_SECONDS = 10.0  # until a page shows that Label Studio crashed
+NOTICE_SECONDS = 10.0  # until a page shows that Label Studio ended
 RESTART_SECONDS = 15.0
 
 

@@ -46,7 +46,7 @@ class Studio:
         return str(json_of(self.client.get("api/current-user/whoami"))["email"])
 
     def is_running(self) -> bool:
-        """Whether the container runs."""
+        """Return True if the container runs."""
         return bool(self.container.attrs["State"]["Running"])
 
     def start(self) -> dict[str, Any]:

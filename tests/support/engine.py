@@ -101,12 +101,12 @@ class Engine:
         self.process = Process(command, env=self.environment(), cwd=self.home, log=self.log)
         self.killed = False
         try:
-            self.process.wait_until(self._answers, what=f"{self.name}'s answer", timeout=60)
+            self.process.wait_until(self._responds, what=f"a response of {self.name}", timeout=60)
         except BaseException:
             self.stop()
             raise
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         with contextlib.suppress(OSError, docker.errors.DockerException):
             # The SDK leaves a socket open if it cannot connect it.
             with socket.socket(socket.AF_UNIX) as probe:

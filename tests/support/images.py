@@ -127,7 +127,7 @@ def pushed(registry: Registry, docker_engine: Engine, *engines: Engine) -> Itera
 
 
 def is_there(engine: Engine, name: str) -> bool:
-    """Whether the engine has the image."""
+    """Return True if the engine has the image."""
     try:
         return bool(engine.client.images.get(name))
     except docker.errors.ImageNotFound:

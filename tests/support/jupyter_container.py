@@ -62,7 +62,7 @@ class JupyterInContainer(Http):
         self.origin = f"http://127.0.0.1:{port}"
         super().__init__(self.origin + self.base_url, lambda: f"token {self.token}")
         try:
-            wait_for(self._answers, what=self.log, timeout=60)
+            wait_for(self._responds, what=self.log, timeout=60)
         except BaseException:
             self.stop()
             raise
@@ -71,7 +71,7 @@ class JupyterInContainer(Http):
         printed: bytes = self.container.logs()
         return printed.decode(errors="replace")
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             return self.get("api", timeout=10).ok
         except requests.ConnectionError:

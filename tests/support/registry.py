@@ -60,15 +60,15 @@ class Registry:
         )
         self.line = Line(self._port)
         try:
-            self.process.wait_until(self._answers, what="the registry's answer", timeout=30)
+            self.process.wait_until(self._responds, what="the registry", timeout=30)
         except BaseException:
             self.stop()
             raise
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         with contextlib.suppress(requests.ConnectionError):
-            answer = requests.get(f"http://127.0.0.1:{self._port}/v2/", timeout=10)
-            return answer.ok or answer.status_code == 401
+            response = requests.get(f"http://127.0.0.1:{self._port}/v2/", timeout=10)
+            return response.ok or response.status_code == 401
         return False
 
     @property
@@ -108,13 +108,13 @@ class Registry:
         }
         kind = "application/vnd.docker.distribution.manifest.list.v2+json"
         content = {"schemaVersion": 2, "mediaType": kind, "manifests": [described]}
-        answer = requests.put(
+        response = requests.put(
             f"{manifests}/{index}",
             data=json.dumps(content),
             headers={"Content-Type": kind},
             timeout=30,
         )
-        assert answer.status_code == 201, answer.text
+        assert response.status_code == 201, response.text
         return f"{self.address}/{repository}:{index}"
 
     def stop(self) -> None:

@@ -18,8 +18,8 @@ from docker.errors import NotFound
 from ...problem import Problem
 from .engine import Engine
 
-# An engine binds its own versions of these files into each container. The paths of their sources,
-# and the paths of older cgroups, have the id of the container.
+# An engine binds these files into each container. The path of their source, and older
+# cgroups' paths, have the id of the container.
 OWN_FILES = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"}
 CONTAINER_ID = re.compile(
     r"/(?:[a-z]+-)?containers/([0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)"
@@ -56,7 +56,7 @@ class JupyterContainer:
     user_namespace: str = ""  # empty: the engine's default
 
     def __bool__(self) -> bool:
-        """Whether Jupyter runs in a container of the engine."""
+        """Return True if Jupyter runs in a container of the engine."""
         return bool(self.name)
 
     def binds(self, path: Path, target: str, setting: str, *, read_only: bool) -> list[Bind]:

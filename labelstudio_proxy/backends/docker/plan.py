@@ -58,7 +58,7 @@ async def find_site(engine: Engine) -> Site:
         user_namespace = "host"  # with mapped users, nothing on disk would belong to the user
     return Site(
         jupyter,
-        # Podman 4.3 has a separate field for it.
+        # Podman 4.3 reports it in another field.
         rootless="name=rootless" in options or bool(info.get("Rootless")),
         user_namespace=user_namespace,
         # SELinux blocks the user's files. The alternative, new labels for a home folder, is worse.

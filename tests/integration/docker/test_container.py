@@ -117,7 +117,7 @@ def second(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Studio]:
-    """Another data directory, with a writable files root and its own network."""
+    """Another data directory, with a writable files root, in another network."""
     folder = tmp_path_factory.mktemp("second")
     notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "data"
     network = engine.client.networks.create(NETWORK)
@@ -347,9 +347,9 @@ def test_the_setting_environment_reaches_label_studio(studio: Studio) -> None:
     project = new_project(studio.client, "Environment")
     for number, taken in ((FILES_AT_ONCE, True), (FILES_AT_ONCE + 1, False)):
         files = {f"{n}.png": (f"{n}.png", media.png(colour=(n, n, n))) for n in range(number)}
-        answer = studio.client.post(f"api/projects/{project}/import", files=files)
-        assert answer.ok is taken, answer.text[:2000]
-        assert ("DATA_UPLOAD_MAX_NUMBER_FILES" in answer.text) is not taken
+        response = studio.client.post(f"api/projects/{project}/import", files=files)
+        assert response.ok is taken, response.text[:2000]
+        assert ("DATA_UPLOAD_MAX_NUMBER_FILES" in response.text) is not taken
 
 
 # ---- the notebook folder
@@ -365,9 +365,9 @@ def test_a_picture_of_the_notebook_folder_is_imported_and_shown(studio: Studio) 
 def test_export_into_the_notebook_folder_is_refused(studio: Studio) -> None:
     project = new_project(studio.client, "Export")
     storage = {"project": project, "path": str(studio.notebooks / "pictures")}
-    answer = studio.client.post("api/storages/export/localfiles", json=storage)
-    assert answer.status_code == 403
-    assert "files_writable" in answer.json()["detail"]
+    response = studio.client.post("api/storages/export/localfiles", json=storage)
+    assert response.status_code == 403
+    assert "files_writable" in response.json()["detail"]
 
 
 def test_with_files_writable_it_exports_into_the_notebook_folder(second: Studio) -> None:

@@ -64,7 +64,7 @@ def closed_image(docker_engine: Engine, closed_registry: Registry) -> Iterator[s
 
 @contextlib.contextmanager
 def disk(path: Path, options: str) -> Iterator[Path]:
-    """A separate file system."""
+    """A small file system at `path`."""
     path.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)]
     subprocess.run(command, check=True, timeout=60)
