@@ -62,7 +62,7 @@ class DockerBackend(Backend):
         ("engine", "Find the container engine"),
         (PULL, "Get the image"),
         ("container", "Start the container"),
-        ("answer", "Wait for the first response"),
+        ("response", "Wait for the first response"),
     )
 
     def __init__(
@@ -142,7 +142,7 @@ class DockerBackend(Backend):
             )
             self._take(made, endpoint_of(engine, made, plan), tail="all")
             self.report("container", detail=plan.name)
-        self.report("answer")
+        self.report("response")
         return self._endpoint
 
     async def on_first_response(self) -> None:

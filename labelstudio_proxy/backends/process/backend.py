@@ -34,7 +34,7 @@ class ProcessBackend(Backend):
         ("find", "Find Label Studio"),
         ("load", "Load Label Studio"),
         ("database", "Prepare the database"),
-        ("answer", "Wait for the first response"),
+        ("response", "Wait for the first response"),
     )
 
     def __init__(
@@ -168,7 +168,7 @@ class ProcessBackend(Backend):
         elif line == "labelstudio-proxy: Making the account":
             self.report("database", detail="making the account")
         elif line == "labelstudio-proxy: Serving":
-            self.report("answer")
+            self.report("response")
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

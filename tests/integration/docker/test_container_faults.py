@@ -232,7 +232,7 @@ def test_an_image_of_a_registry_out_of_reach(engine: Engine, own_desk: Callable[
         "engine": "done",
         "pull": "failed",
         "container": "next",
-        "answer": "next",
+        "response": "next",
     }
 
 
