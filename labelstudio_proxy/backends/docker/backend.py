@@ -37,12 +37,12 @@ from .container_spec import (
     Plan,
 )
 from .engine import QUICK_SECONDS, Engine, connect_engine
-from .engine_problems import EngineFault, NotThere
-from .engine_refusals import do, refused
-from .exit_reasons import ending, explain_end, gone
+from .engine_problems import EngineMissing, EngineProblem
+from .engine_refusals import refusal, request
+from .exit_reasons import describe_exit, ended_on_purpose, explain_container_exit
 from .image import get_image, label_studio_version
 from .leftover import clear_record, write_record
-from .logs import Follower
+from .logs import LogFollower
 from .plan import DockerSettings, Planner, Site, find_site
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class DockerBackend(Backend):
         self._candidate = ""  # the id of a container that was there before
         self._may_run = False  # this start has a container, or is making one
         self._low_priority = False
-        self._follower: Follower | None = None
+        self._follower: LogFollower | None = None
 
     async def prepare(self) -> None:
         self.report("engine")
@@ -152,7 +152,7 @@ class DockerBackend(Backend):
             self._low_priority = False
             try:
                 await self._connected().ask(lambda _: container.update(cpu_shares=USUAL_SHARES))
-            except (APIError, EngineFault) as error:
+            except (APIError, EngineProblem) as error:
                 logger.warning("Container %s keeps its low priority: %s", self._name, error)
 
     async def wait(self) -> str:
@@ -178,14 +178,14 @@ class DockerBackend(Backend):
                 await engine.ask(self._reload, seconds=QUICK_SECONDS)
                 engine_lost = False
             except NotFound:
-                raise gone(
+                raise ended_on_purpose(
                     self._name,
                     "was removed",
                     "By `docker rm`, or by another program.",
                 ) from None
-            except (EngineFault, APIError) as error:
-                fault = error if isinstance(error, EngineFault) else refused("is lost", error)
-                # Containers can run without their engine, and users can work.
+            except (EngineProblem, APIError) as error:
+                fault = error if isinstance(error, EngineProblem) else refusal("is lost", error)
+                # Containers can run without their engine, and users go on working.
                 if not await self._responds():
                     raise fault from error
                 if not engine_lost:
@@ -203,7 +203,7 @@ class DockerBackend(Backend):
                 )
             if state.get("Status") not in {"created", "running", "paused", "restarting"}:
                 if ended:
-                    return ending(state)
+                    return describe_exit(state)
                 # `docker rm` kills a container first, then removes it.
                 ended = True
                 await asyncio.sleep(REMOVAL_SECONDS)
@@ -213,7 +213,7 @@ class DockerBackend(Backend):
                 await asyncio.wait_for(self._follower_ended(), POLL_SECONDS)
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
-        problem = explain_end(self._name, self._settings, how, tail)
+        problem = explain_container_exit(self._name, self._settings, how, tail)
         return problem or super().explain(how, tail)
 
     async def stop(self) -> None:
@@ -249,12 +249,12 @@ class DockerBackend(Backend):
     async def _connect(self) -> Engine:
         try:
             return await connect_engine()
-        except EngineFault as fault:
+        except EngineProblem as fault:
             if not self._without_process:
                 raise
             engine = (
                 "there is no container engine"
-                if isinstance(fault, NotThere)
+                if isinstance(fault, EngineMissing)
                 else "the container engine cannot be used"
             )
             raise Problem(
@@ -279,7 +279,7 @@ class DockerBackend(Backend):
         except NotFound:
             return None
         except APIError as error:
-            raise refused("could not be looked for", error) from error
+            raise refusal("could not be looked for", error) from error
         wanted = plan.owner_labels()
         if {name: found.labels.get(name) for name in wanted} != wanted:
             raise Problem(
@@ -314,8 +314,8 @@ class DockerBackend(Backend):
         if found.labels.get(SETTINGS_LABEL) != plan.digest(key):
             return False
         if found.status == "paused":
-            await do(engine, "could not be resumed", found.unpause)
-            await do(engine, "could not be found", found.reload)
+            await request(engine, "could not be resumed", found.unpause)
+            await request(engine, "could not be found", found.reload)
         if found.status != "running":
             return False
         endpoint = endpoint_of(engine, found, plan)
@@ -332,7 +332,7 @@ class DockerBackend(Backend):
     def _take(self, container: Container, endpoint: Endpoint, tail: int | str) -> None:
         self._container, self._endpoint = container, endpoint
         self._low_priority = container.attrs["HostConfig"].get("CpuShares") == BACKGROUND_SHARES
-        self._follower = Follower(container, self.log, tail=tail)
+        self._follower = LogFollower(container, self.log, tail=tail)
         for mount in container.attrs.get("Mounts") or []:
             if mount.get("Destination") == VOLUME:
                 self._volume = str(mount.get("Name") or "")
@@ -341,7 +341,7 @@ class DockerBackend(Backend):
         """Follow the log again if the engine closed the stream of a running container."""
         follower = self._follower
         if follower is not None and follower.ended.is_set():
-            self._follower = Follower(self._container, self.log, since=follower.ended_at)
+            self._follower = LogFollower(self._container, self.log, since=follower.ended_at)
 
     # ---- while it runs
 

@@ -19,7 +19,7 @@ from ...problem import Problem
 from ..base import Owner
 from .container_spec import DATA_DIR, PORT, START_LABEL, VOLUME, Plan
 from .engine import Engine
-from .engine_refusals import do
+from .engine_refusals import request
 
 # Shares of the processors; 1024 is the engines' default.
 USUAL_SHARES = 1024
@@ -51,13 +51,13 @@ async def make_container(
     # Podman 4.3 cannot change the shares of a running container.
     if background and engine.name == "Docker":
         options["cpu_shares"] = BACKGROUND_SHARES
-    container: Container = await do(
+    container: Container = await request(
         engine, "could not be made", lambda: engine.client.containers.create(**options)
     )
-    await do(engine, "could not be prepared", lambda: container.put_archive(VOLUME, files))
+    await request(engine, "could not be prepared", lambda: container.put_archive(VOLUME, files))
     await _check_folders(engine, container, data_dir, files_root)
-    await do(engine, "could not be started", container.start)
-    await do(engine, "could not be found", container.reload)
+    await request(engine, "could not be started", container.start)
+    await request(engine, "could not be found", container.reload)
     return container
 
 
@@ -68,9 +68,9 @@ async def _check_folders(
     failure = "could not be looked into"
     key_file = data_dir / ".env"
     key = await asyncio.to_thread(key_file.read_bytes)
-    seen = await do(engine, failure, lambda: file_in(container, f"{DATA_DIR}/{key_file.name}"))
+    seen = await request(engine, failure, lambda: file_in(container, f"{DATA_DIR}/{key_file.name}"))
     unseen = [] if seen == key else [(key_file, "data_dir")]
-    if files_root is not None and not await do(
+    if files_root is not None and not await request(
         engine, failure, lambda: is_in(container, str(files_root))
     ):
         unseen.append((files_root, "files_root"))
@@ -145,7 +145,7 @@ async def remove(engine: Engine, container: Container) -> None:
             container.remove(v=True, force=True)
 
     try:
-        await do(engine, "could not be removed", remove)
+        await request(engine, "could not be removed", remove)
     except Problem:
         if not await _is_being_removed(engine, container):
             raise

@@ -27,8 +27,8 @@ from ...aio import call_in_thread
 from ...problem import Problem
 from .engine_problems import (
     Address,
-    EngineFault,
-    NotThere,
+    EngineMissing,
+    EngineProblem,
     absent,
     denied,
     exists,
@@ -73,7 +73,7 @@ class Engine:
     ) -> T:
         """Return `call(client)`, run in a thread.
 
-        Raises EngineFault, or docker's APIError if the engine refuses. A request cannot be
+        Raises EngineProblem, or docker's APIError if the engine refuses. A request cannot be
         cancelled: a cancelled `ask` waits up to CANCEL_SECONDS for it.
         """
         client = self._quick if seconds <= QUICK_SECONDS else self._patient
@@ -105,7 +105,7 @@ class Engine:
         return service(self.address, verb)
 
     async def check(self) -> None:
-        """Raise EngineFault if the engine does not respond within QUICK_SECONDS."""
+        """Raise EngineProblem if the engine does not respond within QUICK_SECONDS."""
         await self.ask(lambda client: client.ping(), seconds=QUICK_SECONDS)
 
     def close(self) -> None:
@@ -115,16 +115,16 @@ class Engine:
 
 
 async def connect_engine() -> Engine:
-    """Connect to the engine of this user; raises EngineFault.
+    """Connect to the engine of this user; raises EngineProblem.
 
     An engine that hangs or has stopped is an error, although another one may respond: it may come
     back, with Label Studio's container in it.
     """
-    first: EngineFault | None = None
+    first: EngineProblem | None = None
     try:
         places = await asyncio.to_thread(_addresses, os.environ)
     except (DockerException, OSError) as error:
-        raise EngineFault(
+        raise EngineProblem(
             "The settings of the container engine are incomplete.",
             f"{error}",
             "Correct DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or the Docker context, "
@@ -136,13 +136,13 @@ async def connect_engine() -> Engine:
             continue
         try:
             return await _connect(address)
-        except NotThere as fault:
+        except EngineMissing as fault:
             first = first or fault
     raise first or absent(places)
 
 
 async def connect_engine_at(url: str) -> Engine:
-    """Connect to an engine that was used before; raises EngineFault.
+    """Connect to an engine that was used before; raises EngineProblem.
 
     The address comes from a file that others may have written. So it must be a unix socket, or in
     the user's own settings.
@@ -200,7 +200,7 @@ def _current_context(folder: Path) -> str:
 
 
 def _address_of(context: str, folder: Path) -> Address:
-    """Return the address in a Docker context; raises EngineFault.
+    """Return the address in a Docker context; raises EngineProblem.
 
     Not by the SDK: without a `config.json` it looks in the working directory.
     """
@@ -253,11 +253,11 @@ async def _connect(address: Address) -> Engine:
 
 
 def _check_local(address: Address) -> None:
-    """Raise EngineFault for an engine on another machine: it needs our folders and loopback."""
+    """Raise EngineProblem for an engine on another machine: it needs our folders and loopback."""
     try:
         host = urlsplit(address.url).hostname or ""
     except ValueError as error:
-        raise EngineFault(
+        raise EngineProblem(
             f"{address.url} is not the address of a container engine.",
             f"{error}; {address.origin}.",
             "Correct it (for example `unix:///var/run/docker.sock`), and restart Jupyter.",
@@ -269,7 +269,7 @@ def _check_local(address: Address) -> None:
             return
     except ValueError:
         pass
-    raise EngineFault(
+    raise EngineProblem(
         f"The container engine at {address.url} is on another machine.",
         f"Label Studio's container needs the folders of this machine; {address.origin}.",
         "Set DOCKER_HOST to an engine of this machine, for example "
@@ -277,7 +277,7 @@ def _check_local(address: Address) -> None:
     )
 
 
-async def _fault(address: Address, error: Exception) -> EngineFault:
+async def _fault(address: Address, error: Exception) -> EngineProblem:
     """Find the cause of an error of the SDK, which itself says little."""
     if _mentions_timeout(error):
         return hung(address)
@@ -288,14 +288,14 @@ async def _fault(address: Address, error: Exception) -> EngineFault:
         return fault
     if address.socket is None and "refused" in str(error):
         return not_running(address)
-    return EngineFault(
+    return EngineProblem(
         f"The program at {address.url} does not respond like a container engine.",
         f"For the address: {address.origin}. The error: {error}.",
         "Check that it is Docker or Podman, with version 1.24 or newer of Docker's API.",
     )
 
 
-async def _socket_fault(address: Address, path: Path) -> EngineFault | None:
+async def _socket_fault(address: Address, path: Path) -> EngineProblem | None:
     """Return why the socket accepts no connection, None if it does."""
     try:
         _, writer = await asyncio.wait_for(

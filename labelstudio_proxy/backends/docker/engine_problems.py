@@ -17,11 +17,11 @@ from ...problem import Problem
 CONTAINER_MARKERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
-class EngineFault(Problem):
+class EngineProblem(Problem):
     """The engine cannot be reached, does not respond, or sends an invalid response."""
 
 
-class NotThere(EngineFault):
+class EngineMissing(EngineProblem):
     """There is no engine for this user at this address; there may be one at another."""
 
 
@@ -48,18 +48,18 @@ def service(address: Address, verb: str) -> str:
     return f"`systemctl --user {verb} {unit}`" if user else f"`sudo systemctl {verb} {unit}`"
 
 
-def absent(places: list[Address]) -> EngineFault:
+def absent(places: list[Address]) -> EngineProblem:
     """None of the addresses has a socket."""
     if len(places) == 1:
         (address,) = places
-        return NotThere(
+        return EngineMissing(
             "No container engine is running.",
             f"Its socket {address.socket} does not exist; {address.origin}.",
             f"Start the engine, for example with {service(address, 'start')}, or correct "
             "DOCKER_HOST and restart Jupyter.",
         )
     sockets = ", ".join(str(address.socket) for address in places)
-    return NotThere(
+    return EngineMissing(
         "No container engine was found.",
         f"There is no socket of one ({sockets}), and DOCKER_HOST is not set.",
         "Install Docker or Podman (on Debian and Ubuntu `sudo apt-get install docker.io`); if one "
@@ -67,34 +67,34 @@ def absent(places: list[Address]) -> EngineFault:
     )
 
 
-def not_running(address: Address) -> EngineFault:
+def not_running(address: Address) -> EngineProblem:
     """The socket is there, and nothing listens on it."""
-    return EngineFault(
+    return EngineProblem(
         "The container engine is not running.",
         f"Nothing listens at {address.url}; {address.origin}.",
         f"Start it, for example with {service(address, 'start')}, then try again.",
     )
 
 
-def not_known(address: Address) -> EngineFault:
+def not_known(address: Address) -> EngineProblem:
     """The settings do not name this address any more."""
-    return EngineFault(
+    return EngineProblem(
         "The container engine is not in the settings any more.",
         f"An earlier gateway used it at {address.url}.",
         "Set DOCKER_HOST or the Docker context as before, and try again.",
     )
 
 
-def hung(address: Address) -> EngineFault:
+def hung(address: Address) -> EngineProblem:
     """The engine accepts connections and does not respond."""
-    return EngineFault(
+    return EngineProblem(
         "The container engine does not respond.",
         f"It is at {address.url}, but sent no response in time.",
         f"Wait a little and try again. If that fails, restart it: {service(address, 'restart')}.",
     )
 
 
-def denied(path: Path) -> EngineFault:
+def denied(path: Path) -> EngineProblem:
     """This user has no permission for the socket."""
     uid = os.getuid()
     try:
@@ -127,12 +127,12 @@ def denied(path: Path) -> EngineFault:
             "Jupyter runs in a container: start that container with "
             f"`--group-add {'<the group of the socket>' if number is None else number}`."
         )
-    return NotThere("This user may not use the container engine.", why, remedy)
+    return EngineMissing("This user may not use the container engine.", why, remedy)
 
 
-def no_context(name: str, reason: str) -> EngineFault:
+def no_context(name: str, reason: str) -> EngineProblem:
     """The chosen Docker context is missing or damaged."""
-    return EngineFault(
+    return EngineProblem(
         f"The Docker context {name!r} cannot be used.",
         f"{reason}.",
         "List contexts with `docker context ls`, choose one with `docker context use`, or set "

@@ -76,7 +76,7 @@ REFUSALS: Faults = (
 )
 
 
-def refused(failure: str, error: APIError) -> Problem:
+def refusal(failure: str, error: APIError) -> Problem:
     """Return the Problem for a refused request; `failure`: what did not happen to the container."""
     message = str(error.explanation or error)
     why, remedy = find_fault(REFUSALS, [message]) or (
@@ -87,11 +87,11 @@ def refused(failure: str, error: APIError) -> Problem:
     return Problem(what, f"{why} The container engine said: {message}".strip(), remedy)
 
 
-async def do(engine: Engine, failure: str, call: Callable[[], Any]) -> Any:
+async def request(engine: Engine, failure: str, call: Callable[[], Any]) -> Any:
     """Return what `call` returns, in a thread; raises Problem, which names the `failure`."""
     try:
         return await engine.ask(lambda _: call())
     except ImageNotFound as error:
-        raise refused("could not be made, because its image was removed", error) from error
+        raise refusal("could not be made, because its image was removed", error) from error
     except APIError as error:
-        raise refused(failure, error) from error
+        raise refusal(failure, error) from error

@@ -17,24 +17,24 @@ KILLED = 137
 TERMINATED = 143
 
 
-def ending(state: Mapping[str, Any]) -> str:
+def describe_exit(state: Mapping[str, Any]) -> str:
     """Return how a container ended, from its state in `docker inspect`."""
     if state.get("OOMKilled"):
         return "out of memory"
     return f"exit status {state.get('ExitCode')}"
 
 
-def gone(name: str, what: str, why: str, remedy: str = "Try again.") -> Problem:
-    """Return the Problem for a container that a user may have stopped on purpose."""
-    return NoRestart(f"Label Studio's container {name} {what}.", why, remedy)
+def ended_on_purpose(name: str, what: str, why: str) -> Problem:
+    """Return the Problem for a container that someone may have ended on purpose."""
+    return NoRestart(f"Label Studio's container {name} {what}.", why, "Try again.")
 
 
-def explain_end(
+def explain_container_exit(
     name: str, settings: DockerSettings, how: str, tail: Sequence[str]
 ) -> Problem | None:
     """Return why it ended, None if that has nothing to do with containers.
 
-    `how`: from `ending`; `tail`: the last lines that it printed.
+    `how`: from `describe_exit`; `tail`: the last lines that it printed.
     """
     limit = settings.memory_limit
     if how == "out of memory":
@@ -55,13 +55,13 @@ def explain_end(
             "Try again.",
         )
     if how == f"exit status {TERMINATED}" and any(ORPHAN_WORDS in line for line in tail):
-        return gone(
+        return ended_on_purpose(
             name,
             "stopped because no gateway contacted it",
             "Perhaps Jupyter was suspended, and its container was not.",
         )
     if how == f"exit status {TERMINATED}":
-        return gone(
+        return ended_on_purpose(
             name,
             "was stopped",
             "By `docker stop`, or because the container engine stopped or restarted.",

@@ -117,7 +117,7 @@ def mounted_within(folder: Path) -> list[Path]:
 async def find_jupyter_container(
     engine: Engine, proc: Path = Path("/proc/self")
 ) -> JupyterContainer:
-    """Return the container of the engine in which this process runs; raises EngineFault, APIError."""
+    """Return the container of the engine in which this process runs; raises EngineProblem, APIError."""
     for identifier in own_container_ids(proc):
         try:
             own = await _inspect(engine, identifier)

@@ -69,7 +69,7 @@ async def _remove(url: str, name: str, labels: dict[str, str]) -> bool:
     from .container import remove
     from .container_spec import DATA_LABEL, UID_LABEL, USER_LABEL
     from .engine import connect_engine_at
-    from .engine_refusals import refused
+    from .engine_refusals import refusal
 
     engine = await connect_engine_at(url)
     try:
@@ -82,7 +82,7 @@ async def _remove(url: str, name: str, labels: dict[str, str]) -> bool:
     except NotFound:
         return False
     except APIError as error:
-        raise refused("could not be looked for", error) from error
+        raise refusal("could not be looked for", error) from error
     finally:
         engine.close()
     return True

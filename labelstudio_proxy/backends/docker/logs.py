@@ -13,7 +13,7 @@ from docker.errors import DockerException
 from docker.models.containers import Container
 
 
-class Follower:
+class LogFollower:
     """Passes each line that the container prints to `log`, until the container ends."""
 
     def __init__(

@@ -14,7 +14,7 @@ from ...data_directory.directory import DataDirectory
 from ...problem import Problem
 from .container_spec import DATA_DIR, Plan, check_paths
 from .engine import Engine, engine_sockets
-from .engine_problems import EngineFault
+from .engine_problems import EngineProblem
 from .jupyter_container import Bind, JupyterContainer, find_jupyter_container
 
 
@@ -41,12 +41,12 @@ class Site:
 
 
 async def find_site(engine: Engine) -> Site:
-    """Ask the engine for its traits; raises EngineFault."""
+    """Ask the engine for its traits; raises EngineProblem."""
     try:
         info = await engine.ask(lambda client: client.info())
         jupyter = await find_jupyter_container(engine)
     except APIError as error:
-        raise EngineFault(
+        raise EngineProblem(
             "The container engine does not allow Label Studio's container.",
             f"It said: {error.explanation or error}",
             "If a proxy protects its socket, allow requests for containers, images, volumes and "

@@ -19,7 +19,7 @@ from labelstudio_proxy.backends.docker.engine import (
     Engine,
     engine_sockets,
 )
-from labelstudio_proxy.backends.docker.engine_problems import Address, EngineFault
+from labelstudio_proxy.backends.docker.engine_problems import Address, EngineProblem
 
 
 async def test_requests_have_a_long_time_out_unless_they_need_no_work() -> None:
@@ -71,7 +71,7 @@ async def test_an_engine_that_hangs_is_not_replaced_by_another(
         for listener, place in zip(listeners, places[1:], strict=True):
             listener.bind(str(place))
             listener.listen()
-        with pytest.raises(EngineFault) as fault:
+        with pytest.raises(EngineProblem) as fault:
             await engines.connect_engine()
         assert str(places[1]) in fault.value.why
         listeners[1].settimeout(0)
@@ -97,7 +97,7 @@ async def test_missing_certificates_are_explained(
     for name, value in {"DOCKER_CONFIG": str(tmp_path), **environment}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
-    with pytest.raises(EngineFault) as fault:
+    with pytest.raises(EngineProblem) as fault:
         await engines.connect_engine()
     assert fault.value.remedy
 

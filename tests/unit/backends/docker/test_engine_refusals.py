@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from docker.errors import APIError
 
-from labelstudio_proxy.backends.docker.engine_refusals import refused
+from labelstudio_proxy.backends.docker.engine_refusals import refusal
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from labelstudio_proxy.backends.docker.engine_refusals import refused
     ],
 )
 def test_refusals_are_explained(message: str, why: str, remedy: str) -> None:
-    problem = refused("could not be made", APIError("500", explanation=message))
+    problem = refusal("could not be made", APIError("500", explanation=message))
     assert problem.what == "Label Studio's container could not be made."
     assert why in problem.why
     assert message in problem.why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labelstudio_proxy.backends.docker import container_spec
-from labelstudio_proxy.backends.docker.exit_reasons import TERMINATED, explain_end
+from labelstudio_proxy.backends.docker.exit_reasons import TERMINATED, explain_container_exit
 from labelstudio_proxy.backends.docker.plan import DockerSettings
 from labelstudio_proxy.label_studio.programs import SETTINGS
 
@@ -12,7 +12,7 @@ def test_a_stop_without_a_gateway_is_told_apart_from_docker_stop() -> None:
     settings = DockerSettings("x:1", "never", "", 0.0, "", files_writable=False)
     line = f"labelstudio-proxy: Label Studio stops, because {container_spec.ORPHAN_WORDS}."
     for printed, what in ((line, "no gateway contacted it"), ("", "was stopped")):
-        problem = explain_end("x", settings, f"exit status {TERMINATED}", [printed, ""])
+        problem = explain_container_exit("x", settings, f"exit status {TERMINATED}", [printed, ""])
         assert problem is not None
         assert what in problem.what
     assert container_spec.ORPHAN_WORDS in SETTINGS.read_text()

@@ -21,7 +21,7 @@ from support.processes import clean_environment
 
 from labelstudio_proxy.backends.docker import engine as engines
 from labelstudio_proxy.backends.docker.engine import connect_engine, engine_sockets
-from labelstudio_proxy.backends.docker.engine_problems import EngineFault
+from labelstudio_proxy.backends.docker.engine_problems import EngineProblem
 from labelstudio_proxy.backends.docker.plan import find_site
 
 Respond = Callable[[socket.socket, bytes], object]
@@ -54,8 +54,8 @@ def listening(address: Path, respond: Respond) -> Iterator[None]:
             thread.join()
 
 
-async def fault() -> EngineFault:
-    with pytest.raises(EngineFault) as raised:
+async def fault() -> EngineProblem:
+    with pytest.raises(EngineProblem) as raised:
         await connect_engine()
     return raised.value
 
@@ -133,7 +133,7 @@ async def test_a_proxy_that_allows_only_the_version_is_explained(address: Path) 
     with listening(address, respond):
         engine = await connect_engine()
         try:
-            with pytest.raises(EngineFault) as raised:
+            with pytest.raises(EngineProblem) as raised:
                 await find_site(engine)
         finally:
             engine.close()
@@ -150,14 +150,14 @@ import asyncio, concurrent.futures.thread, json, os, sys
 from pathlib import Path
 from labelstudio_proxy.backends.docker import engine_problems
 from labelstudio_proxy.backends.docker.engine import connect_engine
-from labelstudio_proxy.backends.docker.engine_problems import EngineFault
+from labelstudio_proxy.backends.docker.engine_problems import EngineProblem
 engine_problems.CONTAINER_MARKERS = tuple(map(Path, sys.argv[1:]))
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
 try:
     asyncio.run(connect_engine())
-except EngineFault as fault:
+except EngineProblem as fault:
     print(json.dumps(fault.as_json()))
 """
 
