@@ -104,27 +104,41 @@ def test_restored_folder_that_cannot_be_renamed(
     refused(lambda: restore(backup_file, DataDirectory(existing), quiet), os.strerror(errno.EIO))
 
 
-# Kills itself before the rename to a name with the third argument in it.
+# Restores, and sends itself a signal before an event with `words` in its path.
 KILLED = """
-import os, signal, sys
-from pathlib import Path
-from labelstudio_proxy.cli.backup import backup
-from labelstudio_proxy.cli.restore import restore
-from labelstudio_proxy.data_directory.directory import DataDirectory
-archive, directory, last = sys.argv[1:]
+import os, sys
+from labelstudio_proxy.cli.main import main
+archive, directory, event, words, number = sys.argv[1:]
 
-def kill(event, arguments):
-    if event == "os.rename" and last in f"{arguments[1]}|":
-        os.kill(os.getpid(), signal.SIGKILL)
+def kill(name, arguments):
+    if name == event and words in f"{arguments[event == 'os.rename']}|":
+        os.kill(os.getpid(), int(number))
 
 sys.addaudithook(kill)
-restore(Path(archive), DataDirectory(Path(directory)), lambda *_: None)
+main(["restore", archive, "--data-dir", directory])
 """
 
 
-def killed_before_the_rename_to(name: str, backup_file: Path, existing: Path) -> None:
-    command = [sys.executable, "-c", KILLED, str(backup_file), str(existing), name]
-    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+def killed_restore(
+    backup_file: Path, existing: Path, event: str, words: str, number: int = signal.SIGKILL
+) -> int:
+    """Return the exit status of a restore that gets a signal."""
+    command = [sys.executable, "-c", KILLED, str(backup_file), str(existing), event, words]
+    return subprocess.run([*command, str(int(number))], timeout=60, check=False).returncode
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "leftovers"),
+    [(signal.SIGTERM, 128 + signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL, 1)],
+)
+def test_restore_that_is_killed_while_it_unpacks_changes_nothing(
+    backup_file: Path, existing: Path, number: int, status: int, leftovers: int
+) -> None:
+    before = tree(existing)
+    assert killed_restore(backup_file, existing, "open", ".png|", number) == status
+    assert tree(existing) == before
+    assert len(list(existing.parent.glob("data.restoring-*"))) == leftovers
+    assert len(list(existing.parent.iterdir())) == 1 + leftovers
 
 
 @pytest.mark.parametrize("name", [RESTORED, BEFORE])
@@ -132,7 +146,7 @@ def test_restore_that_is_killed_before_it_renames_the_data_changes_nothing(
     backup_file: Path, existing: Path, name: str
 ) -> None:
     before = tree(existing)
-    killed_before_the_rename_to(name, backup_file, existing)
+    assert killed_restore(backup_file, existing, "os.rename", name) == -signal.SIGKILL
     assert tree(existing) == before
     DataDirectory(existing).prepare()
     restore(backup_file, DataDirectory(existing), quiet)
@@ -143,7 +157,7 @@ def test_after_a_kill_between_the_renames_every_command_says_which_folder_is_whi
     backup_file: Path, existing: Path
 ) -> None:
     before = tree(existing)
-    killed_before_the_rename_to("/data|", backup_file, existing)
+    assert killed_restore(backup_file, existing, "os.rename", "/data|") == -signal.SIGKILL
     assert not existing.exists()
     (restored,) = existing.parent.glob(f"data{RESTORED}*")
     (previous,) = existing.parent.glob(f"data{BEFORE}*")
