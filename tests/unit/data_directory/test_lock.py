@@ -314,6 +314,18 @@ async def test_holder_that_ignored_a_request_gets_the_next_one(
     assert len({by.key for by in asked}) == len(asked) == 2
 
 
+async def test_third_server_that_was_faster_is_named(
+    lock: Callable[..., DirectoryLock], tmp_path: Path
+) -> None:
+    there = lock("there")
+    third = replace(LEFT, server="the Jupyter server at /third/", pid=LEFT.pid + 1)
+    there.on_request = lambda by: LockRecord(tmp_path / PROXY_FOLDER).write(third)
+    await take(there)
+    with pytest.raises(InUse) as refused:
+        await take(lock("here"), insist=True)
+    assert "is in use by the Jupyter server at /third/" in refused.value.what
+
+
 async def test_request_to_an_earlier_holder_is_ignored(
     lock: Callable[..., DirectoryLock], tmp_path: Path
 ) -> None:
