@@ -116,10 +116,14 @@ class JupyterLab(Http):
         for section, values in server_config.items():
             ours[section] = ours.get(section, {}) | dict(values)
         folder = self.home / ".jupyter"
-        # this plugin asks jupyter.org for news, and the user in a dialogue whether it may
-        news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+        page = {
+            # this extension fetches news from jupyter.org, and asks the user whether it may
+            "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True},
+            # this check runs Node.js each time that JupyterLab's page opens
+            "buildCheck": False,
+        }
         (folder / "labconfig").mkdir(parents=True)
-        (folder / "labconfig" / "page_config.json").write_text(json.dumps(news))
+        (folder / "labconfig" / "page_config.json").write_text(json.dumps(page))
         (folder / "jupyter_server_config.json").write_text(json.dumps(ours))
 
     def _answers(self) -> bool:
