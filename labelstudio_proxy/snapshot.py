@@ -1,4 +1,4 @@
-"""What is known of Label Studio at one moment, for pages and programs."""
+"""The state of Label Studio at one moment, for pages and programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PULL = "pull"
 
 
 class State(str, Enum):
-    """Where Label Studio is in its life."""
+    """The states that Label Studio goes through."""
 
     STOPPED = "stopped"
     PREPARING = "preparing"
@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is known at one moment. Never changed: a change makes a new one."""
+    """The state at one moment. Its methods return the snapshot after a transition."""
 
     state: State = State.STOPPED
     steps: tuple[Step, ...] = ()
@@ -52,31 +52,47 @@ class Snapshot:
     started_at: float | None = None  # Unix time, seconds
     ready_after: float | None = None  # seconds
     restarts: int = 0
-    # how many of them somebody asked for, and how many because Label Studio had ended
+    # how many of them users asked for ("asked"), and how many followed a crash ("ended")
     restart_reasons: dict[str, int] = field(default_factory=dict)
     error: Problem | None = None
-    stopped_because: str = ""  # a sentence, where nobody has asked for the stop
-    next_start: float | None = None  # of a failed one that is started again; Unix time, seconds
+    stopped_because: str = ""  # a sentence, if no user asked for the stop
+    next_start: float | None = None  # after a crash, if it restarts; Unix time, seconds
     endpoint: Endpoint | None = None
-    notices: tuple[str, ...] = ()  # what people should know, while all works
+    notices: tuple[str, ...] = ()  # for users; they do not stop the start
     build: Build = field(default_factory=Build)
 
     @property
     def underway(self) -> bool:
-        """Whether a start is going on."""
+        """True during a start."""
         return self.state in {State.PREPARING, State.PULLING, State.STARTING}
+
+    def preparing(self, backend: str = "", steps: tuple[Step, ...] = ()) -> Snapshot:
+        """A start begins; its `backend` and `steps` may follow later."""
+        return replace(
+            self,
+            state=State.PREPARING,
+            steps=steps,
+            progress=None,
+            backend=backend or self.backend,
+            started_at=time.time(),
+            ready_after=None,
+            error=None,
+            stopped_because="",
+            next_start=None,
+            notices=(),
+        )
 
     def at_step(
         self, step: str, *, detail: str | None, done: int | None, total: int | None
     ) -> Snapshot:
-        """With this step under way, and every one before it done; see `backends.base.Report`."""
+        """This step is current, and those before it are done; see `backends.base.Report`."""
         now = time.time()
         ids = [each.id for each in self.steps]
         if step not in ids:
             return self
         position = ids.index(step)
         steps = [
-            as_ended(each, "done", now) if index < position else each
+            _ended(each, "done", now) if index < position else each
             for index, each in enumerate(self.steps)
         ]
         current = steps[position]
@@ -93,25 +109,25 @@ class Snapshot:
         return replace(self, state=state, steps=tuple(steps), progress=progress)
 
     def ready(self, endpoint: Endpoint) -> Snapshot:
-        """With Label Studio answering at `endpoint`."""
+        """Label Studio responds at `endpoint`."""
         now = time.time()
         return replace(
             self,
             state=State.READY,
-            steps=tuple(as_ended(step, "done", now) for step in self.steps),
+            steps=tuple(_ended(step, "done", now) for step in self.steps),
             progress=None,
             ready_after=now - (self.started_at or now),
             endpoint=endpoint,
         )
 
     def failed(self, error: Problem, next_start: float | None = None) -> Snapshot:
-        """With an `error`; `next_start`: when it is started again by itself."""
+        """It failed with `error`; `next_start`: when it restarts, None if it does not."""
         now = time.time()
         return replace(
             self,
             state=State.FAILED,
             steps=tuple(
-                as_ended(step, "failed", now) if step.state == "current" else step
+                _ended(step, "failed", now) if step.state == "current" else step
                 for step in self.steps
             ),
             progress=None,
@@ -120,8 +136,24 @@ class Snapshot:
             next_start=next_start,
         )
 
+    def stopping(self) -> Snapshot:
+        """Label Studio no longer accepts requests."""
+        return replace(self, state=State.STOPPING, endpoint=None)
+
+    def stopped(self) -> Snapshot:
+        """Nothing of Label Studio runs."""
+        return replace(
+            self,
+            state=State.STOPPED,
+            steps=(),
+            progress=None,
+            started_at=None,
+            error=None,
+            next_start=None,
+        )
+
     def as_json(self) -> dict[str, Any]:
-        """For the start page and for programs; where Label Studio listens is left out."""
+        """Return the JSON for pages and programs. It does not say where Label Studio listens."""
         now = time.time()
         return {
             "state": self.state.value,
@@ -151,8 +183,8 @@ def _step_json(step: Step, now: float) -> dict[str, Any]:
     return fields
 
 
-def as_ended(step: Step, state: str, now: float) -> Step:
-    """The step as `state` (done or failed); a step that was never begun took no time."""
+def _ended(step: Step, state: str, now: float) -> Step:
+    """Return the step as `state` (done or failed). A step that never began took no time."""
     if step.state in {"done", "failed"}:
         return step
     return replace(step, state=state, seconds=0.0 if step.began is None else now - step.began)

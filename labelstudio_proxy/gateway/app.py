@@ -116,7 +116,7 @@ class Gateway:
         if reason is not None:
             return self._refuse(request, reason)
         if address := request_guard.public_address(request.headers):
-            self._supervisor.note_address(address + self._place.prefix)
+            self._supervisor.set_address(address + self._place.prefix)
         with self._idle_stop.hold(kind):
             return await self._serve(request, target, kind)
 

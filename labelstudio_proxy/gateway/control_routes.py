@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
-from ..label_studio.upstream import healthy, open_session
+from ..label_studio.upstream import is_healthy, open_session
 from ..lifecycle.supervisor import Supervisor
 from ..request_kind import CONTROL, RequestKind
 from ..snapshot import Snapshot, State
@@ -118,7 +118,7 @@ class ControlRoutes:
         responds = None
         if endpoint is not None:
             async with open_session(endpoint) as session:
-                responds = await healthy(session, endpoint, RESPONDS_SECONDS)
+                responds = await is_healthy(session, endpoint, RESPONDS_SECONDS)
             if self._supervisor.snapshot.endpoint is not endpoint:
                 responds = None
         return json_response({"responds": responds})

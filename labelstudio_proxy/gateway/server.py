@@ -24,7 +24,7 @@ from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
 from ..gateway_client import RunningGateway
 from ..label_studio.environment import external_database
-from ..lifecycle.log import LogBook
+from ..lifecycle.log import LabelStudioLog
 from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
 from .app import Gateway, Place
@@ -79,7 +79,7 @@ async def serve(
     supervisor = Supervisor(
         make_backend=functools.partial(factory.make_backend, settings, files_root),
         directory=directory,
-        log=LogBook(log_path(directory)),
+        log=LabelStudioLog(log_path(directory)),
         owner_email=settings.owner(),
         start_timeout=settings.start_timeout,
         problems=problems,
@@ -144,7 +144,7 @@ async def serve(
             running.unregister()
         done = exit_status.done() and not exit_status.cancelled()
         alone = done and exit_status.result() == JUPYTER_IS_GONE
-        await supervisor.close(alone=alone)
+        await supervisor.close(at_once=alone)
         await gateway.close()
         await runner.cleanup()
 

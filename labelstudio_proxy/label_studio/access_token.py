@@ -1,4 +1,4 @@
-"""Being let in by Label Studio: access tokens in its own format."""
+"""Access tokens in Label Studio's own format."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import aiohttp
 import jwt
 
 from . import paths
-from .upstream import Endpoint, answers
+from .upstream import Endpoint, responds
 
 TOKEN_SECONDS = 60
-# Label Studio reads a body to its end before it looks at who has sent it: that may take long.
+# Label Studio checks the token after it has read the whole body, which may take long.
 BODY_TOKEN_SECONDS = 24 * 3600
 
 
 def access_token(key: str, user_id: int, seconds: int = TOKEN_SECONDS) -> str:
-    """An access token, good for `seconds`, as Label Studio's djangorestframework-simplejwt makes and checks them."""
+    """Return an access token that is valid for `seconds`.
+
+    The claims are those of djangorestframework-simplejwt, which Label Studio uses.
+    """
     now = int(time.time())
     claims = {
         "token_type": "access",
@@ -29,9 +32,9 @@ def access_token(key: str, user_id: int, seconds: int = TOKEN_SECONDS) -> str:
     return jwt.encode(claims, key, algorithm="HS256")
 
 
-async def lets_in(
+async def is_token_accepted(
     session: aiohttp.ClientSession, endpoint: Endpoint, key: str, user_id: int
 ) -> bool:
-    """Whether Label Studio takes a token of the account that is signed with `key`."""
+    """Return True if Label Studio accepts a token of this account that is signed with `key`."""
     headers = {"Authorization": f"Bearer {access_token(key, user_id)}"}
-    return await answers(session, endpoint, paths.WHOAMI, headers)
+    return await responds(session, endpoint, paths.WHOAMI, headers)

@@ -1,4 +1,4 @@
-"""What tells one build of Label Studio from another, of the same version even."""
+"""Which build of Label Studio runs. Two builds may have the same version and different files."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Build:
-    """Where the files come from that Label Studio serves."""
+    """Where the files are that Label Studio serves."""
 
-    image: str = ""  # the id of a container's image, which holds the same files for ever
-    folders: tuple[Path, ...] = ()  # where the files are, which may be changed at any time
-    package: Path | None = None  # of the module `label_studio`
-    front_end: Path | None = None  # the one of them that pages load most from
+    image: str = ""  # the id of a container's image; its files never change
+    folders: tuple[Path, ...] = ()  # their files may change at any time
+    package: Path | None = None  # the folder of the module `label_studio`
+    front_end: Path | None = None  # the one of the folders that pages load most from
 
     def fingerprint(self) -> str:
-        """The same for the same files, another for others; empty: not known. It blocks.
+        """Return a text that is the same for the same files; empty if they are unknown. Blocks.
 
-        For folders by name, size and time of change: a thousand files take some 10 ms.
+        It covers names, sizes and modification times, and takes some 10 ms for a thousand files.
         """
         if self.image:
             return self.image
@@ -36,7 +36,7 @@ class Build:
 
     @classmethod
     def of_package(cls, package: Path) -> Build:
-        """The build whose package `label_studio` is in the folder `package`."""
+        """Return the build with the folder `package` of the module `label_studio`."""
         # Its settings STATIC_ROOT and REACT_APP_ROOT.
         front_end = package.parent / "web" / "dist"
         return cls(

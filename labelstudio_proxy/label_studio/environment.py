@@ -1,8 +1,8 @@
-"""The environment that Label Studio gets: an allow list, then what makes it safe, then the user's.
+"""Label Studio's environment: an allow list, safe values, then the user's own variables.
 
-Label Studio reads `LABEL_STUDIO_X`, `HEARTEX_X` and plain `X` alike, so whatever happens to be in a
-notebook's environment would configure it: conda's HOST, a foreign SECRET_KEY or DEBUG, Kubernetes'
-LABEL_STUDIO_PORT.
+Label Studio reads `LABEL_STUDIO_X`, `HEARTEX_X` and plain `X`. Without the allow list, variables of
+the notebook's environment would configure it: conda's HOST, DEBUG or SECRET_KEY of another program,
+LABEL_STUDIO_PORT of Kubernetes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-# What a program needs to find its files, its language and its way to the network.
+# A program needs these for its files, its language and its network access.
 ALLOWED = (
     "HOME",
     "HTTPS_PROXY",
@@ -36,17 +36,17 @@ ALLOWED = (
 
 HARDENED = {
     "PYTHONUNBUFFERED": "1",
-    # Only whoever comes through Jupyter gets in.
+    # Only users of Jupyter have access.
     "DISABLE_SIGNUP_WITHOUT_LINK": "true",
     "CORS_ALLOW_ALL_ORIGINS": "false",
-    # No import, storage or webhook reaches this machine or its cloud, whatever the version's default.
+    # No import, storage or webhook reaches this machine or its cloud.
     "SSRF_PROTECTION_ENABLED": "true",
-    # Nothing is sent elsewhere, and a start does not wait for the internet.
+    # Label Studio sends nothing elsewhere, and a start does not wait for the internet.
     "LATEST_VERSION_CHECK": "false",
     "COLLECT_ANALYTICS": "false",
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",
-    # Without it, Label Studio takes PostgreSQL where DJANGO_DB is inherited from elsewhere.
+    # Not the database of another Django program.
     "DJANGO_DB": "sqlite",
     "DEBUG": "false",
 }
@@ -59,31 +59,30 @@ def labelstudio_environment(
     files_root: Path | None,
     extra: Mapping[str, str],
 ) -> dict[str, str]:
-    """Build Label Studio's environment from the gateway's (`inherited`) and the settings.
+    """Return Label Studio's environment; `inherited` is the gateway's.
 
-    `extra` (the setting `environment`) comes last and wins, whichever of Label Studio's three names
-    for a variable it uses.
+    `extra` (the setting `environment`) wins under each of Label Studio's three names for a variable.
     """
     environment = {
         name: value
         for name, value in inherited.items()
         if name in ALLOWED or name.startswith("LC_")
     }
-    ours = {
+    safe = {
         **HARDENED,
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
         "LOCAL_FILES_SERVING_ENABLED": "true" if files_root else "false",
-        # Where there is no files root: a folder of Label Studio's own that holds no files.
+        # Without a files root: a folder of Label Studio that holds no files.
         "LOCAL_FILES_DOCUMENT_ROOT": str(files_root or data_dir / "export"),
     }
     chosen = {_plain(name) for name in extra}
-    environment.update({name: value for name, value in ours.items() if _plain(name) not in chosen})
+    environment.update({name: value for name, value in safe.items() if _plain(name) not in chosen})
     environment.update(extra)
     return environment
 
 
 def external_database(extra: Mapping[str, str]) -> bool:
-    """Whether the setting `environment` takes Label Studio to another database than SQLite."""
+    """Return True if the setting `environment` selects a database other than SQLite."""
     chosen = {_plain(name): value for name, value in extra.items()}
     return chosen.get("DJANGO_DB", "sqlite") != "sqlite"
 

@@ -1,4 +1,4 @@
-"""Why Label Studio ended: its last words, turned into a Problem."""
+"""Why Label Studio ended, from the last lines that it printed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from ..problem import Problem
 
-# What somebody's words show (a regular expression), why, what to do; the first that fits is told.
+# A regular expression for a line, why it happened, and what to do. The first match counts.
 Faults = tuple[tuple[str, str, str], ...]
 
-# The words are Python's, SQLite's and Django's own.
+# The messages of Python, SQLite and Django.
 KNOWN: Faults = (
     (
         r"No space left on device|database or disk is full",
@@ -20,22 +20,22 @@ KNOWN: Faults = (
     (
         r"Disk quota exceeded",
         "Your quota on the disk of the data directory is used up.",
-        "Remove files that are not needed, or have the quota raised, then try again.",
+        "Remove files, or ask your administrator for a larger quota, then try again.",
     ),
     (
         r"database is locked",
-        "Another program holds Label Studio's database, perhaps a second Label Studio.",
-        "End the other program, then try again.",
+        "Another program uses Label Studio's database, perhaps a second Label Studio.",
+        "Stop the other program, then try again.",
     ),
     (
         r"file is not a database|database disk image is malformed",
-        "Label Studio's database is damaged, or was made by another program.",
-        "Put a copy of `label_studio.sqlite3` back that worked, then try again.",
+        "Label Studio's database is damaged, or another program made it.",
+        "Put back a copy of `label_studio.sqlite3` that worked, then try again.",
     ),
     (
         r"attempt to write a readonly database|Permission denied|Read-only file system",
         "Label Studio may not write to its data directory.",
-        "Make the data directory and all in it writable for this user, then try again.",
+        "Make the data directory and its files writable for this user, then try again.",
     ),
     (
         r"could not connect to server|connection to server at|password authentication failed",
@@ -44,48 +44,48 @@ KNOWN: Faults = (
     ),
     (
         r"InconsistentMigrationHistory|NodeNotFoundError",
-        "The database was made by another version of Label Studio.",
-        "Install the version of Label Studio that used this data directory last, then try again.",
+        "Another version of Label Studio made the database.",
+        "Install the version that used this data directory last, then try again.",
     ),
     (
         r"ModuleNotFoundError|ImportError",
         "The installation of Label Studio is incomplete.",
-        "Install it anew: `pip install --force-reinstall label-studio`, then try again.",
+        "Run `pip install --force-reinstall label-studio`, then try again.",
     ),
     (
         r"MemoryError|Cannot allocate memory",
         "The machine has too little free memory; Label Studio needs about 400 MB.",
-        "Close kernels that are not needed, then try again.",
+        "Shut down kernels that you do not need, then try again.",
     ),
 )
 
 
 class Explained(Problem):
-    """A fault that lasts until somebody mends it: a first start that fails with it is not repeated."""
+    """A failure that a restart does not fix. A first start that fails with it does not restart."""
 
 
-def find_fault(faults: Faults, words: Sequence[str]) -> tuple[str, str] | None:
-    """Why, and what to do, by the first of `faults` that one of the `words` shows."""
+def find_fault(faults: Faults, lines: Sequence[str]) -> tuple[str, str] | None:
+    """Return why and what to do, from the first of `faults` that matches a line."""
     for pattern, why, remedy in faults:
-        if any(re.search(pattern, line, re.IGNORECASE) for line in words):
+        if any(re.search(pattern, line, re.IGNORECASE) for line in lines):
             return why, remedy
     return None
 
 
 def explain_exit(how: str, tail: Sequence[str]) -> Problem:
-    """The Problem for a Label Studio that ended by itself; `tail`: the last lines it printed."""
-    what = f"Label Studio ended unexpectedly ({how})."
+    """Return the Problem of a crash; `how`: from `Backend.wait`, `tail`: the last lines printed."""
+    what = f"Label Studio crashed ({how})."
     if found := find_fault(KNOWN, tail):
         return Explained(what, *found)
     if how in {"signal SIGKILL", "exit status 137"}:
         return Problem(
             what,
-            "It was killed from outside, most often by the system because memory ran out.",
-            "Close kernels that are not needed, then try again.",
+            "Another process killed it. Most often the system does, because memory ran out.",
+            "Shut down kernels that you do not need, then try again.",
         )
     last = next((line.strip() for line in reversed(tail) if line.strip()), "")
     return Problem(
         what,
-        f"The last line that it printed: {last}" if last else "It printed nothing.",
-        "Read the log below. If it does not help, use Copy diagnostics when asking for help.",
+        f"Its last line was: {last}" if last else "It printed nothing.",
+        "Read the log below. To ask for help, use Copy diagnostics.",
     )

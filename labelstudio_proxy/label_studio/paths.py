@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-# Programs ask these. `HEALTH` also asks the database.
+# Programs ask these.
 HEALTH = "/health"
 WHOAMI = "/api/current-user/whoami"
 

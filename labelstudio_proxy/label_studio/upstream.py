@@ -1,8 +1,9 @@
-"""HTTP connections to Label Studio, wherever a backend has put it."""
+"""HTTP connections to Label Studio, in whatever backend it runs."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from ..problem import Problem
 from . import paths
 from .port_owner import Listener
 
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.tracing import Trace
 
-# Label Studio gets one name for itself, whatever the browser calls it: so no host name of a
-# notebook can end up in its database.
+# The Host header of every request, so that no host name of a notebook gets into the database.
 HOST = "localhost"
 
 # Headers of one connection, which a proxy must not pass on (RFC 9110, section 7.6.1, and older ones).
@@ -32,28 +33,29 @@ HOP_BY_HOP = frozenset(
     )
 )
 
-# Shorter than the server keeps an idle connection, so that none is used as it is being closed.
+# Shorter than Label Studio's own: a request must not meet a connection that is being closed.
 KEEP_ALIVE_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 CONNECTIONS = 100
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where Label Studio answers: a unix socket, or a port of this machine or of a container."""
+    """Where Label Studio listens: a unix socket, or a port of this machine or of a container."""
 
     unix_socket: Path | None = None
     port: int | None = None
     host: str = "127.0.0.1"
-    # who must be listening there; None: whoever does, since nobody else can
+    # The users that may listen there; None: nobody else can.
     listener: Listener | None = None
 
 
 def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
-    """A session with pooled connections to `endpoint`; whoever opens it must close it.
+    """Return a session with pooled connections to `endpoint`; the caller must close it.
 
-    It changes nothing on the way: no cookies are kept, no body is unpacked, no redirect followed.
+    It stores no cookies, decompresses no bodies and follows no redirects.
     """
     connector: aiohttp.BaseConnector
     if endpoint.unix_socket is not None:
@@ -73,10 +75,10 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
 
 
 class _CheckedConnector(aiohttp.TCPConnector):
-    """Makes connections to a port, and uses none that a stranger may have taken.
+    """Connects to a port only while the right user listens on it.
 
-    Whoever listens keeps the port until it ends. So a connection is Label Studio's if it listened
-    before the connection was made, and does so after.
+    A listener keeps its port until it ends. So a connection reaches Label Studio if Label Studio
+    listened both before and after the connection was made.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -105,24 +107,24 @@ class _CheckedConnector(aiohttp.TCPConnector):
 
 
 def url_of(endpoint: Endpoint, path: str) -> str:
-    """The URL of `path` (absolute, encoded) at the endpoint."""
+    """Return the URL of `path` (absolute, encoded) at the endpoint."""
     where = f"{endpoint.host}:{endpoint.port}" if endpoint.port else HOST
     return f"http://{where}{path}"
 
 
-async def healthy(
-    session: aiohttp.ClientSession, endpoint: Endpoint, seconds: float = ANSWER_SECONDS
+async def is_healthy(
+    session: aiohttp.ClientSession, endpoint: Endpoint, seconds: float = RESPONSE_SECONDS
 ) -> bool:
     """Return True if Label Studio responds within `seconds`."""
-    return await answers(session, endpoint, paths.HEALTH, seconds=seconds)
+    return await responds(session, endpoint, paths.HEALTH, seconds=seconds)
 
 
-async def answers(
+async def responds(
     session: aiohttp.ClientSession,
     endpoint: Endpoint,
     path: str,
     headers: Mapping[str, str] = MappingProxyType({}),
-    seconds: float = ANSWER_SECONDS,
+    seconds: float = RESPONSE_SECONDS,
 ) -> bool:
     """Return True if Label Studio responds to a GET of `path` with 200 within `seconds`."""
     try:
@@ -134,3 +136,23 @@ async def answers(
             return response.status == 200
     except (aiohttp.ClientError, OSError, asyncio.TimeoutError):
         return False
+
+
+async def wait_for_first_response(
+    endpoint: Endpoint, ended: asyncio.Task[str], seconds: float
+) -> None:
+    """Return when Label Studio responds, or when `ended` is done.
+
+    Raises Problem after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    async with open_session(endpoint) as session:
+        while not ended.done() and not await is_healthy(session, endpoint):
+            if time.monotonic() > deadline:
+                raise Problem(
+                    f"Label Studio did not respond within {seconds:g} seconds.",
+                    "The machine may be slow, or Label Studio waits for something, such as a "
+                    "database that cannot be reached.",
+                    "Try again. If a start takes that long here, raise `start_timeout`.",
+                )
+            await asyncio.wait([ended], timeout=POLL_SECONDS)

@@ -1,24 +1,46 @@
-"""The database between two Label Studios: made ready for the next one, and noted as that one's."""
+"""What a start does to the database: the first account, the template, and upgrades."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import lzma
+import secrets
+import sqlite3
 from collections.abc import Callable
 
-from ..backends.base import Backend
-from ..data_directory import upgrade
+from ..backends.base import Backend, Owner
+from ..data_directory import template, upgrade
 from ..data_directory.directory import DataDirectory
-from .first_start import place_template
+from ..problem import Problem
+
+logger = logging.getLogger(__name__)
+
+
+def new_owner(directory: DataDirectory, email: str, *, external_database: bool) -> Owner | None:
+    """Return the account to make, or None if there are accounts; raises Problem. Blocks."""
+    try:
+        if not external_database:
+            directory.recover()
+            if directory.has_accounts():
+                return None
+    except sqlite3.Error as error:
+        raise Problem(
+            f"Label Studio's database {directory.database} cannot be read.",
+            f"SQLite says: {error}.",
+            "Put back a copy that worked, or set `data_dir` to another folder.",
+        ) from error
+    return Owner(email, secrets.token_urlsafe(24))
 
 
 async def prepare_database(
     backend: Backend, directory: DataDirectory, progress: Callable[[int, int], None]
 ) -> str:
-    """Back it up before another version touches it, or begin it with a template.
+    """Back the database up before another version uses it, or copy the template if there is none.
 
-    Gives what people should know, empty for nothing. `progress` is told of a backup: pages done, of
-    all. Raises Problem.
+    Return a notice for the user, empty for none. `progress` receives the pages that the backup has
+    done, and all of them. Raises Problem.
     """
     if await asyncio.to_thread(upgrade.is_unfinished, directory):
         await backend.remove_leftover()
@@ -28,26 +50,33 @@ async def prepare_database(
         loop.call_soon_threadsafe(progress, done, total)
 
     version, package = _version(backend), backend.build.package
-    before = asyncio.create_task(
+    preparation = asyncio.create_task(
         asyncio.to_thread(upgrade.prepare, directory, version, package, report)
     )
     try:
-        notice: str = await asyncio.shield(before)
+        notice: str = await asyncio.shield(preparation)
     finally:
-        # A thread goes on when nobody waits for it, and this one must not while another start, or
-        # another server, has the directory.
-        while not before.done():
+        # A cancelled thread keeps running. Nobody else may use the directory until it is done.
+        while not preparation.done():
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([before])
-    await asyncio.to_thread(place_template, directory, backend.versions.get("Label Studio", ""))
+                await asyncio.wait([preparation])
+    await asyncio.to_thread(_place_template, directory, backend.versions.get("Label Studio", ""))
     return notice
 
 
-async def note_database(backend: Backend, directory: DataDirectory) -> None:
-    """Once Label Studio has answered: the database is this version's now."""
+async def record_version(backend: Backend, directory: DataDirectory) -> None:
+    """Record that the database belongs to this version, after its first response."""
     await asyncio.to_thread(upgrade.finish, directory, _version(backend))
 
 
+def _place_template(directory: DataDirectory, version: str) -> None:
+    try:
+        template.place(directory, version)
+    except (OSError, lzma.LZMAError) as error:
+        # Label Studio then makes the database itself, and reports a full disk.
+        logger.warning("Label Studio (%s) starts without a template: %s", directory.path, error)
+
+
 def _version(backend: Backend) -> str:
-    """The version of Label Studio, else what else tells one from another."""
+    """Return the version of Label Studio, or its image if the version is unknown."""
     return backend.versions.get("Label Studio") or backend.build.image

@@ -1,4 +1,4 @@
-"""What Label Studio printed: a tail in memory for the start page, all of it in a rotated file."""
+"""The lines that Label Studio prints: the last ones in memory, all of them in rotated files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 TAIL_LINES = 1000
-LINE_LIMIT = 4000  # characters; a longer line is cut, in memory and on disk
+LINE_LIMIT = 4000  # characters; longer lines are cut
 FILE_BYTES = 1024 * 1024
 OLD_FILES = 3
 
 
-class LogBook:
-    """Lines with ever-growing numbers, so that a reader can ask for what came since."""
+class LabelStudioLog:
+    """Numbers the lines, so that a reader can ask for the lines since the last one it has seen."""
 
     def __init__(self, path: Path) -> None:
-        """Keep the lines in `path` too (made with mode 0600)."""
+        """Also write the lines to `path`, with mode 0600."""
         self.path = path
         self._lines: deque[tuple[int, str]] = deque(maxlen=TAIL_LINES)
         self._last = 0
@@ -31,7 +31,7 @@ class LogBook:
         return self._last
 
     def add(self, line: str) -> None:
-        """Keep a line (without its line end)."""
+        """Add a line, given without its line end."""
         line = line.replace("\x00", "")[:LINE_LIMIT]
         self._last += 1
         self._lines.append((self._last, line))
@@ -40,32 +40,32 @@ class LogBook:
         self._file.emit(logging.makeLogRecord({"msg": "%s", "args": (line,)}))
 
     def since(self, number: int) -> list[tuple[int, str]]:
-        """The lines in memory that are newer than `number`, oldest first."""
+        """Return the lines in memory after line `number`, oldest first."""
         return [entry for entry in self._lines if entry[0] > number]
 
     def tail(self, count: int) -> list[str]:
-        """The last `count` lines in memory."""
+        """Return the last `count` lines in memory."""
         return [line for _, line in list(self._lines)[-count:]]
 
     def close(self) -> None:
-        """Close the file; a later line opens it again."""
+        """Close the file; the next line opens it again."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # what a full disk has kept from being written
+            with contextlib.suppress(OSError):  # a full disk
                 self._file.close()
             self._file = None
 
 
 class _PrivateFile(RotatingFileHandler):
-    def _open(self):  # type: ignore[no-untyped-def]  # what the base class gives back is private
+    def _open(self):  # type: ignore[no-untyped-def]  # the base class returns a private type
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         return os.fdopen(descriptor, "a", encoding="utf-8", errors="replace")
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A log that cannot be written (a full disk) must not stop Label Studio."""
+        """Ignore the error: a full disk must not stop Label Studio."""
 
 
 def _open(path: Path) -> _PrivateFile:
-    with contextlib.suppress(OSError):  # Label Studio must not wait for a reader that has failed
+    with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = _PrivateFile(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

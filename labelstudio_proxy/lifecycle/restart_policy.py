@@ -1,7 +1,7 @@
-"""When a Label Studio that has ended by itself is started again: a pure policy.
+"""Decides whether and when Label Studio restarts after a crash.
 
-It is worth another try, at first soon, then less and less often. What ends again and again is
-left alone, so that neither the machine nor its user is kept busy for nothing.
+The pauses grow from crash to crash. After `MAX_CRASHES` crashes within `CRASH_WINDOW_SECONDS` only
+a user restarts it.
 """
 
 from __future__ import annotations
@@ -10,48 +10,49 @@ from dataclasses import dataclass
 
 from ..problem import Problem
 
-FIRST_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 1.0
 GROWTH = 4.0  # so 1, 4, 16, 60 s
-LONGEST_SECONDS = 60.0
-# So many ends within so long, and it is not started again by itself.
-MOST_ENDS = 5
-WITHIN_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 60.0
+MAX_CRASHES = 5
+CRASH_WINDOW_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Restarts:
-    """The ends (monotonic time, seconds) since somebody last asked for a start."""
+class RestartPolicy:
+    """The times of the crashes (monotonic, seconds) since a user last started Label Studio."""
 
-    ends: tuple[float, ...] = ()
+    crashes: tuple[float, ...] = ()
 
-    def ended(self, now: float, *, was_ready: bool = True) -> Restarts:
-        """With one more end; those far back are forgotten, but for starts that came to nothing.
+    def after_crash(self, now: float, *, was_ready: bool = True) -> RestartPolicy:
+        """Return the policy after one more crash.
 
-        Those may take so long each that there are never many within so long.
+        It forgets crashes outside the window, except after a failed start (`was_ready` is False):
+        slow starts that always fail would never reach `MAX_CRASHES` within the window.
         """
-        kept = (end for end in self.ends if now - end < WITHIN_SECONDS or not was_ready)
-        return Restarts((*kept, now))
+        kept = (time for time in self.crashes if now - time < CRASH_WINDOW_SECONDS or not was_ready)
+        return RestartPolicy((*kept, now))
 
     @property
-    def exhausted(self) -> bool:
-        """Whether it has ended too often."""
-        return len(self.ends) >= MOST_ENDS
+    def gives_up(self) -> bool:
+        """True if Label Studio crashed too often to restart it."""
+        return len(self.crashes) >= MAX_CRASHES
 
     @property
     def pause(self) -> float:
         """Seconds to wait before the next start."""
-        exponent = max(0, len(self.ends) - 1)
-        return float(min(FIRST_SECONDS * GROWTH**exponent, LONGEST_SECONDS))
+        exponent = max(0, len(self.crashes) - 1)
+        return float(min(FIRST_PAUSE_SECONDS * GROWTH**exponent, LONGEST_PAUSE_SECONDS))
 
-    def told(self, problem: Problem) -> Problem:
-        """What people are told of the last end, for which `problem` is the reason."""
-        if not self.exhausted:
+    def explain(self, problem: Problem) -> Problem:
+        """Return the `problem` of the last crash; if this gives up, its reason says so."""
+        if not self.gives_up:
             return problem
-        soon = self.ends[-1] - self.ends[0] < WITHIN_SECONDS
-        within = f"within {WITHIN_SECONDS / 60:g} minutes" if soon else "before it was ready"
+        within_window = self.crashes[-1] - self.crashes[0] < CRASH_WINDOW_SECONDS
+        when = (
+            f"within {CRASH_WINDOW_SECONDS / 60:g} minutes" if within_window else "while starting"
+        )
         return Problem(
             problem.what,
-            f"{problem.why} It has ended {MOST_ENDS} times {within}, and is not started again by "
-            "itself any more.",
+            f"{problem.why} It crashed {MAX_CRASHES} times {when}, so it does not restart any more.",
             problem.remedy,
         )

@@ -1,4 +1,4 @@
-"""What is known of Label Studio, for all who look on: the snapshot, its log, and that they change."""
+"""The current snapshot and the log. The supervisor changes them; the gateway reads them."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from ..snapshot import Snapshot
-from .log import LogBook
+from .log import LabelStudioLog
 
 logger = logging.getLogger(__name__)
 
 
-class Board:
-    """Where the supervisor puts up what it does, step by step."""
+class StateStore:
+    """Holds the current snapshot and wakes the readers at each change."""
 
-    def __init__(self, log: LogBook, data_dir: Path) -> None:
-        """`data_dir`: by which Jupyter's log tells one Label Studio from another."""
+    def __init__(self, log: LabelStudioLog, data_dir: Path) -> None:
+        """`data_dir` identifies this Label Studio in Jupyter's log."""
         self.log = log
         self.snapshot = Snapshot()
         self._data_dir = data_dir
         self._changed = asyncio.Event()
 
     async def changed(self, timeout: float) -> None:
-        """Come back after the next change of the snapshot or the log, or after `timeout` seconds."""
+        """Return after the next change of the snapshot or the log, or after `timeout` seconds."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout)
         except (TimeoutError, asyncio.TimeoutError):
             return
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Put this one in the place of the one before."""
+    def set(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot."""
         self.snapshot = snapshot
-        self._announce()
+        self._wake_readers()
 
-    def change(self, **changes: Any) -> None:
-        """Show the snapshot with other values in these fields."""
-        self.show(replace(self.snapshot, **changes))
+    def update(self, **changes: Any) -> None:
+        """Change fields of the snapshot."""
+        self.set(replace(self.snapshot, **changes))
 
     def report(
         self,
@@ -48,27 +48,27 @@ class Board:
         done: int | None = None,
         total: int | None = None,
     ) -> None:
-        """The `Report` that backends are given."""
-        self.show(self.snapshot.at_step(step, detail=detail, done=done, total=total))
+        """Show the progress of a step; this is the `Report` of the backends."""
+        self.set(self.snapshot.at_step(step, detail=detail, done=done, total=total))
 
     def report_backup(self, done: int, total: int) -> None:
-        """How far the backup of the database is, of which every start may have one."""
+        """Show the progress of a backup of the database at the current step."""
         percent = 100 * done // max(total, 1)
         for step in self.snapshot.steps:
             if step.state == "current":
                 self.report(step.id, detail=f"backing up the database first: {percent} %")
 
-    def note(self, notice: str) -> None:
-        """Have people know of something while all works; an empty `notice` is none."""
+    def add_notice(self, notice: str) -> None:
+        """Show a notice that does not stop the start; ignore an empty one."""
         if notice:
             logger.warning("Label Studio (%s): %s", self._data_dir, notice)
             self.add_line(f"labelstudio-proxy: {notice}")
-            self.change(notices=(*self.snapshot.notices, notice))
+            self.update(notices=(*self.snapshot.notices, notice))
 
     def count_restart(self, reason: str) -> None:
-        """One more, for the metrics; `reason`: ended, or asked."""
+        """Count a restart for the metrics; `reason`: "ended" after a crash, or "asked"."""
         counts = self.snapshot.restart_reasons
-        self.change(
+        self.update(
             restarts=self.snapshot.restarts + 1,
             restart_reasons={**counts, reason: counts.get(reason, 0) + 1},
         )
@@ -76,8 +76,8 @@ class Board:
     def add_line(self, line: str) -> None:
         """Add a line to the log."""
         self.log.add(line)
-        self._announce()
+        self._wake_readers()
 
-    def _announce(self) -> None:
+    def _wake_readers(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The state machine over a backend: one start for any number of callers, and what to tell them."""
+"""Starts, watches, restarts and stops Label Studio."""
 
 from __future__ import annotations
 
@@ -10,30 +10,27 @@ from collections.abc import Callable
 
 from ..aio import cancel_and_wait
 from ..backends.base import Backend, NoRestart, Paused, Report
-from ..backends.docker.leftover import remove_recorded
-from ..data_directory import foreign_processes
 from ..data_directory.directory import DataDirectory
-from ..data_directory.file_system import warning_about
 from ..data_directory.lock import DirectoryLock
 from ..data_directory.lock_problems import handed_over
 from ..data_directory.lock_record import Holder
 from ..label_studio.exit_reasons import Explained
-from ..label_studio.first_answer import first_answer
+from ..label_studio.upstream import Endpoint, wait_for_first_response
 from ..problem import Problem, unexpected
 from ..snapshot import Snapshot, State, Step
-from .database_preparation import note_database, prepare_database
-from .first_start import new_owner
-from .log import LogBook
-from .restart_policy import Restarts
-from .state_store import Board
+from .database_preparation import record_version
+from .log import LabelStudioLog
+from .preparation import Preparation
+from .restart_policy import RestartPolicy
+from .state_store import StateStore
 
 logger = logging.getLogger(__name__)
 
 EXPLAIN_LINES = 40
 
 
-class _Ended(Problem):
-    """Label Studio has ended by itself, for the reason that `problem` tells."""
+class _Crash(Problem):
+    """Label Studio ended without a request to stop; `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.what, problem.why, problem.remedy)
@@ -41,10 +38,10 @@ class _Ended(Problem):
 
 
 class Supervisor:
-    """Starts, watches and stops Label Studio, and is the only one to change its snapshot.
+    """Runs one Label Studio for any number of callers. Only this class changes its snapshot.
 
-    `start`, `stop` and `restart` say what is wanted and return at once; what was wanted last is
-    what happens, whatever is under way.
+    `start`, `stop` and `restart` return at once. They set what is wanted, and a task, `_live`, does
+    it: one run after another, until none is wanted. The last call wins, also during a start.
     """
 
     def __init__(
@@ -52,222 +49,141 @@ class Supervisor:
         *,
         make_backend: Callable[[Report, Callable[[str], None]], Backend],
         directory: DataDirectory,
-        log: LogBook,
+        log: LabelStudioLog,
         owner_email: str,
         start_timeout: float,
         problems: list[Problem],
         external_database: bool = False,
         server: str = "labelstudio-proxy",
     ) -> None:
-        """`problems` with the settings: while there are any, every start fails with the first.
+        """`problems`: of the settings; with any, every start fails with the first one.
 
-        `server`: what people know this one as, who would use the same data directory elsewhere.
+        `server`: the name of this server for people whose other server wants the data directory.
         """
         self._make_backend = make_backend
         self._directory = directory
-        self._lock = DirectoryLock(directory.path, server)
-        self._insist = False
-        self._given: Problem | None = None  # why, where the data directory was given away
-        self._owner_email = owner_email
         self._start_timeout = start_timeout
-        self._problems = problems
         self._external_database = external_database
         self.log = log
-        self._board = Board(log, directory.path)
-        self.changed = self._board.changed
+        self._store = StateStore(log, directory.path)
+        self.changed = self._store.changed
+        self._lock = DirectoryLock(directory.path, server)
+        self._preparation = Preparation(
+            directory, self._lock, self._store, owner_email, external_database, problems
+        )
+        # What is wanted.
         self._wanted = False
-        self._interrupt = asyncio.Event()
-        self._life: asyncio.Task[None] | None = None
+        self._insists = False  # on the data directory, if another server holds it
         self._background = False
-        self._closed = self._alone = False
-        self._restarts = Restarts()
+        self._interrupt = asyncio.Event()  # set when the wish changes
+        self._closed = self._closes_at_once = False
+        # What happens.
+        self._life: asyncio.Task[None] | None = None
+        self._policy = RestartPolicy()
+        self._handed_over: Problem | None = None  # set when another server took the directory
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is known now."""
-        return self._board.snapshot
+        """The current snapshot."""
+        return self._store.snapshot
+
+    # ---- Commands
 
     def start(self, *, background: bool = False) -> None:
-        """Want Label Studio to run; does nothing more where it does, or is about to.
+        """Start Label Studio, unless it runs or starts.
 
-        `background`: nobody waits for it. It starts with low priority, and if it fails, who comes
-        finds it stopped, not failed: the reason may be gone by then.
+        `background`: no user waits. The start has low priority, and if it fails, the state is
+        "stopped", so that the next user starts it again.
         """
         if self._closed:
             return
         self._wanted = True
         self._background = self._background and background
         over = self._life is None or self._life.done()
-        waiting = not over and self._board.snapshot.state is State.FAILED
-        if over or waiting:
-            # At once, so that whoever asked for the start sees it.
-            self._board.change(
-                state=State.PREPARING,
-                steps=(),
-                started_at=time.time(),
-                error=None,
-                stopped_because="",
-                next_start=None,
-            )
+        pausing = not over and self.snapshot.state is State.FAILED
+        if over or pausing:
+            self._store.set(self.snapshot.preparing())  # now, for the caller's response
         if over:
             self._background = background
-            self._restarts = Restarts()
+            self._policy = RestartPolicy()
             self._life = asyncio.create_task(self._live())
-        elif waiting or self._board.snapshot.state is State.STOPPING:
-            # Now, then, and not after a pause.
-            self._restarts = Restarts()
+        elif pausing or self.snapshot.state is State.STOPPING:
+            self._policy = RestartPolicy()
             self._interrupt.set()
 
     def take_over(self) -> None:
-        """Want Label Studio to run here, and nowhere else on its data directory."""
-        self._insist = True
+        """Start Label Studio here, and stop it on any other server that has the data directory."""
+        self._insists = True
         self.start()
-
-    def note_address(self, address: str) -> None:
-        """Where a browser finds this server, for people whose other server is refused."""
-        self._lock.address = address
 
     def stop(self, because: str = "") -> None:
-        """Want Label Studio stopped, whatever it is doing; `because`: what people are told of it."""
+        """Stop Label Studio; `because`: a sentence for users, if no user asked for it."""
         if because:
             logger.info("Label Studio (%s): stop. %s", self._directory.path, because)
-        self._wanted = self._insist = False
-        self._end_life()
-        self._board.change(stopped_because=because)
+        self._wanted = self._insists = False
+        self._interrupt_run()
+        self._store.update(stopped_because=because)
 
     def restart(self) -> None:
-        """Want Label Studio to be stopped, if it runs, and started."""
-        self._end_life()
-        self._restarts = Restarts()
+        """Stop Label Studio if it runs, and start it."""
+        self._interrupt_run()
+        self._policy = RestartPolicy()
         self.start()
 
-    def _end_life(self) -> None:
-        self._interrupt.set()
-        if (
-            self._board.snapshot.state is State.READY
-        ):  # at once, so that whoever asked for it sees it
-            self._board.change(state=State.STOPPING, endpoint=None)
+    def set_address(self, address: str) -> None:
+        """Set the URL of this server, for people whose other server wants the data directory."""
+        self._lock.address = address
 
-    async def close(self, *, alone: bool = False) -> None:
-        """Stop, and come back when nothing runs any more.
+    async def close(self, *, at_once: bool = False) -> None:
+        """Stop Label Studio and return when nothing of it runs.
 
-        `alone`: Jupyter was killed. Then it is at once, and what can go on without it is left so.
+        `at_once`: Jupyter was killed. Do not wait for what can run without this process.
         """
-        self._closed, self._alone = True, alone
+        self._closed, self._closes_at_once = True, at_once
         self.stop()
         if self._life is not None:
             await asyncio.wait([self._life])
         self.log.close()
 
+    def _interrupt_run(self) -> None:
+        self._interrupt.set()
+        if self.snapshot.state is State.READY:
+            self._store.set(self.snapshot.stopping())  # now, for the caller's response
+
+    def _hand_over(self, by: Holder) -> None:
+        """Stop, because another server asks for the data directory."""
+        if self._wanted or self.snapshot.state is State.FAILED:
+            self._handed_over = handed_over(self._directory.path, by)
+            self.stop()
+
+    # ---- The task that does what is wanted
+
     async def _live(self) -> None:
         while self._wanted:
             self._interrupt.clear()
-            self._given = None
-            backend = self._make_backend(self._board.report, self._board.add_line)
-            error = await self._run_until_interrupted(backend)
-            self._insist = False
-            again = False
-            if error is not None and not self._interrupt.is_set():
-                again = self._is_worth_another(error)
-                self._wanted = again
-                logger.warning("Label Studio (%s): %s", self._directory.path, error)
-                if isinstance(error, _Ended):
-                    error = self._restarts.told(error.problem)
-            meant = isinstance(error, Paused) and not self._interrupt.is_set()
-            kept = error if meant else await self._stop_backend(backend)
-            if kept is not None and not self._background:
-                kept = await self._keep(backend, error, kept)
-            if kept is not None:
-                await self._leave(backend)
-            if again and error is not None and not self._interrupt.is_set():
-                await self._pause(error)
-            elif self._wanted:  # by somebody, meanwhile
-                self._board.count_restart("asked")
-            else:
-                shown = self._shown(error, kept)
-                if shown is not None and not self._background:
-                    self._board.show(self._board.snapshot.failed(shown))
-                    return
-        self._board.change(
-            state=State.STOPPED,
-            steps=(),
-            progress=None,
-            started_at=None,
-            error=None,
-            next_start=None,
-        )
+            self._handed_over = None
+            backend = self._make_backend(self._store.report, self._store.add_line)
+            problem = await self._run_until_interrupted(backend)
+            self._insists = False
+            restarts = False
+            if problem is not None and not self._interrupt.is_set():
+                logger.warning("Label Studio (%s): %s", self._directory.path, problem)
+                self._wanted = restarts = self._restarts_after(problem)
+                if isinstance(problem, _Crash):
+                    problem = self._policy.explain(problem.problem)
+            held = await self._end_run(backend, problem)
+            if restarts and problem is not None and not self._interrupt.is_set():
+                await self._pause(problem)
+            elif self._wanted:
+                self._store.count_restart("asked")
+            elif (shown := self._to_show(problem, held)) is not None and not self._background:
+                self._store.set(self.snapshot.failed(shown))
+                return
+        self._store.set(self.snapshot.stopped())
         logger.info("Label Studio (%s) is stopped", self._directory.path)
 
-    def _shown(self, error: Problem | None, kept: Problem | None) -> Problem | None:
-        """What is shown at the end, where no other start is wanted."""
-        if self._given is not None and kept is None:
-            return self._given
-        return kept if self._interrupt.is_set() else error or kept
-
-    def _is_worth_another(self, error: Problem | None) -> bool:
-        """Whether to start again what ended with `error`: a few times, unless that is in vain."""
-        if not isinstance(error, _Ended) or isinstance(error.problem, NoRestart):
-            return False
-        was_ready = self._board.snapshot.state is State.READY
-        proven = was_ready or bool(self._restarts.ends)
-        if not proven and (self._background or isinstance(error.problem, Explained)):
-            return False
-        self._restarts = self._restarts.ended(time.monotonic(), was_ready=was_ready)
-        return not self._restarts.exhausted
-
-    async def _stop_backend(self, backend: Backend) -> Problem | None:
-        """Stop it, and let others have the data; why it could not be, if so."""
-        self._board.change(state=State.STOPPING, endpoint=None)
-        if self._alone:
-            await self._leave(backend)
-            return None
-        try:
-            await backend.stop()
-        except Problem as problem:
-            logger.warning("Label Studio (%s): %s", self._directory.path, problem)
-            return problem
-        except Exception as error:  # whoever waits for the end must not wait for ever
-            logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
-            return unexpected("Label Studio could not be stopped.", error)
-        await asyncio.to_thread(self._lock.release)
-        return None
-
-    async def _leave(self, backend: Backend) -> None:
-        try:
-            goes_on = await backend.detach()
-        except Exception:  # whatever it is, the gateway is to end, or the next start to begin
-            logger.exception("Label Studio (%s) could not be left", self._directory.path)
-            return
-        if not goes_on:
-            await asyncio.to_thread(self._lock.release)
-
-    async def _keep(self, backend: Backend, error: Problem | None, kept: Problem) -> Problem | None:
-        """Show why Label Studio goes on having the data, until something else is wanted.
-
-        Gives None once it has been stopped.
-        """
-        still: Problem | None = kept
-        while still is not None and not (self._wanted or self._closed):
-            self._given = None
-            self._board.show(self._board.snapshot.failed(self._shown(error, still) or still))
-            self._interrupt.clear()
-            await self._interrupt.wait()
-            if not self._wanted:
-                still = await self._stop_backend(backend)
-        return still
-
-    async def _pause(self, error: Problem) -> None:
-        """Show the error until it is time for the next start, or somebody wants something."""
-        pause = self._restarts.pause
-        self._board.add_line(f"labelstudio-proxy: {error.what} It is started again in {pause:g} s.")
-        self._board.show(self._board.snapshot.failed(error, next_start=time.time() + pause))
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._interrupt.wait(), pause)
-        if self._wanted:
-            self._board.count_restart("ended")
-
     async def _run_until_interrupted(self, backend: Backend) -> Problem | None:
-        """Run Label Studio; gives the Problem it ended with, None if that was wanted."""
+        """Run Label Studio; return the Problem that ended the run, None if it was interrupted."""
         run = asyncio.create_task(self._run(backend))
         interrupt = asyncio.create_task(self._interrupt.wait())
         try:
@@ -286,80 +202,118 @@ class Supervisor:
         return None
 
     async def _run(self, backend: Backend) -> None:
-        """One life of Label Studio: raises Problem at its end, for it never ends by itself."""
-        now = time.time()
-        steps = tuple(Step(*step) for step in (("data", "Open the data directory"), *backend.steps))
-        self._board.change(
-            state=State.PREPARING,
-            steps=steps,
-            progress=None,
-            backend=backend.name,
-            started_at=now,
-            ready_after=None,
-            error=None,
-            stopped_because="",
-            next_start=None,
-            notices=(),
-        )
+        """Prepare, launch and wait for the end; always raises Problem."""
+        steps = (Step("data", "Open the data directory"), *(Step(*step) for step in backend.steps))
+        self._store.set(self.snapshot.preparing(backend.name, steps))
         logger.info("Label Studio (%s) is starting", self._directory.path)
-        self._board.report("data")
-        said_before = self.log.last
-        if self._problems:
-            raise self._problems[0]
-        await asyncio.to_thread(self._directory.prepare)
-        self._board.note(await asyncio.to_thread(warning_about, self._directory.path))
-        await self._have_alone()
-        external = self._external_database
-        owner = await asyncio.to_thread(
-            new_owner, self._directory, self._owner_email, external_database=external
+        lines_before = self.log.last
+        owner = await self._preparation.run(
+            backend, insists=lambda: self._insists, on_request=self._hand_over
         )
-        await backend.prepare()
-        self._board.note(await remove_recorded(self._directory, keep_engine=backend.engine_url))
-        if not external:
-            self._board.note(
-                await prepare_database(backend, self._directory, self._board.report_backup)
-            )
-        self._board.change(
-            state=State.STARTING,
-            versions={**self._board.snapshot.versions, **backend.versions},
-            build=backend.build,
-        )
+        versions = {**self.snapshot.versions, **backend.versions}
+        self._store.update(state=State.STARTING, versions=versions, build=backend.build)
         endpoint = await backend.launch(owner, background=self._background)
         ended = asyncio.create_task(backend.wait())
         try:
-            await first_answer(endpoint, ended, self._start_timeout)
+            await wait_for_first_response(endpoint, ended, self._start_timeout)
             if not ended.done():
-                if not external:
-                    await note_database(backend, self._directory)
-                self._board.show(self._board.snapshot.ready(endpoint))
-                after = self._board.snapshot.ready_after
-                logger.info("Label Studio (%s) is ready after %.1f s", self._directory.path, after)
-                self._background = False
-                await backend.on_first_response()
+                await self._become_ready(backend, endpoint)
             how = await ended
         finally:
             ended.cancel()
-        last_words = [line for _, line in self.log.since(said_before)][-EXPLAIN_LINES:]
-        raise _Ended(backend.explain(how, last_words))
+        printed = [line for _, line in self.log.since(lines_before)]
+        raise _Crash(backend.explain(how, printed[-EXPLAIN_LINES:]))
 
-    async def _have_alone(self) -> None:
-        """See that nobody else uses the data directory; raises Problem."""
-        loop = asyncio.get_running_loop()
+    async def _become_ready(self, backend: Backend, endpoint: Endpoint) -> None:
+        if not self._external_database:
+            await record_version(backend, self._directory)
+        self._store.set(self.snapshot.ready(endpoint))
+        seconds = self.snapshot.ready_after
+        logger.info("Label Studio (%s) is ready after %.1f s", self._directory.path, seconds)
+        self._background = False
+        await backend.on_first_response()
 
-        def requested(by: Holder) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._give, by)
+    # ---- The end of a run
 
-        self._lock.on_request = requested
-        await self._lock.take(
-            lambda detail: self._board.report("data", detail=detail), lambda: self._insist
-        )
-        self._board.report("data", detail="looking for other Label Studios")
-        await foreign_processes.ensure_none(self._directory.path)
-        self._board.report("data", detail="")
+    def _restarts_after(self, problem: Problem) -> bool:
+        """Return True if Label Studio should restart after `problem`, and count the crash."""
+        if not isinstance(problem, _Crash) or isinstance(problem.problem, NoRestart):
+            return False
+        was_ready = self.snapshot.state is State.READY
+        first_start = not was_ready and not self._policy.crashes
+        if first_start and (self._background or isinstance(problem.problem, Explained)):
+            return False
+        self._policy = self._policy.after_crash(time.monotonic(), was_ready=was_ready)
+        return not self._policy.gives_up
 
-    def _give(self, by: Holder) -> None:
-        """Stop, since another server asks for the data directory."""
-        if self._wanted or self._board.snapshot.state is State.FAILED:
-            self._given = handed_over(self._directory.path, by)
-            self.stop()
+    def _to_show(self, problem: Problem | None, held: Problem | None) -> Problem | None:
+        """Return the Problem that the page shows when no further start is wanted."""
+        if self._handed_over is not None and held is None:
+            return self._handed_over
+        return held if self._interrupt.is_set() else problem or held
+
+    async def _end_run(self, backend: Backend, problem: Problem | None) -> Problem | None:
+        """Stop the backend and release the data directory.
+
+        Return why Label Studio still holds it; None if it does not.
+        """
+        paused = isinstance(problem, Paused) and not self._interrupt.is_set()
+        held = problem if paused else await self._stop_backend(backend)
+        if not self._background:
+            held = await self._show_while_held(backend, problem, held)
+        if held is not None:
+            await self._detach(backend)
+        return held
+
+    async def _stop_backend(self, backend: Backend) -> Problem | None:
+        """Stop it and release the data directory; return why that failed."""
+        self._store.set(self.snapshot.stopping())
+        if self._closes_at_once:
+            await self._detach(backend)
+            return None
+        try:
+            await backend.stop()
+        except Problem as problem:
+            logger.warning("Label Studio (%s): %s", self._directory.path, problem)
+            return problem
+        except Exception as error:  # `close` would wait for ever
+            logger.exception("Label Studio (%s) could not be stopped", self._directory.path)
+            return unexpected("Label Studio could not be stopped.", error)
+        await asyncio.to_thread(self._lock.release)
+        return None
+
+    async def _detach(self, backend: Backend) -> None:
+        try:
+            keeps_running = await backend.detach()
+        except Exception:  # the gateway exits, or the next start begins, whatever it is
+            logger.exception("Label Studio (%s) could not be detached", self._directory.path)
+            return
+        if not keeps_running:
+            await asyncio.to_thread(self._lock.release)
+
+    async def _show_while_held(
+        self, backend: Backend, problem: Problem | None, held: Problem | None
+    ) -> Problem | None:
+        """Show why Label Studio keeps the data directory, until a start or `close`.
+
+        A stop tries again. Return None once that has worked.
+        """
+        while held is not None and not (self._wanted or self._closed):
+            self._handed_over = None
+            self._store.set(self.snapshot.failed(self._to_show(problem, held) or held))
+            self._interrupt.clear()
+            await self._interrupt.wait()
+            if not self._wanted:
+                held = await self._stop_backend(backend)
+        return held
+
+    async def _pause(self, problem: Problem) -> None:
+        """Show the crash until the next start is due, or until a command comes."""
+        seconds = self._policy.pause
+        line = f"labelstudio-proxy: {problem.what} Restarting it in {seconds:g} s."
+        self._store.add_line(line)
+        self._store.set(self.snapshot.failed(problem, next_start=time.time() + seconds))
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._interrupt.wait(), seconds)
+        if self._wanted:
+            self._store.count_restart("ended")

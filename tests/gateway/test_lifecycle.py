@@ -167,7 +167,7 @@ def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
     post(made, "start")
     failed = until(made, "failed")
     assert "exit status 3" in failed["error"]["what"]
-    assert "Another program holds" in failed["error"]["why"]
+    assert "Another program uses" in failed["error"]["why"]
     assert [step["state"] for step in failed["steps"]].count("failed") == 1
     assert any("database is locked" in line for _, line in failed["log"])
     # A request does not start it again; Try again does.
@@ -215,7 +215,7 @@ def test_between_two_starts_that_fail_next_to_nothing_is_done(
         words, announcement = [line for _, line in each["log"]][-2:]
         assert words == "last words"
         assert "exit status 3" in announcement
-        assert "It is started again in 16 s." in announcement
+        assert "Restarting it in 16 s." in announcement
 
 
 def test_one_that_is_killed_in_use_is_named(gateway: Callable[..., Gateway]) -> None:

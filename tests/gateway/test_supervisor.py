@@ -23,7 +23,7 @@ from labelstudio_proxy.data_directory import upgrade
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.label_studio.environment import labelstudio_environment
 from labelstudio_proxy.lifecycle import restart_policy
-from labelstudio_proxy.lifecycle.log import LogBook
+from labelstudio_proxy.lifecycle.log import LabelStudioLog
 from labelstudio_proxy.lifecycle.supervisor import Supervisor
 from labelstudio_proxy.problem import Problem
 from labelstudio_proxy.snapshot import State
@@ -43,7 +43,7 @@ class Life:
                 report, log, label_studio=str(self.executable), environment=environment
             ),
             directory=DataDirectory(data_dir),
-            log=LogBook(data_dir.parent / "log"),
+            log=LabelStudioLog(data_dir.parent / "log"),
             owner_email="ada@localhost",
             start_timeout=30,
             problems=problems or [],
@@ -100,7 +100,7 @@ async def test_one_that_is_killed_in_use_is_started_again(
 async def test_a_first_start_that_fails_is_repeated_less_and_less_often(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
-    monkeypatch.setattr(restart_policy, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(restart_policy, "FIRST_PAUSE_SECONDS", 0.05)
     add_account(data_dir, "ada@localhost")
     starts = data_dir.parent / "starts"
     life = Life(data_dir, f"date +%s.%N >> {starts}", "echo last words", last)
@@ -110,10 +110,10 @@ async def test_a_first_start_that_fails_is_repeated_less_and_less_often(
     while (shown := life.supervisor.snapshot).state is not State.FAILED or shown.next_start:
         waiting.add(shown.next_start)
         await life.supervisor.changed(1)
-    assert len(waiting - {None}) == restart_policy.MOST_ENDS - 1
-    assert life.supervisor.snapshot.restart_reasons == {"ended": restart_policy.MOST_ENDS - 1}
+    assert len(waiting - {None}) == restart_policy.MAX_CRASHES - 1
+    assert life.supervisor.snapshot.restart_reasons == {"ended": restart_policy.MAX_CRASHES - 1}
     times = [float(line) for line in starts.read_text().split()]
-    assert len(times) == restart_policy.MOST_ENDS
+    assert len(times) == restart_policy.MAX_CRASHES
     pauses = [after - before for before, after in itertools.pairwise(times)]
     assert all(pause > 0.05 * 4**number for number, pause in enumerate(pauses))
     assert life.processes() == []
@@ -134,7 +134,7 @@ async def test_a_first_start_that_fails_for_a_known_reason_waits_for_somebody(
 async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    monkeypatch.setattr(restart_policy, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(restart_policy, "FIRST_PAUSE_SECONDS", 0.01)
     add_account(data_dir, "ada@localhost")
     starts = data_dir.parent / "starts"
     # Ready once; after that it ends at once.
@@ -156,9 +156,9 @@ async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
     assert f"exit status {status}" in error.what
     assert "5 times within 10 minutes" in error.why
     assert "last words" in life.supervisor.log.tail(1)
-    assert starts.read_text().count("\n") == restart_policy.MOST_ENDS
+    assert starts.read_text().count("\n") == restart_policy.MAX_CRASHES
     await asyncio.sleep(0.2)
-    assert starts.read_text().count("\n") == restart_policy.MOST_ENDS
+    assert starts.read_text().count("\n") == restart_policy.MAX_CRASHES
     # Try again counts from zero
     life.supervisor.start()
     await life.until(State.FAILED)
@@ -168,8 +168,8 @@ async def test_one_that_ends_again_and_again_is_given_up_until_somebody_asks(
 async def test_while_it_waits_a_start_is_at_once_and_a_stop_ends_the_waiting(
     lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restart_policy, "FIRST_SECONDS", 1000.0)
-    monkeypatch.setattr(restart_policy, "LONGEST_SECONDS", 1000.0)
+    monkeypatch.setattr(restart_policy, "FIRST_PAUSE_SECONDS", 1000.0)
+    monkeypatch.setattr(restart_policy, "LONGEST_PAUSE_SECONDS", 1000.0)
     add_account(data_dir, "ada@localhost")
     life = Life(data_dir, RUN_ECHO)
     lives.append(life)
@@ -269,13 +269,13 @@ async def test_a_stop_waits_for_what_is_being_done_to_the_database(
     monkeypatch.setattr(aio, "CANCEL_SECONDS", 0.1)
     begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
 
-    def before(*_: object) -> str:
+    def prepare(*_: object) -> str:
         begun.set()
         go_on.wait(20)
         over.set()
         return ""
 
-    monkeypatch.setattr(upgrade, "before", before)
+    monkeypatch.setattr(upgrade, "prepare", prepare)
     add_account(data_dir, "ada@localhost")
     life = Life(data_dir, RUN_ECHO)
     lives.append(life)

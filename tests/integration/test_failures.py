@@ -143,7 +143,7 @@ def test_label_studio_that_prints_an_error_and_ends(desk: Desk) -> None:
         "echo 'The flux is <b>out</b> of range' >&2",
         "exit 3",
     )
-    desk.fails("ended unexpectedly (exit status 3)", "The flux is <b>out</b> of range")
+    desk.fails("crashed (exit status 3)", "The flux is <b>out</b> of range")
     assert "The flux is &lt;b&gt;out" in desk.click().text
     lines = [line for _, line in desk.studio.state()["log"]]
     first = lines.index("Loading")
@@ -157,14 +157,14 @@ def test_label_studio_that_is_killed(desk: Desk) -> None:
 
 def test_label_studio_that_finds_the_disk_full(desk: Desk) -> None:
     stand_in(desk.executable.parent, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
-    desk.fails("ended unexpectedly (exit status 1)", "The disk of the data directory is full.")
+    desk.fails("crashed (exit status 1)", "The disk of the data directory is full.")
 
 
 def test_failure_is_explained_by_what_this_start_printed(desk: Desk) -> None:
     stand_in(desk.executable.parent, "echo 'OSError: [Errno 28] No space left on device'", "exit 1")
     desk.fails("The disk of the data directory is full.")
     stand_in(desk.executable.parent, "echo Something else", "exit 1")
-    error = desk.fails("The last line that it printed: Something else")
+    error = desk.fails("Its last line was: Something else")
     assert "disk" not in error["why"]
 
 
@@ -290,7 +290,7 @@ def test_start_that_takes_longer_than_allowed_is_ended_and_leaves_no_process(
         config={"label_studio": str(executable), "data_dir": str(tmp_path / "data")},
         env={"LABELSTUDIO_PROXY_START_TIMEOUT": "1.5"},
     )
-    error = desk.fails("Label Studio did not answer within 1.5 seconds.")
+    error = desk.fails("Label Studio did not respond within 1.5 seconds.")
     assert "`start_timeout`" in error["remedy"]
     both = pids.read_text().split()
     assert len(both) == 2

@@ -162,7 +162,7 @@ def test_one_that_is_killed_in_use_comes_back_with_all_annotations(
     assert 'labelstudio_restarts_total{reason="ended"} 1.0' in jupyter.get("metrics").text
     kept = studio.get(f"api/tasks/{annotator.task}/annotations/").json()
     assert [each["id"] for each in kept] == annotator.acknowledged
-    assert any("It is started again in 1 s" in line for _, line in state["log"])
+    assert any("Restarting it in 1 s" in line for _, line in state["log"])
 
 
 def test_fifty_kills_at_random_moments_of_writing_lose_nothing(

@@ -13,9 +13,9 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from ...label_studio import paths
-from ...label_studio.access_token import lets_in
+from ...label_studio.access_token import is_token_accepted
 from ...label_studio.build import Build
-from ...label_studio.upstream import Endpoint, answers, healthy, open_session
+from ...label_studio.upstream import Endpoint, is_healthy, open_session, responds
 from ...problem import Problem
 from ...snapshot import PULL
 from ..base import Backend, Owner, Paused, Report
@@ -168,7 +168,7 @@ class DockerBackend(Backend):
         seconds = float(self._planner.private.get(ORPHAN_VARIABLE) or ORPHAN_SECONDS)
         async with open_session(self._endpoint) as session:
             while True:
-                await answers(session, self._endpoint, paths.HEALTH, {GATEWAY_HEADER: "1"})
+                await responds(session, self._endpoint, paths.HEALTH, {GATEWAY_HEADER: "1"})
                 await asyncio.sleep(seconds / CONTACTS)
 
     async def _until_ended(self, container: Container) -> str:
@@ -322,9 +322,9 @@ class DockerBackend(Backend):
         # None if the accounts are in an external database.
         account = await asyncio.to_thread(self._directory.first_account)
         async with open_session(endpoint) as session:
-            if account is None or not await healthy(session, endpoint):
+            if account is None or not await is_healthy(session, endpoint):
                 return False
-            if not await lets_in(session, endpoint, key, account.id):
+            if not await is_token_accepted(session, endpoint, key, account.id):
                 return False
         self._take(found, endpoint, tail=LOG_TAIL)
         return True
@@ -355,7 +355,7 @@ class DockerBackend(Backend):
 
     async def _responds(self) -> bool:
         async with open_session(self._endpoint) as session:
-            return await healthy(session, self._endpoint)
+            return await is_healthy(session, self._endpoint)
 
     async def _follower_ended(self) -> None:
         assert self._follower is not None

@@ -40,7 +40,7 @@ from labelstudio_proxy.backends.docker.container_spec import (
 from labelstudio_proxy.backends.docker.plan import DockerSettings, Planner
 from labelstudio_proxy.data_directory import template
 from labelstudio_proxy.data_directory.directory import PROXY_FOLDER, DataDirectory
-from labelstudio_proxy.label_studio.upstream import healthy, open_session
+from labelstudio_proxy.label_studio.upstream import is_healthy, open_session
 
 EMAIL = "ada@example.org"
 USER = (12345, 12346)  # uid, gid
@@ -118,7 +118,7 @@ async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[H
         endpoint = await backend.launch(Owner(EMAIL, "a password of some length"), background=False)
         ended = asyncio.create_task(backend.wait())
         async with open_session(endpoint) as session:
-            while not await healthy(session, endpoint):
+            while not await is_healthy(session, endpoint):
                 assert not ended.done(), lines
                 await asyncio.sleep(0.1)
         ended.cancel()

@@ -7,11 +7,11 @@ import pytest
 
 from labelstudio_proxy.gateway.diagnostics import redacted
 from labelstudio_proxy.lifecycle import log
-from labelstudio_proxy.lifecycle.log import LogBook
+from labelstudio_proxy.lifecycle.log import LabelStudioLog
 
 
 def test_a_reader_gets_what_came_since(tmp_path: Path) -> None:
-    book = LogBook(tmp_path / "log")
+    book = LabelStudioLog(tmp_path / "log")
     book.add("one")
     seen = book.last
     book.add("two")
@@ -26,7 +26,7 @@ def test_every_line_is_kept_in_a_private_file_that_does_not_grow_for_ever(
 ) -> None:
     monkeypatch.setattr(log, "FILE_BYTES", 10_000)
     path = tmp_path / "logs" / "log"
-    book = LogBook(path)
+    book = LabelStudioLog(path)
     for number in range(3000):
         book.add(f"line {number} 100% {{}} %s")
     book.close()
@@ -39,7 +39,7 @@ def test_every_line_is_kept_in_a_private_file_that_does_not_grow_for_ever(
 
 
 def test_a_full_disk_stops_nobody() -> None:
-    book = LogBook(Path("/dev/full"))
+    book = LabelStudioLog(Path("/dev/full"))
     book.add("still here")
     book.close()
     assert book.tail(1) == ["still here"]

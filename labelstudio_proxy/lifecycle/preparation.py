@@ -1,0 +1,76 @@
+"""What a start does before it launches Label Studio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..backends.base import Backend, Owner
+from ..backends.docker.leftover import remove_recorded
+from ..data_directory import foreign_processes
+from ..data_directory.directory import DataDirectory
+from ..data_directory.file_system import warning_about
+from ..data_directory.lock import DirectoryLock
+from ..data_directory.lock_record import Holder
+from ..problem import Problem
+from .database_preparation import new_owner, prepare_database
+from .state_store import StateStore
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Prepares the data directory, the database and the backend; the same for every start."""
+
+    directory: DataDirectory
+    lock: DirectoryLock
+    store: StateStore
+    owner_email: str
+    external_database: bool
+    settings_problems: list[Problem]
+
+    async def run(
+        self,
+        backend: Backend,
+        *,
+        insists: Callable[[], bool],
+        on_request: Callable[[Holder], None],
+    ) -> Owner | None:
+        """Prepare a start; return the account that Label Studio must make; raises Problem.
+
+        `insists`: return True to take the directory over from another server. `on_request` is called
+        when another server asks for it.
+        """
+        self.store.report("data")
+        if self.settings_problems:
+            raise self.settings_problems[0]
+        path = self.directory.path
+        await asyncio.to_thread(self.directory.prepare)
+        self.store.add_notice(await asyncio.to_thread(warning_about, path))
+        await self._lock(insists, on_request)
+        self.store.report("data", detail="looking for other Label Studios")
+        await foreign_processes.ensure_none(path)
+        self.store.report("data", detail="")
+        external = self.external_database
+        owner = await asyncio.to_thread(
+            new_owner, self.directory, self.owner_email, external_database=external
+        )
+        await backend.prepare()
+        self.store.add_notice(await remove_recorded(self.directory, keep_engine=backend.engine_url))
+        if not external:
+            progress = self.store.report_backup
+            self.store.add_notice(await prepare_database(backend, self.directory, progress))
+        return owner
+
+    async def _lock(
+        self, insists: Callable[[], bool], on_request: Callable[[Holder], None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+
+        def requested(by: Holder) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(on_request, by)
+
+        self.lock.on_request = requested
+        await self.lock.take(lambda detail: self.store.report("data", detail=detail), insists)
