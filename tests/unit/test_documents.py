@@ -90,6 +90,12 @@ def test_messages_in_the_troubleshooting_table_exist() -> None:
         assert any(text in shown for shown in texts_for_people()), text
 
 
+def test_the_index_of_decisions_is_complete() -> None:
+    folder = CHECKOUT / "docs" / "decisions"
+    index = set(links(folder / "README.md"))
+    assert index == {path.name for path in folder.glob("*.md") if path.name != "README.md"}
+
+
 @functools.cache
 def texts_for_people() -> list[str]:
     """Every string in the package's Python files, and its scripts and templates."""
