@@ -14,7 +14,7 @@ from pathlib import Path
 from ..backends.docker.leftover import remove_recorded
 from ..data_directory import foreign_processes, interrupted_restore
 from ..data_directory.database_copy import check_database
-from ..data_directory.directory import DATABASE, DataDirectory
+from ..data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
 from ..data_directory.lock import DirectoryLock, remove_unused
 from ..problem import Problem
 from . import archive
@@ -52,7 +52,7 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
         ) from error
     finally:
         if made and remove_unused(path):
-            with contextlib.suppress(OSError):  # another program uses it by now
+            with contextlib.suppress(OSError):  # another program uses the folder
                 for folder in reversed(made[:-1]):
                     folder.rmdir()
         lock.release()
@@ -80,9 +80,9 @@ def _check(source: Path, path: Path) -> None:
             "A data directory is a folder.",
             "Name another folder with `--data-dir`.",
         )
+    names = {each.name for each in path.iterdir()} if path.is_dir() else set()
     # A home folder, for example, given by mistake, must not be moved away.
-    known = (path / DATABASE, path / ".env")
-    if path.is_dir() and any(path.iterdir()) and not any(map(Path.exists, known)):
+    if names - {PROXY_FOLDER} and not names & {DATABASE, ".env"}:
         raise Problem(
             f"The folder {path} is not empty, and not a data directory of Label Studio.",
             "It has neither Label Studio's database nor its secret key.",
@@ -132,7 +132,7 @@ def _swap(unpacked: Path, path: Path) -> Path | None:
     """Put `unpacked` at `path`; return where the previous folder is, None if it was empty.
 
     Killed between the renames, it leaves both folders under names that `interrupted_restore`
-    knows. The lock stays with the previous folder; who waits for it finds the new one.
+    knows. The lock stays with the previous folder; a process that waits for it locks the new one.
     """
     suffix = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     restored = unpacked.rename(f"{path}{interrupted_restore.RESTORED}{suffix}")

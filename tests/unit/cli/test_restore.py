@@ -235,3 +235,14 @@ def test_failed_restore_leaves_no_new_folder(tmp_path: Path) -> None:
         "no archive",
     )
     assert not (tmp_path / "new").exists()
+
+
+def test_restore_into_an_empty_folder_works_after_one_that_failed(
+    backup_file: Path, tmp_path: Path
+) -> None:
+    target, broken = tmp_path / "empty", tmp_path / "a.zip"
+    target.mkdir()
+    broken.write_bytes(b"x")
+    refused(lambda: restore(broken, DataDirectory(target), quiet), "no archive")
+    restore(backup_file, DataDirectory(target), quiet)
+    assert label_in(target) == "mine"
