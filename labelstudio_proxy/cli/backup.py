@@ -20,15 +20,10 @@ from ..problem import Problem
 from . import archive
 from .archive import JOURNALS, Progress
 
-# What the names of files begin with that no backup needs: unfinished files, the database's older
-# copies, each as large as the database, the lock and its record.
-LEFT_OUT = (
-    *(".write-test-", ".template-", UNFINISHED),
-    *(
-        f"{PROXY_FOLDER}/{name}"
-        for name in (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST, UNFINISHED)
-    ),
-)
+# Prefixes of the files that no backup needs: unfinished files, older copies of the database, each as
+# large as the database, the lock and its record.
+IN_PROXY_FOLDER = (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST, UNFINISHED)
+LEFT_OUT = (UNFINISHED, *(f"{PROXY_FOLDER}/{name}" for name in IN_PROXY_FOLDER))
 
 
 def backup(

@@ -131,7 +131,7 @@ class DataDirectory:
         Only a write shows what is left of a quota, and on a network file system only one that has
         reached the server.
         """
-        probe = self.path / f".write-test-{secrets.token_hex(4)}"
+        probe = self.path / f"{private_file.UNFINISHED}{secrets.token_hex(4)}"
         try:
             with private_file.create(probe) as file:
                 file.write(secrets.token_bytes(LITTLE_FREE_BYTES))  # no file system compresses it

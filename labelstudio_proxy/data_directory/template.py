@@ -13,13 +13,13 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from .. import private_file
 from .._version import LABEL_STUDIO_VERSION
 from .directory import DataDirectory
 from .migrations import ReleaseMigrations, applied_to
 
 VERSION = LABEL_STUDIO_VERSION  # the Label Studio that has migrated the template
 TEMPLATE = Path(__file__).parent / "templates" / f"label_studio-{VERSION}.sqlite3.xz"
-UNFINISHED = ".template-"
 
 
 def place(directory: DataDirectory, label_studio: str) -> bool:
@@ -32,7 +32,7 @@ def place(directory: DataDirectory, label_studio: str) -> bool:
     if directory.database.exists() or not _is_usable_by(label_studio):
         return False
     data = lzma.decompress(TEMPLATE.read_bytes())
-    descriptor, temporary = tempfile.mkstemp(dir=directory.path, prefix=UNFINISHED)
+    descriptor, temporary = tempfile.mkstemp(dir=directory.path, prefix=private_file.UNFINISHED)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
