@@ -257,7 +257,7 @@ async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_
     first.supervisor.start()
     await first.until(State.FAILED)
     assert first.supervisor.log.tail(2)[0] == "owner: ada@localhost with a password"
-    add_account(data_dir, "somebody@else")
+    add_account(data_dir, "bob@localhost")
     first.supervisor.start()
     await first.until(State.FAILED)
     assert first.supervisor.log.tail(2)[0] == "owner:  "

@@ -185,7 +185,7 @@ class DockerBackend(Backend):
                 ) from None
             except (EngineProblem, APIError) as error:
                 fault = error if isinstance(error, EngineProblem) else refusal("is lost", error)
-                # Containers can run without their engine, and users go on working.
+                # Containers can run without their engine, and users can work.
                 if not await self._responds():
                     raise fault from error
                 if not engine_lost:

@@ -25,7 +25,7 @@ def describe_exit(state: Mapping[str, Any]) -> str:
 
 
 def ended_on_purpose(name: str, what: str, why: str) -> Problem:
-    """Return the Problem for a container that someone may have ended on purpose."""
+    """Return the Problem for a container that a user may have stopped on purpose."""
     return NoRestart(f"Label Studio's container {name} {what}.", why, "Try again.")
 
 
