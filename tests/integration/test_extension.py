@@ -1,4 +1,4 @@
-"""Settings on their way from Jupyter to Label Studio, with the server extension and without it."""
+"""Settings reach Label Studio from Jupyter, with and without the server extension."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def tiles(jupyter: JupyterLab) -> list[str]:
     return [each["launcher_entry"]["title"] for each in servers if each["name"] == "labelstudio"]
 
 
-def status(jupyter: JupyterLab) -> str:
-    """Which data directory the gateway serves, and under which prefix."""
+def gateway_entry(jupyter: JupyterLab) -> str:
+    """Return the entry of the running gateway: data directory, prefix and more."""
     entries = list((jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*.json"))
     return entries[0].read_text() if entries else ""
 
 
 @pytest.mark.parametrize("extension", ["enabled", "disabled"])
-def test_there_is_one_tile_and_the_settings_hold(
+def test_there_is_one_tile_and_the_settings_apply(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     data_dir: Path,
@@ -38,11 +38,11 @@ def test_there_is_one_tile_and_the_settings_hold(
     client = label_studio_client(jupyter)
     client.wait_ready()
     assert client.get("api/current-user/whoami").json()["email"] == "ada@example.org"
-    assert f'"data_dir": "{data_dir}"' in status(jupyter)
-    assert '"prefix": "/user/alice/labelstudio/"' in status(jupyter)
+    assert f'"data_dir": "{data_dir}"' in gateway_entry(jupyter)
+    assert '"prefix": "/user/alice/labelstudio/"' in gateway_entry(jupyter)
 
 
-def test_the_command_line_wins_over_the_environment_and_that_over_files(
+def test_command_line_overrides_environment_overrides_files(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
@@ -62,7 +62,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_files(
     client.start()
     failed = client.wait_for_state("failed")
     assert "/from/the/environment" in failed["error"]["what"]
-    assert f'"data_dir": "{tmp_path}"' in status(jupyter)
+    assert f'"data_dir": "{tmp_path}"' in gateway_entry(jupyter)
     servers = jupyter.get("server-proxy/servers-info").json()["server_processes"]
     (server,) = [each for each in servers if each["name"] == "labelstudio"]
     assert server["new_browser_tab"] is False

@@ -1,4 +1,4 @@
-"""The wheel, as `pip install` leaves it in an environment that has never seen the checkout."""
+"""The wheel, installed by pip in a new environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 PACKAGE = "labelstudio_proxy"
 CONFIG = f"etc/jupyter/jupyter_server_config.d/{PACKAGE}.json"
 
-# what a browser sends with an address that a person has typed
+# What a browser sends when a user types a URL.
 NAVIGATION = {
     "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
     "Sec-Fetch-Dest": "document",
@@ -41,7 +41,7 @@ def run(*command: str | Path, **options: object) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy: what an earlier build has left in the checkout would be packed again."""
+    """The wheel, built from a copy: files of an earlier build in the checkout would be in it."""
     folder = tmp_path_factory.mktemp("wheel")
     ignored = shutil.ignore_patterns(
         ".*", "build", "dist", "*.egg-info", "__pycache__", "tests", "test-results"
@@ -86,10 +86,10 @@ def test_wheel_brings_the_file_that_enables_the_extension(wheel: Path) -> None:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Python of a new environment with the wheel.
+    """The Python of a new environment with the wheel.
 
-    Its dependencies are those of the running environment, found by a path file: installing them
-    again would take minutes. Path files in there (an editable install's) are not followed.
+    A path file adds the dependencies of the running environment: installing them would take minutes.
+    Python does not follow that environment's own path files (an editable install's).
     """
     folder = tmp_path_factory.mktemp("environment")
     run(sys.executable, "-m", "venv", folder)
@@ -98,7 +98,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     dependencies = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     Path(site_packages.strip(), "dependencies.pth").write_text("\n".join(dependencies))
 
-    # Jupyter's own extensions, but not what enables ours
+    # With Jupyter's own extensions, without the file that enables ours.
     ours = shutil.ignore_patterns(f"*{PACKAGE}*")
     running = Path(sys.prefix)
     shutil.copytree(running / "etc" / "jupyter", folder / "etc" / "jupyter", ignore=ours)

@@ -1,4 +1,4 @@
-"""A real JupyterLab, cut off from the machine's settings, that leaves no process behind."""
+"""A real JupyterLab with separate settings, which leaves no process behind."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from .processes import (
 class JupyterLab(Http):
     """`jupyter lab` on a loopback port. Ready when constructed; `stop()` it.
 
-    As an `Http` it asks Jupyter's own API with its token; for what is below `labelstudio/` see
-    `LabelStudioClient`.
+    As an `Http` it sends requests to Jupyter's own API with its token; `LabelStudioClient` does so
+    for `labelstudio/`.
 
     - `config`: settings of `LabelStudioProxy`; `server_config`: other sections of
       jupyter_server_config.json, as `{"ServerApp": {...}}`.
     - `env` is added to an otherwise clean environment.
-    - `umask`: another than that of the tests.
+    - `umask`: in place of the tests' own.
     - `python`: run JupyterLab from another environment.
     """
 
@@ -59,7 +59,7 @@ class JupyterLab(Http):
         self.origin = f"http://127.0.0.1:{self.port}"
         self.prefix = f"{base_url}labelstudio/"
         super().__init__(self.origin + base_url, lambda: f"token {self.token}")
-        # short, since paths of sockets are limited to some 100 characters
+        # Short, since the path of a socket has some 100 characters at most.
         self.home = Path(tempfile.mkdtemp(prefix="jl-", dir="/tmp"))
         self.root_dir = root_dir or self.home / "notebooks"
         self.root_dir.mkdir(exist_ok=True)
@@ -72,7 +72,7 @@ class JupyterLab(Http):
             umask=umask,
         )
         try:
-            self.process.wait_until(self._answers, what="Jupyter's /api", timeout=120)
+            self.process.wait_until(self._responds, what="Jupyter's /api", timeout=120)
         except BaseException:
             self.close()
             self.process.stop()
@@ -85,7 +85,7 @@ class JupyterLab(Http):
 
     @property
     def gateway_pid(self) -> int:
-        """The pid of the gateway that it has started last."""
+        """The pid of the newest gateway."""
         entries = (self.home / "run" / "jupyter").glob("labelstudio-proxy-*.json")
         newest = max(entries, key=lambda entry: entry.stat().st_mtime)
         return int(newest.stem.rpartition("-")[2])
@@ -126,14 +126,14 @@ class JupyterLab(Http):
         (folder / "labconfig" / "page_config.json").write_text(json.dumps(page))
         (folder / "jupyter_server_config.json").write_text(json.dumps(ours))
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             return self.get("api", timeout=10).ok
         except requests.ConnectionError:
             return False
 
     def stop(self) -> None:
-        """End it with SIGTERM, as a hub does; AssertionError if it or a descendant lives on.
+        """Stop it with SIGTERM, as a hub does; AssertionError if a process stays.
 
         A second call does nothing.
         """
@@ -150,7 +150,7 @@ class JupyterLab(Http):
                 ),
                 timeout=20,
             )
-            assert in_time, f"Jupyter did not end within 20 s of SIGTERM\n{self.process.log_tail()}"
+            assert in_time, f"Jupyter still ran 20 s after SIGTERM\n{self.process.log_tail()}"
         finally:
             self._clean_up()
 
@@ -165,13 +165,13 @@ class JupyterLab(Http):
 
 
 class LabelStudioClient(Http):
-    """What a user's program does: asks `<base_url>labelstudio/` with Jupyter's token."""
+    """A user's program: sends requests to `<base_url>labelstudio/` with Jupyter's token."""
 
     def __init__(self, jupyter: JupyterLab) -> None:
         super().__init__(f"{jupyter.url}labelstudio/", lambda: f"token {jupyter.token}")
 
     def state(self) -> dict[str, Any]:
-        """The gateway's snapshot, log included."""
+        """Return the gateway's snapshot with the log."""
         answer = self.get("_proxy/state")
         assert answer.ok, f"{answer.status_code} {answer.reason}: {answer.text[:2000]}"
         snapshot: dict[str, Any] = answer.json()
@@ -184,7 +184,7 @@ class LabelStudioClient(Http):
         return snapshot
 
     def wait_for_state(self, *wanted: str, timeout: float = 300) -> dict[str, Any]:
-        """The first snapshot in one of the states `wanted`; a start that fails is an error."""
+        """Return the first snapshot in one of the states `wanted`; a failed start is an error."""
         snapshot: dict[str, Any] = {}
 
         def reached() -> bool:
@@ -196,7 +196,7 @@ class LabelStudioClient(Http):
         return snapshot
 
     def wait_ready(self, timeout: float = 300) -> dict[str, Any]:
-        """Start Label Studio unless it is, and return the snapshot once it is ready."""
+        """Start Label Studio if it is stopped; return the snapshot when it is ready."""
         if self.state()["state"] == "stopped":
             self.start()
         return self.wait_for_state("ready", timeout=timeout)

@@ -28,7 +28,7 @@ def wait_for(
 ) -> T:
     """Return the first true value of `condition`.
 
-    AssertionError names `what` was awaited, once `timeout` seconds have passed.
+    Raises AssertionError with `what` after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -42,14 +42,14 @@ def wait_for(
 
 @contextlib.contextmanager
 def again_and_again(work: Callable[[], object], pause: float = 0.2) -> Iterator[None]:
-    """Have something done all the while, by a thread, with a pause (s) in between."""
+    """Call `work` in a thread, with `pause` seconds between calls, until the block ends."""
     done = threading.Event()
 
-    def go_on() -> None:
+    def repeat() -> None:
         while not done.wait(pause):
             work()
 
-    thread = threading.Thread(target=go_on)
+    thread = threading.Thread(target=repeat)
     thread.start()
     try:
         yield
@@ -59,10 +59,10 @@ def again_and_again(work: Callable[[], object], pause: float = 0.2) -> Iterator[
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that no other test on this machine gets until this process ends.
+    """Return a port of 127.0.0.1 that no other test on this machine gets before this process exits.
 
-    A lock on a file reserves it: between this call and the server that listens there, the port is
-    free for everyone. The range lies below the one from which the system picks ports.
+    A lock on a file reserves it, since the port is free until the server listens on it. The range
+    lies below the one from which the system picks ports.
     """
     PORT_LOCKS.mkdir(exist_ok=True)
     for port in random.sample(PORTS, len(PORTS)):
@@ -79,9 +79,9 @@ def free_port() -> int:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """An environment in which nothing of the machine's leaks in (`CI`, `DEBUG`, proxies, ...).
+    """Return an environment without the machine's own variables (`CI`, `DEBUG`, proxies, ...).
 
-    Home, temporary and XDG folders are inside `home`, which is made.
+    Makes the home, temporary and XDG folders inside `home`.
     """
     env = {
         name: value
@@ -104,9 +104,9 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 
 def pids_that_mention(path: Path) -> list[int]:
-    """Every live process, however detached, with `path` in its command line or environment.
+    """Return the pid of each process, also a detached one, with `path` in its command or environment.
 
-    Not those that a `Process` of the tests is. Linux only: elsewhere nothing is found.
+    Without those of `Process`. Linux only: elsewhere there are none.
     """
     needle = os.fsencode(path)
     found = []
@@ -118,7 +118,7 @@ def pids_that_mention(path: Path) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
-    """The live children of a process. Linux only."""
+    """Return the pids of a process's children. Linux only."""
     files = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for file in files for child in file.read_text().split()]
 
@@ -155,7 +155,7 @@ class Process:
         log: Path,
         umask: int = -1,
     ) -> None:
-        """`umask`: another than that of the tests."""
+        """`umask`: in place of the tests' own."""
         self.log = log
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
@@ -194,7 +194,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self, timeout: float = 20) -> bool:
-        """SIGTERM, and after `timeout` seconds SIGKILL for the group. True: the first was enough.
+        """Send SIGTERM, after `timeout` seconds SIGKILL to the group; True if SIGTERM was enough.
 
         A second call does nothing.
         """
