@@ -192,7 +192,7 @@ def assert_same(through: requests.Response, direct: Direct) -> None:
             for name, value in headers.items()
             if name.lower() not in NOT_COMPARED
         }
-        # What could be packed is said to be so, for caches between.
+        # Compressible responses name the header that they depend on, for caches.
         found["vary"] = found.get("vary", "").removesuffix(", Accept-Encoding")
         return found
 
@@ -269,9 +269,9 @@ def test_an_export_of_pictures_has_label_studios_own_files(
     through, direct = studio.get(path, headers=PLAIN), directly.get(path)
     assert through.status_code == 200
 
-    def contents(packed: bytes) -> dict[str, bytes]:
+    def contents(archived: bytes) -> dict[str, bytes]:
         # each export has the time in its archive, and COCO's in its description
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        with zipfile.ZipFile(io.BytesIO(archived)) as archive:
             found = {name: archive.read(name) for name in archive.namelist()}
         now = rb'("date_created"|"year"|"version"): ?("[^"]*"|\d+)'
         return {name: re.sub(now, b"", content) for name, content in found.items()}
@@ -342,8 +342,8 @@ def test_a_file_comes_back_as_it_was_uploaded(
     assert through.status_code == 200
     assert through.content == UPLOADS[name]
     assert_same(through, directly.get(uploaded[name]))
-    packed = studio.get(uploaded[name], headers={"Accept-Encoding": "gzip, br"})
-    assert packed.content == UPLOADS[name]
+    compressed = studio.get(uploaded[name], headers={"Accept-Encoding": "gzip, br"})
+    assert compressed.content == UPLOADS[name]
     stored = data_directory / "media" / unquote(uploaded[name]).removeprefix("data/")
     assert stored.read_bytes() == UPLOADS[name]
 
