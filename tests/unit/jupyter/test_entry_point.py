@@ -59,7 +59,7 @@ def test_jupyter_server_proxy_accepts_the_tile() -> None:
     entry = server.launcher_entry
     assert (entry.title, entry.enabled) == ("Label Studio", True)
     assert not server.new_browser_tab
-    assert server.environment == {"MALLOC_ARENA_MAX": "1"}
+    assert server.environment["MALLOC_ARENA_MAX"] == "1"
     icon = ET.parse(entry.icon_path).getroot()
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
 
