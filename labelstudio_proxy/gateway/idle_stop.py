@@ -1,4 +1,4 @@
-"""Stops a Label Studio that nobody uses."""
+"""Stops a Label Studio that nobody uses. static/watch.js warns in the pages before that."""
 
 from __future__ import annotations
 
