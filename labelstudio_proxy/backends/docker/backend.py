@@ -184,7 +184,11 @@ class DockerBackend(Backend):
                     "By `docker rm`, or by another program.",
                 ) from None
             except (EngineProblem, APIError) as error:
-                fault = error if isinstance(error, EngineProblem) else refusal("is lost", error)
+                fault = (
+                    error
+                    if isinstance(error, EngineProblem)
+                    else refusal("could not be checked", error)
+                )
                 # Containers can run without their engine, and users can work.
                 if not await self._responds():
                     raise fault from error
