@@ -122,7 +122,7 @@ def explain_refusal(directory: DataDirectory, external_database: bool, image: st
     if account is not None and not account.personal_tokens:
         return Problem(
             what,
-            "Personal access tokens are switched off in its organization. labelstudio-proxy signs in "
+            "Personal access tokens are switched off in its organisation. labelstudio-proxy signs in "
             "with them.",
             "Switch them on again: "
             + _by_password(directory, account, image)

@@ -1,4 +1,4 @@
-"""Programs in what people upload, name and import: none of them runs in Jupyter's origin."""
+"""Scripts in files, names and labelled HTML: no script of them runs in Jupyter's origin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from support.browser import Tab
 from support.jupyter import JupyterLab, LabelStudioClient
 
-# Leaves a trace in the origin's storage, which an opaque origin does not have, and asks Jupyter.
+# Leaves a trace in the origin's storage, which an opaque origin does not have, and sends Jupyter a request.
 PROGRAM = "localStorage.setItem('pwned', '1'); fetch('/api/contents?pwned'); window.pwned = 1"
 HTML = (
     f'<!doctype html><html><body>hostile<img src=x onerror="{PROGRAM}"><script>{PROGRAM}</script>'
@@ -25,12 +25,12 @@ FILES = {"evil.html": HTML, "evil.svg": SVG, "evil.xml": SVG, "evil.htm": HTML}
 
 
 def program(name: str) -> str:
-    """A program of labelled HTML, that tells that it ran; it needs no escaping in HTML."""
+    """Return a script that records that it ran; it needs no escaping in HTML."""
     return f"localStorage.setItem('ran: {name}', 1); top.pwned = 1"
 
 
 def framed(html: str) -> str:
-    """In the one kind of frame that Label Studio leaves in HTML: by its `src` it is a film's."""
+    """Return HTML in the kind of frame that Label Studio allows, which looks like a video by its `src`."""
     return f'<iframe src="https://www.youtube.com/x" srcdoc="{escape(f"<p>framed</p>{html}")}"></iframe>'
 
 
@@ -108,11 +108,14 @@ def project(studio: LabelStudioClient, root: Path) -> int:
 
 @pytest.fixture(scope="module")
 def addresses(studio: LabelStudioClient, project: int) -> dict[str, str]:
-    """Where each file is, below the prefix, under a name for the test."""
-    found = {f"local {name}": f"data/local-files/?d=local/{name}" for name in FILES}
-    found |= {f"any {name}": f"any/data/local-files/x?d=local/{name}" for name in FILES}
-    for name, content in FILES.items():
-        sent = {"file": (name, content.encode())}
+    """Return paths of a file of each kind, below the prefix, under names for the test."""
+    found = {
+        "local HTML": "data/local-files/?d=local/evil.html",
+        "local SVG": "data/local-files/?d=local/evil.svg",
+        "local XML elsewhere": "any/data/local-files/x?d=local/evil.xml",
+    }
+    for name in ("evil.htm", "evil.svg"):
+        sent = {"file": (name, FILES[name].encode())}
         studio.post(f"api/projects/{project}/import?commit_to_project=false", files=sent)
     for upload in studio.get(f"api/projects/{project}/file-uploads?all=true").json():
         path = upload["file"]
@@ -137,7 +140,7 @@ def test_files_run_nothing_however_they_are_opened(
         assert answer is not None
         assert answer.status == 200, name
         assert_nothing_ran(tab, tab.page)
-        # as a page of Jupyter's own could embed it
+        # embedded by a page of Jupyter's origin
         tab.page.goto(f"{jupyter.url}custom/custom.css")
         tab.page.evaluate(
             "address => { for (const [tag, name] of [['iframe', 'src'], ['object', 'data'],"
@@ -176,24 +179,24 @@ def test_names_of_uploaded_files_run_nothing(
         assert_nothing_ran(tab, tab.page)
 
 
-def test_label_studios_own_programs_run(
+def test_label_studios_own_scripts_run(
     jupyter: JupyterLab, new_page: Callable[..., Tab], project: int
 ) -> None:
     tab = new_page(jupyter)
     page = tab.page
-    # a link within it
+    # a link of its router
     page.goto(f"{jupyter.url}labelstudio/projects/{project}/data")
     link = page.get_by_role("link", name="Settings", exact=True)
     link.wait_for()
     link.click()
     page.wait_for_url("**/settings")
     expect(page.get_by_role("link", name="Labeling Interface").first).to_be_visible()
-    # a program in an attribute
+    # an event handler in an attribute
     page.goto(f"{jupyter.url}labelstudio/no-such-page")
     page.get_by_role("button", name="Go to Home").click()
     page.wait_for_url("**/labelstudio/**")
     expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
-    # Django's
+    # Django's admin
     page.goto(f"{jupyter.url}labelstudio/admin/")
     page.locator("#nav-sidebar, #site-name").first.wait_for()
     page.wait_for_load_state("networkidle")

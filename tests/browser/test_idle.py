@@ -54,11 +54,11 @@ def stir(page: Page) -> None:
     page.mouse.move(100 + time.monotonic() % 10, 100)
 
 
-def test_who_comes_back_goes_on_where_the_page_was_left(
+def test_a_user_who_returns_continues_in_the_same_page(
     page: Page, studio: LabelStudioClient, task: int
 ) -> None:
     page.get_by_text(re.compile("^cat")).last.click()
-    # called away, but not quite
+    # returns before the stop
     expect(warning(page)).to_be_visible(timeout=2000 * TIMEOUT)
     stir(page)
     expect(warning(page)).not_to_be_visible()
@@ -72,7 +72,7 @@ def test_who_comes_back_goes_on_where_the_page_was_left(
         page.mouse.move(40 + step, 40)
     expect(warning(page)).not_to_be_visible()
 
-    # and then for good
+    # does not return
     expect(page.get_by_role("heading", name="Label Studio was stopped")).to_be_visible(
         timeout=2000 * TIMEOUT
     )

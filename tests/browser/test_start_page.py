@@ -449,7 +449,7 @@ def colour(button: Locator) -> str:
 HOLDER = {"address": "https://hub.test/user/ada/labelstudio/", "action": "Take over"}
 
 
-def test_a_directory_that_another_server_has_is_taken_over_with_a_button(
+def test_a_directory_that_another_server_uses_is_taken_over_with_a_button(
     page: Page, gateway: Gateway, open_page: Open
 ) -> None:
     open_page()

@@ -1,4 +1,4 @@
-"""Stopping what nobody uses, with a small program in Label Studio's place."""
+"""The idle stop, with a small program in Label Studio's place."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def activity(gateway: Gateway, method: str = "GET") -> dict[str, Any]:
     return told
 
 
-def test_it_is_stopped_though_open_pages_go_on_asking(gateway: Gateway) -> None:
+def test_open_pages_do_not_prevent_the_stop(gateway: Gateway) -> None:
     def poll() -> None:
         gateway.ask("GET", "/api/dm/project?interaction=timer", PAGE)
         gateway.ask("GET", "/_proxy/state", [PROGRAM])
@@ -53,7 +53,7 @@ def test_it_is_stopped_though_open_pages_go_on_asking(gateway: Gateway) -> None:
     assert children(gateway.process.pid) == []
     assert "stop. Nobody has used it for 3 seconds." in gateway.process.log.read_text()
 
-    # the next click starts it again, where it was
+    # the next click restarts it
     page = gateway.ask("GET", "/projects/7/data?task=3", NAVIGATION)
     assert b"Starting Label Studio" in page.body
     gateway.until("ready")
@@ -69,7 +69,7 @@ def test_it_is_stopped_though_open_pages_go_on_asking(gateway: Gateway) -> None:
         ("PATCH", "/api/annotations/1/", PAGE),
     ],
 )
-def test_whoever_works_keeps_it_running(
+def test_activity_prevents_the_stop(
     gateway: Gateway, method: str, target: str, headers: list[tuple[str, str]]
 ) -> None:
     with again_and_again(lambda: gateway.ask(method, target, headers)):
@@ -79,7 +79,7 @@ def test_whoever_works_keeps_it_running(
     gateway.until("stopped")
 
 
-def test_a_long_upload_is_work_all_the_time(gateway: Gateway) -> None:
+def test_a_long_upload_is_activity_all_the_time(gateway: Gateway) -> None:
     with gateway.connection() as sock:
         sock.sendall(head("POST", "/api/import", [PROGRAM, ("Content-Length", "2")]) + b"a")
         time.sleep(2 * TIMEOUT)  # as long as the upload takes
@@ -91,8 +91,7 @@ def test_a_long_upload_is_work_all_the_time(gateway: Gateway) -> None:
     gateway.until("stopped")
 
 
-def test_what_a_page_waits_for_is_not_cut_off(gateway: Gateway) -> None:
-    """An export, say, which the page's script fetches."""
+def test_an_export_that_a_page_waits_for_is_not_cut_off(gateway: Gateway) -> None:
     wanted = answer(body="a", rest=1)
     with gateway.connection() as sock:
         sock.sendall(head("GET", "/api/projects/1/export", [*PAGE, wanted]))
@@ -103,7 +102,7 @@ def test_what_a_page_waits_for_is_not_cut_off(gateway: Gateway) -> None:
     gateway.until("stopped")
 
 
-def test_who_comes_while_it_is_stopped_for_that_has_it_started_again(data_dir: Path) -> None:
+def test_a_request_during_the_stop_restarts_label_studio(data_dir: Path) -> None:
     add_account(data_dir, "ada@localhost")
     slow = stand_in(
         data_dir.parent / "slow",

@@ -1,6 +1,6 @@
-"""Who gets through Jupyter to Label Studio, and with what: requests as no library would make them.
+"""Which requests get through Jupyter to Label Studio, and with what: also such as no library sends.
 
-In Label Studio's place a program that tells what has reached it.
+In Label Studio's place runs a program that reports what reaches it.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ def stopped(studio: LabelStudioClient) -> LabelStudioClient:
 
 @pytest.fixture(scope="module")
 def cookie(jupyter: JupyterLab) -> tuple[str, str]:
-    """The header that a browser sends once its person has logged in."""
+    """The header that a browser sends after a login."""
     return logged_in(jupyter, f"127.0.0.1:{jupyter.port}")
 
 
 def logged_in(jupyter: JupyterLab, host: str) -> tuple[str, str]:
-    """The cookie of a login through a proxy that calls Jupyter `host`."""
+    """Return the cookie of a login through a proxy that names Jupyter `host`."""
     answer = jupyter.get(
         "login", anonymous=True, params={"token": jupyter.token}, headers={"Host": host}
     )
@@ -100,7 +100,7 @@ def gateways(jupyter: JupyterLab) -> list[int]:
 def test_without_credentials_not_even_the_gateway_starts(
     jupyter: JupyterLab, method: str, upgrade: list[tuple[str, str]]
 ) -> None:
-    assert not gateways(jupyter)  # one that had been started once would come back
+    assert not gateways(jupyter)  # simpervisor would restart it
     for path in ("", "api/projects", "_proxy/start", "?token=wrong"):
         for credential in ([], [("Authorization", "token wrong")], [("Cookie", "username-x=y")]):
             back = ask(jupyter, method, path, [*upgrade, *credential], b"")
@@ -153,7 +153,7 @@ def nothing_arrives(ready: LabelStudioClient) -> Iterator[None]:
 
 @pytest.mark.usefixtures("nothing_arrives")
 @pytest.mark.parametrize("headers", STRANGERS)
-def test_a_cookie_from_elsewhere_changes_nothing(
+def test_a_cookie_from_another_site_changes_nothing(
     jupyter: JupyterLab, cookie: tuple[str, str], headers: list[tuple[str, str]]
 ) -> None:
     for method in UNSAFE:
@@ -163,7 +163,7 @@ def test_a_cookie_from_elsewhere_changes_nothing(
 
 
 @pytest.mark.parametrize("headers", STRANGERS)
-def test_a_cookie_from_elsewhere_starts_nothing(
+def test_a_cookie_from_another_site_starts_nothing(
     jupyter: JupyterLab,
     stopped: LabelStudioClient,
     cookie: tuple[str, str],
@@ -179,27 +179,27 @@ def test_a_cookie_from_elsewhere_starts_nothing(
 # A browser sends an Origin with every WebSocket, and Jupyter looks at it first.
 @pytest.mark.usefixtures("nothing_arrives")
 @pytest.mark.parametrize("headers", [each for each in STRANGERS if each.id not in UNLIKE])
-def test_a_websocket_from_elsewhere_reaches_nothing(
+def test_a_websocket_from_another_site_reaches_nothing(
     jupyter: JupyterLab, cookie: tuple[str, str], headers: list[tuple[str, str]]
 ) -> None:
     sent = [cookie, *filled(headers, jupyter), *WEBSOCKET]
     assert ask(jupyter, "GET", "api/projects", sent).status == 403
 
 
-# Jupyter lets these through: a program sends no Origin, and Sec-Fetch-Site it does not know.
+# Jupyter accepts these: a program sends no Origin, and Jupyter ignores Sec-Fetch-Site.
 @pytest.mark.usefixtures("nothing_arrives")
 @pytest.mark.parametrize("headers", [each for each in STRANGERS if each.id in UNLIKE])
-def test_a_websocket_that_jupyter_lets_through_reaches_nothing_either(
+def test_a_websocket_that_jupyter_accepts_reaches_nothing_either(
     jupyter: JupyterLab, cookie: tuple[str, str], headers: list[tuple[str, str]]
 ) -> None:
     sent = [("Host", f"127.0.0.1:{jupyter.port}"), cookie, *filled(headers, jupyter), *WEBSOCKET]
     with socket.create_connection(("127.0.0.1", jupyter.port), 60) as sock:
         sock.sendall(head("GET", f"{jupyter.prefix}api/projects", sent))
-        while sock.recv(4096):  # until Jupyter closes what the gateway has refused
+        while sock.recv(4096):  # until Jupyter closes what the gateway refused
             pass
 
 
-def test_a_program_and_a_page_of_ours_get_through_behind_a_proxy_that_changes_host(
+def test_a_program_and_a_page_from_here_get_through_behind_a_proxy_that_changes_host(
     jupyter: JupyterLab, ready: LabelStudioClient, cookie: tuple[str, str]
 ) -> None:
     inside = ("Host", "inside.example")
@@ -216,7 +216,7 @@ def test_a_program_and_a_page_of_ours_get_through_behind_a_proxy_that_changes_ho
     assert ready.state()["state"] == "ready"
 
 
-def test_a_persons_navigation_starts_it_behind_a_proxy_that_changes_host(
+def test_a_users_navigation_starts_it_behind_a_proxy_that_changes_host(
     jupyter: JupyterLab, stopped: LabelStudioClient
 ) -> None:
     navigation = [

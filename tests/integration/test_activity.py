@@ -1,4 +1,4 @@
-"""What Jupyter, and through it a hub, takes for activity: what people do, not what open pages ask for."""
+"""What counts as activity for Jupyter, and so for a hub: what users do, not what open pages poll."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.desk import NAVIGATION
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import again_and_again, pids_that_mention, wait_for
 
-# Jupyter looks once a minute.
+# Jupyter checks once a minute.
 CULL_SECONDS = 20
 LOOK_SECONDS = 60
 PAGE = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
@@ -54,7 +54,7 @@ def test_open_pages_do_not_keep_jupyter_from_being_culled(
     assert moves("POST", "_proxy/activity", PAGE | {"Origin": jupyter.origin})
 
 
-def test_a_jupyter_is_culled_with_pages_open_and_not_while_somebody_works(
+def test_jupyter_is_culled_with_open_pages_but_not_during_work(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     new_data_dir: Callable[[], Path],
@@ -77,7 +77,7 @@ def test_a_jupyter_is_culled_with_pages_open_and_not_while_somebody_works(
 
         return ask
 
-    # Jupyter looks at the one that is worked with before it looks at the other.
+    # The one with activity is checked first.
     worked_with, left_open = start(), start()
     at_work, open_page = label_studio_client(worked_with), label_studio_client(left_open)
     answers = {at_work: 0, open_page: 0}
@@ -89,7 +89,7 @@ def test_a_jupyter_is_culled_with_pages_open_and_not_while_somebody_works(
         with again_and_again(asking(open_page, log_in(left_open), "GET", "api/projects"), pause=2):
             wait_for(
                 lambda: left_open.process.returncode is not None,
-                what="the end of the one that nobody works with",
+                what="the end of the idle one",
                 timeout=2 * LOOK_SECONDS + CULL_SECONDS,
             )
     assert left_open.process.returncode == 0

@@ -1,4 +1,4 @@
-"""Who Label Studio takes the caller for: the owner, because Jupyter has let the caller in."""
+"""Every user whom Jupyter lets in is the owner for Label Studio."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_logout_leads_to_jupyterlab(
     assert ready.state()["state"] == "ready"
 
 
-# ---- a Label Studio that does not take the owner
+# ---- a Label Studio that rejects the owner
 
 
 TOKENS_OFF = (
@@ -210,7 +210,7 @@ DEACTIVATED = (
     ],
     ids=["tokens switched off", "account deactivated"],
 )
-def test_owner_who_is_not_let_in_is_told_why_until_that_is_mended(
+def test_a_page_says_why_label_studio_rejects_the_owner(
     ready: LabelStudioClient,
     change: Callable[[str, str], None],
     statements: tuple[str, str],
@@ -238,7 +238,7 @@ def test_owner_who_is_not_let_in_is_told_why_until_that_is_mended(
     assert ready.get("api/projects").status_code == 200
 
 
-def test_owner_who_is_not_let_in_at_the_start_is_told_why(
+def test_a_page_says_why_label_studio_rejects_the_owner_at_the_start(
     ready: LabelStudioClient, change: Callable[[str, str], None]
 ) -> None:
     change(*TOKENS_OFF)

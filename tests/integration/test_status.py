@@ -37,7 +37,7 @@ def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path)
 def untouched(
     module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
 ) -> JupyterLab:
-    """One in which nobody clicks: a gateway that has been started once comes back if it is ended."""
+    """A Jupyter in which no gateway starts: simpervisor would restart it."""
     return module_jupyter_lab(base_url="/user/bob/", config={"data_dir": str(new_data_dir())})
 
 
@@ -67,7 +67,7 @@ def until(jupyter: JupyterLab, wanted: str) -> dict[str, Any]:
 
 
 def metrics(jupyter: JupyterLab) -> dict[str, float]:
-    """Ours, by `name` or `name{label}`."""
+    """Return the metrics of labelstudio-proxy, by `name` or `name{label}`."""
     answer = jupyter.request("GET", "metrics", timeout=10)
     assert answer.status_code == 200
     found = {}
@@ -85,7 +85,7 @@ def current_state(found: dict[str, float]) -> list[str]:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("path", [API, *(f"{API}/{command}" for command in COMMANDS)])
-def test_without_credentials_nothing_is_told_and_nothing_starts(
+def test_without_credentials_nothing_is_shown_and_nothing_starts(
     untouched: JupyterLab, method: str, path: str
 ) -> None:
     for headers in ({}, {"Authorization": "token wrong"}, {"Cookie": "username-x=y"}):
@@ -95,7 +95,7 @@ def test_without_credentials_nothing_is_told_and_nothing_starts(
     assert not gateways(untouched)
 
 
-def test_to_look_starts_neither_gateway_nor_label_studio(
+def test_reading_the_state_starts_neither_gateway_nor_label_studio(
     jupyter: JupyterLab, data_directory: Path
 ) -> None:
     assert not gateways(jupyter)
@@ -133,7 +133,7 @@ def test_started_restarted_and_stopped_with_state_log_and_metrics(
     database = data_directory / "label_studio.sqlite3"
     assert before["labelstudio_database_bytes"] == database.stat().st_size
 
-    # to look on is no activity; to work is
+    # reading the state is no activity
     label_studio_client(jupyter).state()
     looked = metrics(jupyter).get("labelstudio_last_activity_timestamp_seconds")
     assert looked == before.get("labelstudio_last_activity_timestamp_seconds")
@@ -158,7 +158,9 @@ def test_started_restarted_and_stopped_with_state_log_and_metrics(
         assert f"Label Studio ({data_directory}): {command}, by Jupyter's API" in log
         assert f"Label Studio ({data_directory}): {command}, by a button, a command" in log
     assert re.search(rf"Label Studio \({re.escape(str(data_directory))}\) is ready after", log)
-    assert jupyter.token not in log.replace(f"token={jupyter.token}", "", 2)  # its own address
+    assert jupyter.token not in log.replace(
+        f"token={jupyter.token}", "", 2
+    )  # Jupyter's address in its log
 
 
 def test_a_cookie_changes_nothing_without_jupyters_xsrf_token(untouched: JupyterLab) -> None:
@@ -197,7 +199,7 @@ def test_jupyters_authorizer_decides(
     assert not gateways(jupyter)
 
 
-def test_a_gateway_that_hangs_holds_nobody_up(jupyter: JupyterLab) -> None:
+def test_a_gateway_that_hangs_blocks_no_other_request(jupyter: JupyterLab) -> None:
     label_studio = LabelStudioClient(jupyter)
     assert label_studio.state()
     label_studio.close()

@@ -268,7 +268,7 @@ def test_notice_without_error_text_or_actions_renders() -> None:
     assert Page(render_notice_page("Nothing here", {}, "/")).texts["heading"] == "Nothing here"
 
 
-def test_one_that_is_started_again_by_itself_says_so_and_goes_on_without_script() -> None:
+def test_an_automatic_restart_is_announced_and_the_page_reloads_without_script() -> None:
     error = {"what": "It ended.", "why": "It was killed.", "remedy": "Try again."}
     html = render_start_page(snapshot("failed", error=error, next_start=1790000014.0), PREFIX)
     assert "Label Studio crashed" in html
@@ -283,7 +283,7 @@ def held(**changes: str) -> dict[str, Any]:
     return snapshot("failed", error=error, holder=holder)
 
 
-def test_a_directory_that_another_server_has_can_be_taken_over_or_gone_to() -> None:
+def test_a_directory_that_another_server_uses_can_be_taken_over_or_opened_there() -> None:
     page = Page(render_start_page(held(), PREFIX))
     assert page.texts["heading"] == "Label Studio is already running elsewhere"
     assert {"data-held", "data-reachable"} < set(page.all("main")[0])
@@ -295,7 +295,7 @@ def test_a_directory_that_another_server_has_can_be_taken_over_or_gone_to() -> N
 
 
 @pytest.mark.parametrize("address", ["", "javascript:alert(1)", "//evil.example/", HOSTILE])
-def test_an_address_that_is_none_of_the_web_is_no_link(address: str) -> None:
+def test_an_address_that_is_not_a_web_address_is_no_link(address: str) -> None:
     page = Page(render_start_page(held(address=address, action=HOSTILE), PREFIX))
     assert "data-reachable" not in page.all("main")[0]
     (link,) = (each for each in page.all("a") if each.get("id") == "there")
