@@ -232,7 +232,7 @@ def test_labelled_html_runs_nothing(
             shown = page.locator(".lsf-richtext__container")
         else:
             shown = page.frame_locator("iframe.lsf-richtext__iframe").locator("body")
-        expect(shown.get_by_text("hostile", exact=True)).to_be_visible()
+        expect(shown.get_by_text("hostile", exact=True)).to_be_visible(timeout=30_000)
         frames = shown.locator("iframe")
         for number in range(len(FRAMED)):
             framed_text = frames.nth(number).content_frame.get_by_text("framed", exact=True)
