@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,8 +105,8 @@ def start(tmp_path: Path, data_dir: Path) -> Iterator[Start]:
     program.write_text("import signal; print(flush=True); signal.pause()")
     started: list[int] = []
 
-    def start(data_dir: Path = data_dir, **environment: str) -> int:
-        command = [sys.executable, str(program), "start", "--data-dir", str(data_dir)]
+    def start(data_dir: Path = data_dir, within: tuple[str, ...] = (), **environment: str) -> int:
+        command = [*within, sys.executable, str(program), "start", "--data-dir", str(data_dir)]
         in_background = '"$@" & echo $!'
         with subprocess.Popen(
             ["sh", "-c", in_background, "sh", *command],
@@ -151,6 +152,21 @@ def test_process_on_another_data_directory_is_not_found(start: Start, tmp_path: 
     start()
     pid = start(other)
     assert pids(other) == [pid]
+
+
+def test_process_in_a_container_is_found(start: Start, data_dir: Path, tmp_path: Path) -> None:
+    """The directory has another path there, and a foreign one has the path that it has here."""
+    if shutil.which("unshare") is None or os.getuid():
+        pytest.skip("only root can mount, and with unshare")
+    inside, other = tmp_path / "inside", tmp_path / "other"
+    inside.mkdir()
+    other.mkdir()
+    mount = 'mount --bind "$0" "$1"; shift; exec "$@"'
+    container = ("unshare", "--mount", "sh", "-ec", mount)
+    pid = start(inside, within=(*container, str(data_dir), str(inside)))
+    assert pids(data_dir) == [pid]
+    start(data_dir, within=(*container, str(other), str(data_dir)))
+    assert pids(data_dir) == [pid]
 
 
 def test_process_of_a_running_gateway_is_not_found(start: Start, data_dir: Path) -> None:
