@@ -71,7 +71,7 @@ def test_a_project_loads_less_than_1_7_mb_and_60_kb_again(
     project = studio.post("api/projects/", json={"title": "Cats", "label_config": CONFIG}).json()
     files = {"file": ("cat.png", media.png(), "image/png")}
     assert studio.post(f"api/projects/{project['id']}/import", files=files).ok
-    # Creating a first project takes longer than this. Until then the page has up to 1.9 MB.
+    # Creating a first project takes longer than this. Until then the page has up to 1.85 MB.
     kept = jupyter.home / ".cache" / "labelstudio-proxy" / "assets"
     wait_for(lambda: [*kept.glob(f"*/{COMPLETE}")], what="the compressed scripts", timeout=120)
     url = f"{jupyter.origin}{jupyter.prefix}projects/{project['id']}/data"

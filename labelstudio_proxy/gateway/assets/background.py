@@ -44,7 +44,7 @@ class BackgroundCompression:
         """Compress the large files in Label Studio's folder `front_end`, before a page asks for them.
 
         They take ten seconds, once for each build, and begin with Label Studio's start: the first
-        page of a project then has 1.7 MB, otherwise 1.9 MB.
+        page of a project then has 1.7 MB, otherwise 1.85 MB.
         """
         if not (folder.path / COMPLETE).exists():
             self._begin(self._compress_files(folder, front_end, prefix))
