@@ -113,11 +113,12 @@ async def test_compression_has_the_lowest_priority_and_one_thread(
 
 async def test_close_does_not_wait_for_the_compression(folder: AssetFolder) -> None:
     background = BackgroundCompression()
-    content = keep(folder, "name", Random(1).randbytes(2_000_000).hex().encode())
+    content = keep(folder, "name", Random(1).randbytes(500_000).hex().encode())
     background.improve(folder, "name", "br")
     await until(compressing)
     await background.close()
     assert compressing()
+    await until(lambda: not compressing())
     assert not folder.has_content(content, "br", 11)
 
 
