@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 2
 WATCH_SECONDS = 60.0
 
-# Returns None to leave the request to the next route. The text is the target: encoded, with its
-# query, without the prefix.
+# Gets the request, its target (encoded, with its query, without the prefix) and its kind. Returns None
+# to leave the request to the next route.
 Handler = Callable[[web.BaseRequest, str, RequestKind], Awaitable[web.StreamResponse | None]]
 
 
@@ -139,7 +139,7 @@ class Gateway:
         except Problem as problem:
             return self._explain(problem, kind)
         except Stalled:
-            return self._give_up(request)
+            return self._cancel_stalled(request)
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             if request.transport is None or request.transport.is_closing():
                 raise  # the browser closed the connection
@@ -245,16 +245,16 @@ class Gateway:
         if not kind.is_navigation:
             return json_response({"detail": problem.what, **problem.as_json()}, 503)
         prefix = self._place.prefix
-        again = Action("Try again", prefix)
         restart = Action("Restart Label Studio", f"{prefix}_proxy/restart", "post")
+        again = Action("Try again", prefix)
         html = render_notice_page(
-            "Label Studio does not let you in", problem.as_json(), prefix, (again, restart)
+            "Label Studio does not let you in", problem.as_json(), prefix, (restart, again)
         )
         return page_response(html, 503, ancestors=self._place.frame_ancestors)
 
-    def _give_up(self, request: web.BaseRequest) -> web.Response:
+    def _cancel_stalled(self, request: web.BaseRequest) -> web.Response:
         logger.warning(
-            "Label Studio (%s): gave up a %s request whose body stalled",
+            "Label Studio (%s): cancelled a %s request whose body stalled",
             self._directory.path,
             request.method,
         )

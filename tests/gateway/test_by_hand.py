@@ -46,9 +46,7 @@ def cookies_of(browser: requests.Session) -> list[Cookie]:
     return list(jar)
 
 
-def test_the_address_that_is_printed_lets_its_reader_in(
-    address: str, browser: requests.Session
-) -> None:
+def test_the_printed_address_gives_access(address: str, browser: requests.Session) -> None:
     page, token = address.split("?token=")
     assert urlsplit(page).path == "/x/"
     assert browser.get(page).status_code == 403
@@ -67,7 +65,7 @@ def test_the_address_that_is_printed_lets_its_reader_in(
     assert browser.get(f"{page}_proxy/state").json()["state"] == "stopped"
 
 
-def test_a_program_shows_the_token(address: str, browser: requests.Session) -> None:
+def test_a_program_gets_access_with_the_token(address: str, browser: requests.Session) -> None:
     page, token = address.split("?token=")
     answer = browser.get(f"{page}_proxy/state", headers={"Authorization": f"token {token}"})
     assert answer.json()["state"] == "stopped"
@@ -97,7 +95,7 @@ def test_a_prefix_that_cannot_work_is_refused(base_url: str) -> None:
     assert base_url.strip("/") in refused.stderr
 
 
-def test_a_port_in_use_is_told(address: str) -> None:
+def test_a_port_in_use_is_reported(address: str) -> None:
     port = urlsplit(address).port
     refused = run("serve", "--port", str(port))
     assert refused.returncode == 1
@@ -105,6 +103,6 @@ def test_a_port_in_use_is_told(address: str) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_a_port_that_is_none_is_refused() -> None:
+def test_an_invalid_port_is_refused() -> None:
     assert free_port() < 65536
     assert run("serve", "--port", "65536").returncode == 2

@@ -1,7 +1,7 @@
 """What passes between the browser and Label Studio, and what must not.
 
-The gateway's process as jupyter-server-proxy runs it; in Label Studio's place a program that says
-what has reached it. "Arrives" means: arrives there.
+The gateway's process as jupyter-server-proxy runs it, with a program in Label Studio's place that
+reports what reaches it. "Arrives" means: arrives there.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def in_utf_8(text: str) -> str:
 
 
 @pytest.mark.parametrize("repeats", [1, 2])
-def test_header_with_a_credential_does_not_arrive(ready: Gateway, repeats: int) -> None:
+def test_no_header_with_a_credential_arrives(ready: Gateway, repeats: int) -> None:
     """The header filter's own tests have these in many more spellings."""
     request = ready.arrived("GET", "/api/projects", [*CREDENTIALS, ("X-Between", "1")] * repeats)
     assert SECRET.encode() not in request.head
@@ -123,7 +123,7 @@ def test_header_with_a_credential_does_not_arrive(ready: Gateway, repeats: int) 
 
 
 @pytest.mark.parametrize("name", ["Origin", "origin"])
-def test_where_the_browser_is_does_not_arrive(ready: Gateway, name: str) -> None:
+def test_origin_does_not_arrive(ready: Gateway, name: str) -> None:
     request = ready.arrived("POST", "/api/projects", [(name, f"https://{HOST}")], b"{}")
     assert HOST.encode() not in request.head
     assert request.all("Host") == ["localhost"]
@@ -137,7 +137,7 @@ def test_header_named_by_connection_does_not_arrive(ready: Gateway) -> None:
 
 
 @pytest.mark.parametrize("names", [["Content-Length"], ["Host", "Authorization"], ["X-Answer"]])
-def test_connection_cannot_take_away_what_the_gateway_adds(
+def test_connection_cannot_remove_headers_that_the_gateway_adds(
     ready: Gateway, names: list[str]
 ) -> None:
     connection = ("Connection", ", ".join(names))
@@ -148,7 +148,7 @@ def test_connection_cannot_take_away_what_the_gateway_adds(
     assert request.body == b"body"
 
 
-def test_token_parameter_does_not_arrive_and_every_other_one_does(ready: Gateway) -> None:
+def test_every_parameter_but_the_token_arrives(ready: Gateway) -> None:
     sent = f"/api/projects?a=1&token={SECRET}&%74oken={SECRET}&tokens=5&b=token"
     assert ready.arrived("GET", sent).target == "/api/projects?a=1&tokens=5&b=token"
 
@@ -177,9 +177,7 @@ def test_token_parameter_is_in_no_location_and_no_log(ready: Gateway) -> None:
     ],
     ids=repr,
 )
-def test_request_that_is_none_is_answered_and_is_in_no_log(
-    ready: Gateway, request_line: str
-) -> None:
+def test_malformed_request_is_refused_and_is_in_no_log(ready: Gateway, request_line: str) -> None:
     before = ready.process.log.stat().st_size
     with ready.connection() as sock:
         fields = f"Host: {HOST}\r\nCookie: a={SECRET}"
@@ -189,7 +187,7 @@ def test_request_that_is_none_is_answered_and_is_in_no_log(
     assert SECRET.encode() not in ready.process.log.read_bytes()[before:]
 
 
-def test_answer_that_is_none_is_told_and_its_request_is_in_no_log(ready: Gateway) -> None:
+def test_malformed_response_is_reported_and_its_request_is_in_no_log(ready: Gateway) -> None:
     before = ready.process.log.stat().st_size
     told = answer(headers=[("X-Bad", "a\0b")])
     back = ready.ask("GET", f"/api/x?q={SECRET}", [PROGRAM, told])
@@ -293,7 +291,7 @@ def test_chunked_upload_arrives_with_a_length(ready: Gateway) -> None:
         assert not request.all("Transfer-Encoding")
 
 
-def test_upload_arrives_while_it_is_being_sent(ready: Gateway) -> None:
+def test_upload_is_streamed(ready: Gateway) -> None:
     half = bytes(2 * 1024 * 1024)
     with ready.connection() as sock:
         length = ("Content-Length", str(2 * len(half)))
@@ -304,7 +302,7 @@ def test_upload_arrives_while_it_is_being_sent(ready: Gateway) -> None:
     assert request["length"] == 2 * len(half)
 
 
-def test_answer_comes_while_it_is_being_made(ready: Gateway) -> None:
+def test_response_is_streamed(ready: Gateway) -> None:
     rest = 40 * 1024 * 1024
     with ready.connection() as sock:
         sock.sendall(head("GET", "/api/export", [answer(body="first", rest=rest)]))
@@ -318,7 +316,7 @@ def test_answer_comes_while_it_is_being_made(ready: Gateway) -> None:
     assert received == rest
 
 
-def test_answer_that_is_cut_short_is_not_taken_for_a_whole_one(ready: Gateway) -> None:
+def test_response_that_is_cut_short_is_not_mistaken_for_a_complete_one(ready: Gateway) -> None:
     def told(kind: str) -> tuple[str, str]:
         return answer(headers=[("Content-Type", kind)], body="begin", rest=100, cut=True)
 
@@ -329,7 +327,7 @@ def test_answer_that_is_cut_short_is_not_taken_for_a_whole_one(ready: Gateway) -
     assert ready.arrived("GET", "/projects/").method == "GET"
 
 
-def test_program_that_waits_to_be_asked_for_its_body_is_asked(ready: Gateway) -> None:
+def test_program_that_expects_100_continue_gets_it(ready: Gateway) -> None:
     fields = [PROGRAM, ("Expect", "100-continue"), ("Content-Length", "4")]
     with ready.connection(timeout=10) as sock:
         sock.sendall(head("POST", "/api/x", fields))
@@ -387,14 +385,14 @@ def test_hop_by_hop_headers_do_not_come_back(ready: Gateway) -> None:
 
 
 @pytest.mark.parametrize("value", TEXTS, ids=["UTF-8", "Latin-1"])
-def test_text_of_an_answers_header_comes_back_unchanged(ready: Gateway, value: str) -> None:
+def test_text_of_a_response_header_comes_back_unchanged(ready: Gateway, value: str) -> None:
     fields = [("X-Tag", "1"), ("X-Name", value), ("X-Tag", "2")]
     back = ready.ask("GET", "/api/x", [answer(headers=fields, body="text")])
     assert back["X-Name"] in {value, in_utf_8(value)}
     assert back.all("X-Tag") == ["1", "2"]
 
 
-def test_answers_are_not_sniffed_and_files_are_sandboxed(ready: Gateway) -> None:
+def test_responses_are_not_sniffed_and_files_are_sandboxed(ready: Gateway) -> None:
     fields = [("Content-Type", "text/html"), ("Content-Security-Policy-Report-Only", "x")]
     policies = {}
     for path in ("/data/upload/1/a.html", "/projects/"):
@@ -407,7 +405,7 @@ def test_answers_are_not_sniffed_and_files_are_sandboxed(ready: Gateway) -> None
     assert all("frame-ancestors 'self'" in policy for policy in policies.values())
 
 
-def test_answer_of_head_has_the_headers_and_no_body(ready: Gateway) -> None:
+def test_response_to_head_has_the_headers_and_no_body(ready: Gateway) -> None:
     fields = [("Content-Type", "image/png"), ("ETag", '"1"')]
     with ready.connection() as sock:
         for path in ("/data/upload/1/a.png", "/api/x"):
@@ -419,7 +417,7 @@ def test_answer_of_head_has_the_headers_and_no_body(ready: Gateway) -> None:
             assert back["ETag"] == '"1"'
 
 
-def test_answer_of_unknown_length_comes_back_without_one(ready: Gateway) -> None:
+def test_response_of_unknown_length_comes_back_without_a_length(ready: Gateway) -> None:
     told = answer(headers=[("Transfer-Encoding", "chunked")], body="text")
     back = ready.ask("GET", "/data/upload/1/a.png", [told])
     assert (back.body, back.all("Content-Length")) == (b"text", [])
@@ -428,7 +426,7 @@ def test_answer_of_unknown_length_comes_back_without_one(ready: Gateway) -> None
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_answer_without_a_body_stays_without_one(ready: Gateway, status: int) -> None:
+def test_response_without_a_body_stays_without_one(ready: Gateway, status: int) -> None:
     fields = [("ETag", '"1"'), ("X-Kept", "yes")]
     with ready.connection() as sock:
         for kind in ("text/html", "application/json"):
@@ -506,7 +504,7 @@ def test_redirect_to_a_signed_link_may_leave_the_origin(ready: Gateway, path: st
 
 
 @pytest.mark.parametrize("location", ["/user/login/", "/user/login/?next=/projects/"])
-def test_login_form_is_never_shown_but_a_page_that_says_why(ready: Gateway, location: str) -> None:
+def test_page_says_why_in_place_of_the_login_form(ready: Gateway, location: str) -> None:
     told = answer(status=302, headers=[("Location", location)])
     page = ready.ask("GET", "/projects/", [*NAVIGATE, ("Sec-Fetch-Site", "none"), told])
     assert page.status == 503

@@ -47,11 +47,11 @@ def test_logout_leads_to_jupyter(ready: Gateway, path: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["redoc", "swagger-ui"])
-def test_pages_whose_program_is_elsewhere_lead_to_what_they_show(ready: Gateway, page: str) -> None:
+def test_api_browsers_lead_to_the_schema(ready: Gateway, page: str) -> None:
     assert lands(ready, f"/docs/api/schema/{page}/") == f"{ready.prefix}docs/api/schema/json/"
 
 
-def test_tips_from_the_internet_are_not_asked_for(ready: Gateway) -> None:
+def test_no_tips_are_requested_from_the_internet(ready: Gateway) -> None:
     assert ready.ask("GET", "/heidi-tips", [PROGRAM]).json() == {}
     assert "/heidi-tips" not in ready.ask("GET", "/-/seen", [PROGRAM]).json()
 
@@ -73,12 +73,12 @@ def test_nothing_is_written_into_the_notebooks_files(
     assert "files_writable" in refused.json()["detail"]
 
 
-def test_storages_are_read_and_imports_made_all_the_same(ready: Gateway) -> None:
+def test_storages_are_read_and_imports_are_made(ready: Gateway) -> None:
     assert ready.arrived("GET", "/api/storages/export/localfiles", [PROGRAM]).method == "GET"
     assert ready.arrived("POST", "/api/storages/localfiles", [PROGRAM], b"{}").body == b"{}"
 
 
-def test_what_may_be_written_is(new_data_dir: Callable[[], Path]) -> None:
+def test_files_are_written_with_files_writable(new_data_dir: Callable[[], Path]) -> None:
     data_dir = new_data_dir()
     add_account(data_dir, "ada@localhost")
     gateway = Gateway(data_dir, settings={"files_writable": True})
@@ -90,7 +90,7 @@ def test_what_may_be_written_is(new_data_dir: Callable[[], Path]) -> None:
         gateway.stop()
 
 
-def test_pages_run_no_program_of_another_host(ready: Gateway) -> None:
+def test_pages_run_no_script_of_another_host(ready: Gateway) -> None:
     asked = answer(
         headers=[
             ("Content-Type", "text/html; charset=utf-8"),
@@ -111,13 +111,13 @@ def test_pages_run_no_program_of_another_host(ready: Gateway) -> None:
     assert int(page["Content-Length"]) == len(page.body)
 
 
-def test_no_two_pages_have_one_nonce(ready: Gateway) -> None:
+def test_each_page_has_its_own_nonce(ready: Gateway) -> None:
     asked = answer(headers=[("Content-Type", "text/html")], body="<script>x</script>")
     pages = [ready.ask("GET", "/projects", [*NAVIGATION, asked]) for _ in range(2)]
     assert len({page["Content-Security-Policy"] for page in pages}) == 2
 
 
-def test_a_page_that_the_browser_has_keeps_its_policy(ready: Gateway) -> None:
+def test_a_cached_page_keeps_its_policy(ready: Gateway) -> None:
     asked = answer(status=304, headers=[("Content-Type", "text/html")], body="")
     page = ready.ask("GET", "/projects", [*NAVIGATION, asked])
     assert page.status == 304
@@ -132,7 +132,7 @@ def test_a_page_that_the_browser_has_keeps_its_policy(ready: Gateway) -> None:
         *("/any/data/local-files/?d=x.html", "/anydata/local-files/x.html?d=x.html"),
     ],
 )
-def test_what_people_uploaded_passes_as_it_is_and_runs_nothing(ready: Gateway, path: str) -> None:
+def test_files_pass_unchanged_and_run_nothing(ready: Gateway, path: str) -> None:
     html = "<html><head></head><script>alert(1)</script><a href='/x'>x</a></html>"
     asked = answer(headers=[("Content-Type", "text/html")], body=html)
     got = ready.ask("GET", path, [*NAVIGATION, asked])

@@ -238,7 +238,7 @@ def test_a_users_navigation_starts_it_behind_a_proxy_that_changes_host(
     "query", ["?token=S", "?a=1&token=S&b=2", "?%74oken=S", "?token=S&token=S&TOKEN=S", "?+token=S"]
 )
 @pytest.mark.parametrize("names", [str, str.lower, str.upper, str.swapcase])
-def test_label_studio_sees_nothing_of_jupyters(
+def test_label_studio_sees_no_credential_of_jupyter(
     jupyter: JupyterLab,
     ready: LabelStudioClient,
     cookie: tuple[str, str],

@@ -90,7 +90,7 @@ def text_of(page: requests.Response) -> str:
 @pytest.mark.parametrize(
     "path", ["", "api/projects", "projects/1/data", "_proxy/state", "_proxy/start"]
 )
-def test_without_credentials_jupyter_answers_and_nothing_starts(
+def test_without_credentials_jupyter_refuses_and_nothing_starts(
     stopped: LabelStudioClient, jupyter: JupyterLab, method: str, path: str
 ) -> None:
     for authorization in (None, "token wrong", "Bearer wrong", "Basic YTpi"):
