@@ -194,7 +194,7 @@ def _progress_bar() -> Iterator[Callable[[int, int], None]]:
 def _serve(arguments: argparse.Namespace) -> None:
     import asyncio
 
-    from ..gateway.app import Place
+    from ..gateway.place import Place
     from ..gateway.request_guard import Origins
     from ..gateway.server import Listen, serve
 

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,32 +24,22 @@ from . import request_guard
 from .assets.handler import Assets, concerns
 from .connection import Connection
 from .control_routes import ControlRoutes
+from .error_responses import ErrorResponses
 from .identity import explain_refusal
 from .idle_stop import IdleStop
+from .place import Place
 from .proxy.files_on_disk import LargeFiles, leads_out
 from .proxy.forward import Refused, Upstream, forward
-from .proxy.request_body import STALL_SECONDS, Stalled
-from .responses import json_response, page_response, redirect_response
-from .start_page import Action, render_notice_page, render_start_page
+from .proxy.request_body import Stalled
+from .responses import json_response, redirect_response
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 2
 WATCH_SECONDS = 60.0
 
 # Gets the request, its target (encoded, with its query, without the prefix) and its kind. Returns None
 # to leave the request to the next route.
 Handler = Callable[[web.BaseRequest, str, RequestKind], Awaitable[web.StreamResponse | None]]
-
-
-@dataclass(frozen=True)
-class Place:
-    """How browsers reach the gateway, and what is in front of it."""
-
-    prefix: str  # the path in browsers, with a slash at either end
-    behind_jupyter: bool = True  # jupyter-server-proxy authenticates, and strips the prefix
-    origins: request_guard.Origins = field(default_factory=request_guard.Origins)
-    frame_ancestors: str = "'self'"
 
 
 class Gateway:
@@ -80,6 +69,7 @@ class Gateway:
         self._connection = Connection(
             settings, directory, supervisor, external_database=external_database
         )
+        self._errors = ErrorResponses(place, directory, supervisor)
         self._idle_stop = IdleStop(supervisor, settings.idle_timeout)
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
         # The first route that matches the decoded path, and returns a response, serves the request.
@@ -114,7 +104,7 @@ class Gateway:
         kind = classify(request.method, unquote(target.partition("?")[0]), request.headers)
         reason = request_guard.refusal(kind, request.headers, self._place.origins)
         if reason is not None:
-            return self._refuse(request, reason)
+            return self._errors.refuse(request, reason)
         if address := request_guard.public_address(request.headers):
             self._supervisor.set_address(address + self._place.prefix)
         with self._idle_stop.hold(kind):
@@ -135,17 +125,17 @@ class Gateway:
             problem = await asyncio.to_thread(
                 explain_refusal, self._directory, self._external_database, image
             )
-            return self._explain(problem, kind)
+            return self._errors.explain(problem, kind)
         except Problem as problem:
-            return self._explain(problem, kind)
+            return self._errors.explain(problem, kind)
         except Stalled:
-            return self._cancel_stalled(request)
+            return self._errors.cancel_stalled(request)
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             if request.transport is None or request.transport.is_closing():
                 raise  # the browser closed the connection
             logger.warning("Label Studio does not respond: %s", type(error).__name__)
             if isinstance(error, aiohttp.ClientConnectionError | asyncio.TimeoutError):
-                return self._say_state(kind)
+                return self._errors.say_state(kind)
             return json_response({"detail": "Label Studio's response could not be read."}, 502)
 
     # --- Handlers, in the order of the routes
@@ -153,7 +143,9 @@ class Gateway:
     async def _show_start_page(
         self, request: web.BaseRequest, target: str, kind: RequestKind
     ) -> web.Response | None:
-        return None if self._supervisor.snapshot.state is State.READY else self._say_state(kind)
+        return (
+            None if self._supervisor.snapshot.state is State.READY else self._errors.say_state(kind)
+        )
 
     async def _refuse_export(
         self, request: web.BaseRequest, target: str, kind: RequestKind
@@ -211,60 +203,6 @@ class Gateway:
             scripts=("watch.js",),
             failed=functools.partial(self._check_disk, kind),
         )
-
-    # --- Responses that several routes give
-
-    def _refuse(self, request: web.BaseRequest, reason: str) -> web.Response:
-        logger.warning(
-            "Label Studio (%s): refused a %s request. %s",
-            self._directory.path,
-            request.method,
-            reason,
-        )
-        return json_response({"detail": f"This request was refused. {reason}"}, 403)
-
-    def _say_state(self, kind: RequestKind) -> web.Response:
-        """Return the start page or the state; start Label Studio if the request may."""
-        snapshot = self._supervisor.snapshot
-        # An idle stop that is under way has no user who wants it.
-        stopped = snapshot.state is State.STOPPED or (
-            snapshot.state is State.STOPPING and snapshot.stopped_because
-        )
-        if stopped and kind.may_start:
-            sender = "a user opened a page" if kind.is_navigation else "a program asked for data"
-            logger.info("Label Studio (%s): start, %s", self._directory.path, sender)
-            self._supervisor.start()
-        state = self._supervisor.snapshot.as_json()
-        if not kind.is_navigation:
-            return json_response(state, 503, retry_after=RETRY_SECONDS)
-        state["may_start"] = kind.page_may_start
-        html = render_start_page(state, self._place.prefix)
-        return page_response(html, ancestors=self._place.frame_ancestors)
-
-    def _explain(self, problem: Problem, kind: RequestKind) -> web.Response:
-        if not kind.is_navigation:
-            return json_response({"detail": problem.what, **problem.as_json()}, 503)
-        prefix = self._place.prefix
-        restart = Action("Restart Label Studio", f"{prefix}_proxy/restart", "post")
-        again = Action("Try again", prefix)
-        html = render_notice_page(
-            "Label Studio does not let you in", problem.as_json(), prefix, (restart, again)
-        )
-        return page_response(html, 503, ancestors=self._place.frame_ancestors)
-
-    def _cancel_stalled(self, request: web.BaseRequest) -> web.Response:
-        logger.warning(
-            "Label Studio (%s): cancelled a %s request whose body stalled",
-            self._directory.path,
-            request.method,
-        )
-        detail = (
-            f"No data of this request came for {STALL_SECONDS:.0f} seconds, so it was cancelled. "
-            "Send it again."
-        )
-        response = json_response({"detail": detail}, 408)
-        response.force_close()
-        return response
 
     async def _check_disk(self, kind: RequestKind) -> None:
         """Raise Problem if the disk is full and this is the request of a script or program."""

@@ -27,8 +27,9 @@ from ..label_studio.environment import external_database
 from ..lifecycle.log import LabelStudioLog
 from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
-from .app import Gateway, Place
+from .app import Gateway
 from .assets.handler import Assets
+from .place import Place
 from .proxy.files_on_disk import LargeFiles
 from .token_access import Handle, TokenAccess
 
