@@ -67,14 +67,15 @@ class Snapshot:
         return self.state in {State.PREPARING, State.PULLING, State.STARTING}
 
     def preparing(self, backend: str = "", steps: tuple[Step, ...] = ()) -> Snapshot:
-        """A start begins; its `backend` and `steps` may follow later."""
+        """A start begins, or the start that began gets its `backend` and `steps`."""
+        began = self.started_at if self.state is State.PREPARING else None
         return replace(
             self,
             state=State.PREPARING,
             steps=steps,
             progress=None,
             backend=backend or self.backend,
-            started_at=time.time(),
+            started_at=began or time.time(),
             ready_after=None,
             error=None,
             stopped_because="",

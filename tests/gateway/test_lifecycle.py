@@ -97,7 +97,7 @@ def test_fifty_first_requests_cause_one_start(gateway: Callable[..., Gateway]) -
     assert (made.data_dir.parent / "starts").read_text() == "started\n"
 
 
-def test_a_program_is_told_the_state_and_when_to_come_back(
+def test_program_receives_the_state_and_when_to_retry(
     gateway: Callable[..., Gateway],
 ) -> None:
     made = gateway("sleep 1", RUN_ECHO)
@@ -127,7 +127,24 @@ def test_stop_during_a_start_stops_and_leaves_nothing(gateway: Callable[..., Gat
     assert printed(stopped) == ["up", "told to end"]
 
 
-def test_what_was_wanted_last_happens(gateway: Callable[..., Gateway]) -> None:
+def test_gateway_says_whether_label_studio_responds(gateway: Callable[..., Gateway]) -> None:
+    made = gateway()
+
+    def responds() -> bool | None:
+        found: bool | None = made.ask("GET", "/_proxy/responds", [PROGRAM]).json()["responds"]
+        return found
+
+    assert responds() is None
+    made.start()
+    assert responds() is True
+    (pid,) = label_studios(made)
+    os.kill(pid, signal.SIGSTOP)
+    assert responds() is False
+    os.kill(pid, signal.SIGCONT)
+    assert responds() is True
+
+
+def test_last_command_wins(gateway: Callable[..., Gateway]) -> None:
     made = gateway()
     for _ in range(5):
         post(made, "start")
@@ -140,7 +157,7 @@ def test_what_was_wanted_last_happens(gateway: Callable[..., Gateway]) -> None:
     assert made.ask("GET", "/x", [PROGRAM]).status == 200
 
 
-def test_restart_runs_another_one(gateway: Callable[..., Gateway]) -> None:
+def test_restart_starts_another_process(gateway: Callable[..., Gateway]) -> None:
     made = gateway()
     made.start()
     before = set(label_studios(made))
@@ -156,7 +173,7 @@ def test_restart_runs_another_one(gateway: Callable[..., Gateway]) -> None:
     assert not before & set(label_studios(made))
 
 
-def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
+def test_failed_start_is_explained_and_not_repeated_for_ever(
     gateway: Callable[..., Gateway],
 ) -> None:
     made = gateway(
@@ -180,7 +197,7 @@ def test_one_that_ends_at_once_is_explained_and_not_tried_for_ever(
 
 
 @pytest.mark.measures
-def test_between_two_starts_that_fail_next_to_nothing_is_done(
+def test_pause_between_failed_starts_costs_next_to_nothing(
     gateway: Callable[..., Gateway],
 ) -> None:
     """An open page shows the reason and the last output."""
@@ -218,7 +235,7 @@ def test_between_two_starts_that_fail_next_to_nothing_is_done(
         assert "Restarting it in 16 s." in announcement
 
 
-def test_one_that_is_killed_in_use_is_named(gateway: Callable[..., Gateway]) -> None:
+def test_kill_is_explained_on_the_page(gateway: Callable[..., Gateway]) -> None:
     made = gateway()
     made.start()
     for pid in label_studios(made):
@@ -232,7 +249,7 @@ def test_one_that_is_killed_in_use_is_named(gateway: Callable[..., Gateway]) -> 
     until(made, "ready")
 
 
-def test_a_start_that_takes_too_long_ends_and_leaves_nothing(
+def test_start_that_takes_too_long_is_stopped_and_leaves_nothing(
     gateway: Callable[..., Gateway],
 ) -> None:
     made = gateway("exec sleep 1000", start_timeout=1.0)
@@ -243,7 +260,7 @@ def test_a_start_that_takes_too_long_ends_and_leaves_nothing(
     assert not label_studios(made)
 
 
-def test_every_line_is_kept_whatever_it_holds(gateway: Callable[..., Gateway]) -> None:
+def test_log_keeps_every_line(gateway: Callable[..., Gateway]) -> None:
     made = gateway(
         r"printf 'caf\303\251\r\nbad \377 byte\n\n'",
         "head -c 3000000 /dev/zero | tr '\\0' x",
@@ -270,7 +287,7 @@ def events_in(text: str) -> list[tuple[str, Any]]:
     return [(name, json.loads(data)) for name, data in found]
 
 
-def test_the_events_tell_a_start_from_its_first_step_to_ready(
+def test_events_report_a_start_from_its_first_step_to_ready(
     gateway: Callable[..., Gateway],
 ) -> None:
     made = gateway("echo one", "sleep 0.3", "echo two", RUN_ECHO)
@@ -287,7 +304,7 @@ def test_the_events_tell_a_start_from_its_first_step_to_ready(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_it_ends_on_a_signal_and_leaves_nothing(
+def test_gateway_exits_on_a_signal_and_leaves_nothing(
     gateway: Callable[..., Gateway], number: signal.Signals
 ) -> None:
     made = gateway()
@@ -313,7 +330,7 @@ def orphans_are_ours() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("orphans_are_ours")
-def test_it_ends_when_jupyter_has_gone(data_dir: Path, tmp_path: Path) -> None:
+def test_gateway_exits_when_jupyter_is_gone(data_dir: Path, tmp_path: Path) -> None:
     # The parent of this gateway is a shell that ends.
     socket = tmp_path / "s"
     env = {**os.environ, "HOME": str(tmp_path), "LABELSTUDIO_PROXY_DATA_DIR": str(data_dir)}
@@ -339,7 +356,7 @@ def test_it_ends_when_jupyter_has_gone(data_dir: Path, tmp_path: Path) -> None:
     assert not pids_that_mention(tmp_path)
 
 
-def test_it_ends_when_jupyter_had_gone_before_it_looked(data_dir: Path, tmp_path: Path) -> None:
+def test_gateway_exits_when_jupyter_was_gone_before(data_dir: Path, tmp_path: Path) -> None:
     # As its parent sees it: who started it is another.
     handoff = Handoff(LabelStudioProxy(data_dir=str(data_dir)), parent=os.getppid())
     ended = subprocess.run(
@@ -382,7 +399,7 @@ def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Ga
     assert "No gateway is running for /elsewhere" in wrong.stderr
 
 
-def test_the_command_line_tells_a_failed_start(gateway: Callable[..., Gateway]) -> None:
+def test_command_line_reports_a_failed_start(gateway: Callable[..., Gateway]) -> None:
     made = gateway("echo no good", "exit 7")
     failed = run(made, "start")
     assert failed.returncode == 1
