@@ -1,4 +1,4 @@
-"""Many requests at once, to one SQLite file."""
+"""Many simultaneous requests to one SQLite file."""
 
 from __future__ import annotations
 

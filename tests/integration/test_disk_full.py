@@ -1,4 +1,4 @@
-"""A disk that gets full while people label, and before a start: said as such, nothing lost."""
+"""A disk fills up while users label, or before a start: the page says so, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_full_disk_costs_no_label(
     acknowledged: list[int] = []
 
     def annotate(text: str) -> str:
-        """What Label Studio says, empty if it has taken the annotation."""
+        """Return the error of Label Studio; empty if it acknowledged the annotation."""
         value = {"from_name": "a", "to_name": "t", "type": "textarea", "value": {"text": [text]}}
         answer = studio.post(f"api/tasks/{task['id']}/annotations/", json={"result": [value]})
         if answer.status_code == 201:
@@ -85,7 +85,7 @@ def test_a_full_disk_costs_no_label(
     kept = studio.get(f"api/tasks/{task['id']}/annotations/").json()
     assert [each["id"] for each in kept] == acknowledged
 
-    # A start says it, too, and works once there is room again.
+    # A start reports it as well, and works after some space is free.
     studio.post("_proxy/stop")
     studio.wait_for_state("stopped")
     desk = Desk(jupyter, studio)

@@ -1,4 +1,4 @@
-"""Label Studio in the notebook's environment, in another one, and nowhere."""
+"""Label Studio in the notebook's environment, in another one, or not installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.processes import pids_that_mention
 
 
 def environment(folder: Path, *without: str) -> Path:
-    """The Python of an environment like this one, less the packages whose names begin so."""
+    """Return the Python of a copy of this environment without packages whose names begin so."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
     asked = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -25,14 +25,14 @@ def environment(folder: Path, *without: str) -> Path:
             link = packages / path.name
             if not link.exists():
                 link.symlink_to(path)
-    # What data_files bring: Jupyter's configuration, JupyterLab's own files.
+    # The data files of packages: Jupyter's configuration, JupyterLab's files.
     for name in ("etc", "share"):
         (folder / name).symlink_to(Path(sys.prefix) / name)
     return python
 
 
 def commands(jupyter: JupyterLab) -> list[list[str]]:
-    """The command line of every process of this Jupyter."""
+    """Return the command line of every process of this Jupyter."""
     pids = pids_that_mention(jupyter.home)
     lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
     return [line.decode().split("\0") for line in lines]
@@ -99,7 +99,7 @@ def test_gunicorn_is_required_and_the_page_says_how_to_get_it(
     assert error["what"] == f"gunicorn is not installed for {python}."
     assert f"`'{python}' -m pip install gunicorn`" in error["remedy"]
 
-    # Installed, it is found without a restart of Jupyter.
+    # After the installation Label Studio starts without a restart of Jupyter.
     (packages,) = folder.glob("lib/python*/site-packages")
     for path in Path(sysconfig.get_path("purelib")).glob("gunicorn*"):
         (packages / path.name).symlink_to(path)

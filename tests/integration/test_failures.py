@@ -1,7 +1,7 @@
-"""What can go wrong: Jupyter runs on, the tile stays, and the start page says what to do.
+"""Failed starts: Jupyter keeps running, the tile stays, and the start page says what to do.
 
-Most cases share one Jupyter. Its two settings name an executable and a data directory of which
-each test makes something else, so each also shows that mending needs no restart of Jupyter.
+Most tests share one Jupyter, whose settings name an executable and a data directory. Each test puts
+something else there. So each also shows that a repair needs no restart of Jupyter.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def shared(
 
 @pytest.fixture
 def desk(shared: Desk) -> Iterator[Desk]:
-    """Nothing at either path, and Label Studio not running."""
+    """The shared desk, with nothing at either path. Label Studio does not run."""
     yield shared
     shared.studio.post("_proxy/stop")
     for path in (shared.executable, shared.data_dir):
@@ -67,7 +67,7 @@ def own_desk(
 
 @pytest.fixture
 def mount(desk: Desk) -> Iterator[Callable[[str], None]]:
-    """Mount a file system in memory in the place of the data directory."""
+    """Mount a file system in memory at the data directory."""
     with contextlib.ExitStack() as stack:
 
         def mount(options: str) -> None:
@@ -202,7 +202,7 @@ def test_full_disk(desk: Desk, mount: Callable[[str], None]) -> None:
     assert "Free some space" in error["remedy"]
 
 
-def test_database_that_is_none(desk: Desk) -> None:
+def test_database_that_is_no_database(desk: Desk) -> None:
     stand_in(desk.executable.parent, "exit 0")
     desk.data_dir.mkdir()
     (desk.data_dir / "label_studio.sqlite3").write_bytes(b"not a database" * 1000)
@@ -219,7 +219,7 @@ def test_secret_key_that_cannot_be_read(desk: Desk) -> None:
 # ---- mending
 
 
-def test_mended_step_by_step_it_starts_without_a_restart_of_jupyter(
+def test_after_each_repair_it_starts_without_a_restart_of_jupyter(
     desk: Desk, new_data_dir: Callable[[], Path]
 ) -> None:
     gateway = desk.jupyter.process.pid
@@ -268,7 +268,7 @@ def test_setting_of_the_wrong_type_on_the_command_line(own_desk: Callable[..., D
     says_so(desk, "backend", "The command line sets", "podman")
 
 
-def test_unknown_setting_is_told_with_the_name_that_was_meant(
+def test_unknown_setting_comes_with_the_name_that_was_meant(
     own_desk: Callable[..., Desk],
 ) -> None:
     desk = own_desk(config={"data_dri": "/somewhere"})
@@ -279,7 +279,7 @@ def test_unknown_setting_is_told_with_the_name_that_was_meant(
 # ---- time
 
 
-def test_start_that_takes_longer_than_allowed_is_ended_and_leaves_no_process(
+def test_start_that_takes_too_long_is_stopped_and_leaves_no_process(
     own_desk: Callable[..., Desk], tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
@@ -298,7 +298,7 @@ def test_start_that_takes_longer_than_allowed_is_ended_and_leaves_no_process(
 
 
 def runs(pid: str) -> bool:
-    """Whether it is more than an entry that nobody has asked for yet (a zombie)."""
+    """Return True if the process runs and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except OSError:

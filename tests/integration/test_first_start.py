@@ -1,4 +1,4 @@
-"""A first start, on nothing at all."""
+"""A first start, without a data directory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_first_start_needs_no_migration_and_makes_the_owner(
     files = {"a.png": ("a.png", media.png(colour=(200, 0, 0)))}
     uploaded = client.post(f"api/projects/{made.json()['id']}/import", files=files)
     assert uploaded.status_code == 201, uploaded.text
-    # Private, whatever the umask: its files, what is uploaded, and the key that signs for the owner.
+    # All files are private, whatever the umask: the database, uploads and the secret key.
     paths = [data_dir, *data_dir.rglob("*")]
     assert {".env", "label_studio.sqlite3", "holder.json"} <= {path.name for path in paths}
     assert any(path.name.endswith("-a.png") for path in paths)
@@ -60,7 +60,7 @@ def command(pid: int) -> bytes:
 
 
 def listening_sockets() -> set[str]:
-    """Every listening TCP socket of this machine, by its inode."""
+    """Return the inodes of all listening TCP sockets of this machine."""
     listen = "0A"
     found: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):

@@ -1,4 +1,4 @@
-"""Python looks for no garbage while Label Studio is loaded, and does so again once it serves."""
+"""Garbage collection is off while Label Studio loads, and on when it serves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ print(json.dumps(told))
     [(PROCESS, [True, True]), (CONTAINER, [False, True, True, True, True])],
     ids=["process", "container"],
 )
-def test_garbage_is_looked_for_again(
+def test_garbage_collection_is_on_after_loading(
     data_dir: Path, tmp_path: Path, program: str, expected: list[bool]
 ) -> None:
     python = EXECUTABLE.parent / "python"

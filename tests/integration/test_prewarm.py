@@ -1,4 +1,4 @@
-"""Label Studio started with Jupyter, before anybody has clicked."""
+"""Label Studio starts with Jupyter, before a user clicks."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def start(
 
 
 def has_said(desk: Desk, words: re.Pattern[str]) -> bool:
-    """Whether it is in Jupyter's log: to ask the gateway would be to start it."""
+    """Return True if Jupyter's log has these words. A request would start the gateway."""
     return words.search(desk.jupyter.log.read_text()) is not None
 
 
 def label_studios(desk: Desk) -> list[Path]:
-    """In /proc: the processes of Label Studio."""
+    """Return the processes of Label Studio, as folders of /proc."""
     processes = [Path(f"/proc/{pid}") for pid in pids_that_mention(desk.jupyter.home)]
     return [each for each in processes if b"labelstudio_server.py" in read(each / "cmdline")]
 
@@ -50,12 +50,12 @@ def read(path: Path) -> bytes:
 
 
 def parent(process: Path) -> str:
-    """Its parent's pid, see proc(5)."""
+    """Return the pid of its parent; see proc(5)."""
     return read(process / "stat").rpartition(b") ")[2].split()[1].decode()
 
 
 def priorities(process: Path) -> set[int]:
-    """The nice values of its threads, see proc(5)."""
+    """Return the nice values of its threads; see proc(5)."""
     found = [read(stat).rpartition(b") ")[2].split() for stat in process.glob("task/*/stat")]
     return {int(fields[16]) for fields in found if fields}
 
@@ -73,7 +73,7 @@ def test_it_is_ready_before_the_first_click_and_was_loaded_with_low_priority(
 
     wait_for(is_ready, what=lambda: desk.jupyter.process.log_tail())
     assert LOW in seen
-    # What serves has the usual one.
+    # The worker has the usual priority.
     pids = {process.name for process in label_studios(desk)}
     (worker,) = (each for each in label_studios(desk) if parent(each) in pids)
     assert priorities(worker) == {0}
@@ -83,16 +83,14 @@ def test_it_is_ready_before_the_first_click_and_was_loaded_with_low_priority(
 
 
 def test_without_the_setting_nothing_is_started(start: Callable[..., Desk], data_dir: Path) -> None:
-    """Shown by two Jupyters, the first of which has had less time than the second."""
+    """Another Jupyter, which starts later and has the setting, shows how long to wait."""
     idle = start(config={"data_dir": str(data_dir.parent / "other")})
     warm = start(config={"data_dir": str(data_dir), "prewarm": True})
     wait_for(lambda: has_said(warm, READY), what=lambda: warm.jupyter.process.log_tail())
     assert pids_that_mention(idle.jupyter.home) == []
 
 
-def test_a_start_ahead_that_failed_is_tried_again_at_the_click(
-    start: Callable[..., Desk], data_dir: Path
-) -> None:
+def test_failed_start_is_repeated_at_the_click(start: Callable[..., Desk], data_dir: Path) -> None:
     executable = data_dir.parent / "label-studio"
     desk = start(
         config={"data_dir": str(data_dir), "label_studio": str(executable), "prewarm": True}
@@ -106,7 +104,7 @@ def test_a_start_ahead_that_failed_is_tried_again_at_the_click(
     assert desk.settle()["state"] == "ready"
 
 
-def test_with_wrong_settings_jupyter_starts_and_the_click_tells(
+def test_with_wrong_settings_jupyter_starts_and_the_page_explains(
     start: Callable[..., Desk], data_dir: Path
 ) -> None:
     desk = start(config={"data_dir": str(data_dir), "owner_email": "nobody", "prewarm": True})
@@ -116,7 +114,7 @@ def test_with_wrong_settings_jupyter_starts_and_the_click_tells(
     desk.tells(desk.settle(), "owner_email")
 
 
-def test_a_container_gets_its_share_of_the_processors_when_it_has_answered(
+def test_container_gets_its_share_of_the_processors_after_its_first_response(
     start: Callable[..., Desk], docker_engine: Engine, data_dir: Path
 ) -> None:
     desk = start(**on(docker_engine, data_dir, prewarm=True))

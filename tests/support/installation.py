@@ -1,4 +1,4 @@
-"""An installation of Label Studio with a handful of files, whose program is the echo."""
+"""An installation with a few files of Label Studio, whose server is the echo."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDERS = {
 
 
 class SmallInstallation:
-    """Found by its `executable`, as any other; it serves what is put into it."""
+    """Its `executable` is for the setting `label_studio`. It serves the files that `put` adds."""
 
     def __init__(self, folder: Path, version: str = "9.9.9") -> None:
         self.folder = folder
@@ -34,7 +34,7 @@ class SmallInstallation:
         )
 
     def put(self, path: str, content: bytes) -> None:
-        """Make `content` what `/path` gives."""
+        """Serve `content` at `/path`."""
         root, _, name = path.partition("/")
         file = self.folder / FOLDERS[root] / name
         file.parent.mkdir(parents=True, exist_ok=True)

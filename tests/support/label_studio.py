@@ -1,4 +1,4 @@
-"""Label Studio without us: a migrated data directory, and a server to ask directly."""
+"""Label Studio without a gateway: a migrated data directory, and a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXECUTABLE = Path(sys.executable).with_name("label-studio")
 
 
 def environment(data_dir: Path, home: Path) -> dict[str, str]:
-    """What Label Studio needs to stay on this machine, and nothing of the caller's (`CI`, ...)."""
+    """Return an environment without variables of the caller, in which nothing calls out."""
     return clean_environment(home) | {
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
         "LATEST_VERSION_CHECK": "false",
@@ -71,7 +71,7 @@ def migrate(data_dir: Path, home: Path, executable: Path = EXECUTABLE) -> None:
 
 
 def access_token(data_dir: Path, user_id: int | None = None, *, lifetime: int = 3600) -> str:
-    """A bearer token of a user, by default of the first account, valid `lifetime` seconds."""
+    """Return an access token, by default of the first account; `lifetime` in seconds."""
     if user_id is None:
         database = sqlite3.connect(data_dir / "label_studio.sqlite3")
         with contextlib.closing(database):

@@ -1,4 +1,4 @@
-"""Another user of this machine: `run` a program as one, or let one take a port. Needs root."""
+"""Another user of this machine, who runs a program or takes a port. Needs root."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ needed = pytest.mark.skipif(
 
 
 def run(program: str, *arguments: str) -> str:
-    """What a Python program prints that a stranger runs."""
+    """Run a Python program as another user; return what it prints."""
     done = subprocess.run(
         [PYTHON, "-c", program, *arguments],
         check=True,
@@ -53,7 +53,7 @@ def run(program: str, *arguments: str) -> str:
 
 
 class Squatter:
-    """A stranger's program at a port of the loopback, which keeps what it is sent."""
+    """A program of another user that listens on a loopback port and records what it receives."""
 
     def __init__(self, port: int, output: Path) -> None:
         self._output = output
