@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from support.gateway import ECHO, answer, stand_in
+from support.gateway import ECHO, respond_with, stand_in
 from support.jupyter import JupyterLab
 from support.label_studio import BareLabelStudio
 from support.processes import Process, children, command_line, free_port
@@ -289,7 +289,7 @@ def transfers(bench: Bench) -> list[Row | Table]:
     rows: list[Row | Table] = []
 
     size = bench.size(DOWNLOAD)
-    name, value = answer(rest=size)
+    name, value = respond_with(rest=size)
     for each in (echo, other.way):
         with asking(each, "GET", "-/release"):
             pass  # from now on it responds without waiting

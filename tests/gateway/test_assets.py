@@ -13,7 +13,7 @@ from typing import Any
 
 import brotli
 import pytest
-from support.gateway import PROGRAM, Answer, Gateway, add_account, stand_in
+from support.gateway import PROGRAM, Gateway, Response, add_account, stand_in
 from support.installation import SmallInstallation
 from support.processes import wait_for
 
@@ -65,11 +65,11 @@ def seen(gateway: Gateway) -> list[str]:
     return [target for target in targets if target.startswith(("/static/", "/react-app/"))]
 
 
-def get(gateway: Gateway, target: str, *headers: tuple[str, str], method: str = "GET") -> Answer:
+def get(gateway: Gateway, target: str, *headers: tuple[str, str], method: str = "GET") -> Response:
     return gateway.ask(method, target, [PROGRAM, *headers])
 
 
-def plain(answer: Answer) -> bytes:
+def plain(answer: Response) -> bytes:
     assert answer.status == 200
     unpack = {("br",): brotli.decompress, ("gzip",): gzip.decompress, (): bytes}
     content: bytes = unpack[tuple(answer.all("Content-Encoding"))](answer.body)
@@ -229,7 +229,7 @@ def test_a_better_compressed_asset_is_not_sent_again(start: Start) -> None:
     gateway = start()
     first = get(gateway, "/react-app/main.js", GZIP)
 
-    def better() -> Answer | None:
+    def better() -> Response | None:
         answer = get(gateway, "/react-app/main.js", GZIP)
         return answer if len(answer.body) < len(first.body) else None
 

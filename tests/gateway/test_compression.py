@@ -15,7 +15,7 @@ from pathlib import Path
 
 import brotli
 import pytest
-from support.gateway import PROGRAM, Answer, Gateway, add_account, answer, head
+from support.gateway import PROGRAM, Gateway, Response, add_account, head, respond_with
 from support.installation import SmallInstallation
 
 from labelstudio_proxy.gateway.proxy.prefix_map import LARGEST_BYTES
@@ -66,7 +66,7 @@ def ready(new_data_dir: Callable[[], Path], installation: SmallInstallation) -> 
     gateway.stop()
 
 
-def unpacked(answer: Answer) -> bytes:
+def unpacked(answer: Response) -> bytes:
     unpack = {("br",): brotli.decompress, ("gzip",): gzip.decompress, (): bytes}
     content: bytes = unpack[tuple(answer.all("Content-Encoding"))](answer.body)
     return content
@@ -80,9 +80,9 @@ def ask(
     status: int = 200,
     body: str = JSON,
     method: str = "GET",
-) -> Answer:
+) -> Response:
     """Request `path`. Label Studio responds with `body` and the headers `given`."""
-    asked = answer(status=status, headers=[KIND] if given is None else given, body=body)
+    asked = respond_with(status=status, headers=[KIND] if given is None else given, body=body)
     return gateway.ask(method, path, [PROGRAM, asked, *headers])
 
 
@@ -160,7 +160,7 @@ def test_a_head_has_the_headers_of_the_compressed_response(ready: Gateway) -> No
 
 
 def test_a_stream_is_compressed_as_it_arrives(ready: Gateway) -> None:
-    asked = answer(headers=[KIND], body="x" * 3000, rest=1000)
+    asked = respond_with(headers=[KIND], body="x" * 3000, rest=1000)
     target = "/api/slow"
     with ready.connection() as sock:
         sock.sendall(head("GET", target, [PROGRAM, GZIP, asked]))
@@ -176,7 +176,7 @@ def test_a_stream_is_compressed_as_it_arrives(ready: Gateway) -> None:
 
 
 def test_a_response_that_is_cut_does_not_look_complete(ready: Gateway) -> None:
-    asked = answer(headers=[KIND], body="x" * 3000, rest=1000, cut=True)
+    asked = respond_with(headers=[KIND], body="x" * 3000, rest=1000, cut=True)
     with pytest.raises(Exception, match=r"(?i)incomplete|reset|closed"):
         ready.ask("GET", "/api/cut", [PROGRAM, BROTLI, asked])
 

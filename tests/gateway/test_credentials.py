@@ -20,9 +20,9 @@ from support.gateway import (
     PROGRAM,
     Gateway,
     add_account,
-    answer,
     head,
-    read_answer,
+    read_response,
+    respond_with,
 )
 
 # Every credential below has this in it, and nothing else has.
@@ -136,7 +136,7 @@ def test_header_named_by_connection_does_not_arrive(ready: Gateway) -> None:
     assert SECRET.encode() not in request.head
 
 
-@pytest.mark.parametrize("names", [["Content-Length"], ["Host", "Authorization"], ["X-Answer"]])
+@pytest.mark.parametrize("names", [["Content-Length"], ["Host", "Authorization"], ["X-Response"]])
 def test_connection_cannot_remove_headers_that_the_gateway_adds(
     ready: Gateway, names: list[str]
 ) -> None:
@@ -182,14 +182,14 @@ def test_malformed_request_is_refused_and_is_in_no_log(ready: Gateway, request_l
     with ready.connection() as sock:
         fields = f"Host: {HOST}\r\nCookie: a={SECRET}"
         sock.sendall(f"{request_line} HTTP/1.1\r\n{fields}\r\n\r\n".encode("latin-1"))
-        back = read_answer(sock, "GET")
+        back = read_response(sock, "GET")
     assert 400 <= back.status < 500
     assert SECRET.encode() not in ready.process.log.read_bytes()[before:]
 
 
 def test_malformed_response_is_reported_and_its_request_is_in_no_log(ready: Gateway) -> None:
     before = ready.process.log.stat().st_size
-    told = answer(headers=[("X-Bad", "a\0b")])
+    told = respond_with(headers=[("X-Bad", "a\0b")])
     back = ready.ask("GET", f"/api/x?q={SECRET}", [PROGRAM, told])
     assert back.status == 502
     assert back.json()["detail"]
@@ -298,14 +298,14 @@ def test_upload_is_streamed(ready: Gateway) -> None:
         sock.sendall(head("POST", "/api/projects/1/import", [PROGRAM, length]) + half)
         assert ready.ask("GET", "/-/arrived").status == 200
         sock.sendall(half)
-        request = read_answer(sock, "POST").json()
+        request = read_response(sock, "POST").json()
     assert request["length"] == 2 * len(half)
 
 
 def test_response_is_streamed(ready: Gateway) -> None:
     rest = 40 * 1024 * 1024
     with ready.connection() as sock:
-        sock.sendall(head("GET", "/api/export", [answer(body="first", rest=rest)]))
+        sock.sendall(head("GET", "/api/export", [respond_with(body="first", rest=rest)]))
         begin = b""
         while not begin.endswith(b"\r\n\r\nfirst"):
             begin += sock.recv(1)
@@ -318,7 +318,7 @@ def test_response_is_streamed(ready: Gateway) -> None:
 
 def test_response_that_is_cut_short_is_not_mistaken_for_a_complete_one(ready: Gateway) -> None:
     def told(kind: str) -> tuple[str, str]:
-        return answer(headers=[("Content-Type", kind)], body="begin", rest=100, cut=True)
+        return respond_with(headers=[("Content-Type", kind)], body="begin", rest=100, cut=True)
 
     with pytest.raises((IncompleteRead, ConnectionResetError)):
         ready.ask("GET", "/api/x", [told("application/json")])
@@ -333,7 +333,7 @@ def test_program_that_expects_100_continue_gets_it(ready: Gateway) -> None:
         sock.sendall(head("POST", "/api/x", fields))
         assert sock.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"body")
-        request = read_answer(sock, "POST").json()
+        request = read_response(sock, "POST").json()
     assert request["length"] == 4
     assert "expect" not in {name.lower() for name, _ in request["headers"]}
 
@@ -370,7 +370,7 @@ def test_cookies_of_label_studio_do_not_come_back(ready: Gateway) -> None:
     for kind in ("text/html", "text/css", "application/json", "image/png"):
         fields = [*cookies, ("Content-Type", kind), ("X-Kept", "yes")]
         for path in ("/projects/", "/api/projects", "/data/upload/1/a.png"):
-            back = ready.ask("GET", path, [answer(headers=fields)])
+            back = ready.ask("GET", path, [respond_with(headers=fields)])
             assert "Set-Cookie" not in back
             assert "Set-Cookie2" not in back
             assert back["X-Kept"] == "yes"
@@ -379,7 +379,7 @@ def test_cookies_of_label_studio_do_not_come_back(ready: Gateway) -> None:
 def test_hop_by_hop_headers_do_not_come_back(ready: Gateway) -> None:
     names = ["Keep-Alive", "Proxy-Authenticate", "Trailer", "Upgrade", "X-Hop"]
     fields = [("Connection", "keep-alive, x-hop"), *((name, "1") for name in names)]
-    back = ready.ask("GET", "/api/x", [answer(headers=fields, body="text")])
+    back = ready.ask("GET", "/api/x", [respond_with(headers=fields, body="text")])
     assert back.body == b"text"
     assert not set(names) & {name for name, _ in back.headers}
 
@@ -387,7 +387,7 @@ def test_hop_by_hop_headers_do_not_come_back(ready: Gateway) -> None:
 @pytest.mark.parametrize("value", TEXTS, ids=["UTF-8", "Latin-1"])
 def test_text_of_a_response_header_comes_back_unchanged(ready: Gateway, value: str) -> None:
     fields = [("X-Tag", "1"), ("X-Name", value), ("X-Tag", "2")]
-    back = ready.ask("GET", "/api/x", [answer(headers=fields, body="text")])
+    back = ready.ask("GET", "/api/x", [respond_with(headers=fields, body="text")])
     assert back["X-Name"] in {value, in_utf_8(value)}
     assert back.all("X-Tag") == ["1", "2"]
 
@@ -396,7 +396,7 @@ def test_responses_are_not_sniffed_and_files_are_sandboxed(ready: Gateway) -> No
     fields = [("Content-Type", "text/html"), ("Content-Security-Policy-Report-Only", "x")]
     policies = {}
     for path in ("/data/upload/1/a.html", "/projects/"):
-        back = ready.ask("GET", path, [answer(headers=fields, body='<a href="/x">')])
+        back = ready.ask("GET", path, [respond_with(headers=fields, body='<a href="/x">')])
         assert back["X-Content-Type-Options"] == "nosniff"
         assert "Content-Security-Policy-Report-Only" not in back
         policies[path] = back["Content-Security-Policy"]
@@ -410,15 +410,15 @@ def test_response_to_head_has_the_headers_and_no_body(ready: Gateway) -> None:
     with ready.connection() as sock:
         for path in ("/data/upload/1/a.png", "/api/x"):
             # the same connection twice: a body would be read as the next answer
-            sock.sendall(head("HEAD", path, [answer(headers=fields, body="x" * 1000)]))
-            back = read_answer(sock, "HEAD")
+            sock.sendall(head("HEAD", path, [respond_with(headers=fields, body="x" * 1000)]))
+            back = read_response(sock, "HEAD")
             assert (back.status, back.body) == (200, b"")
             assert back["Content-Length"] == "1000"
             assert back["ETag"] == '"1"'
 
 
 def test_response_of_unknown_length_comes_back_without_a_length(ready: Gateway) -> None:
-    told = answer(headers=[("Transfer-Encoding", "chunked")], body="text")
+    told = respond_with(headers=[("Transfer-Encoding", "chunked")], body="text")
     back = ready.ask("GET", "/data/upload/1/a.png", [told])
     assert (back.body, back.all("Content-Length")) == (b"text", [])
     back = ready.ask("HEAD", "/data/upload/1/a.png", [told])
@@ -430,9 +430,9 @@ def test_response_without_a_body_stays_without_one(ready: Gateway, status: int) 
     fields = [("ETag", '"1"'), ("X-Kept", "yes")]
     with ready.connection() as sock:
         for kind in ("text/html", "application/json"):
-            told = answer(status=status, headers=[*fields, ("Content-Type", kind)])
+            told = respond_with(status=status, headers=[*fields, ("Content-Type", kind)])
             sock.sendall(head("GET", "/projects/", [told]))
-            back = read_answer(sock, "GET")
+            back = read_response(sock, "GET")
             assert (back.status, back.body) == (status, b"")
             assert back["X-Kept"] == "yes"
             assert "Transfer-Encoding" not in back
@@ -442,7 +442,7 @@ def test_part_of_a_file_comes_back_as_it_is(ready: Gateway) -> None:
     fields = [("Content-Range", "bytes 5-9/100"), ("Accept-Ranges", "bytes")]
     for kind in ("audio/wav", "text/html"):
         part = [*fields, ("Content-Type", kind)]
-        told = answer(status=206, headers=part, body="/a/\xff\x00")
+        told = respond_with(status=206, headers=part, body="/a/\xff\x00")
         back = ready.ask("GET", "/data/upload/1/a", [("Range", "bytes=5-9"), told])
         assert (back.status, back.body) == (206, b"/a/\xff\x00")
         assert back["Content-Range"] == "bytes 5-9/100"
@@ -452,7 +452,7 @@ def test_part_of_a_file_comes_back_as_it_is(ready: Gateway) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 500, 503])
 def test_errors_of_the_api_come_back_as_they_are(ready: Gateway, status: int) -> None:
     fields = [("Content-Type", "application/json")]
-    told = answer(status=status, headers=fields, body='{"detail": "/projects/"}')
+    told = respond_with(status=status, headers=fields, body='{"detail": "/projects/"}')
     back = ready.ask("GET", "/api/projects", [told])
     assert (back.status, back.body) == (status, b'{"detail": "/projects/"}')
 
@@ -471,7 +471,7 @@ def test_errors_of_the_api_come_back_as_they_are(ready: Gateway, status: int) ->
 def test_redirect_is_relative_and_stays_below_the_prefix(
     ready: Gateway, path: str, location: str, leads_to: str
 ) -> None:
-    back = ready.ask("GET", path, [answer(status=302, headers=[("Location", location)])])
+    back = ready.ask("GET", path, [respond_with(status=302, headers=[("Location", location)])])
     assert back.status == 302
     assert not urlsplit(back["Location"]).netloc
     assert not back["Location"].startswith("/")
@@ -484,7 +484,7 @@ def test_redirect_is_relative_and_stays_below_the_prefix(
 )
 def test_redirect_never_leaves_the_origin(ready: Gateway, location: str) -> None:
     for path in ("/", "/api/projects/1/", "/data/upload/1/a"):
-        back = ready.ask("GET", path, [answer(status=302, headers=[("Location", location)])])
+        back = ready.ask("GET", path, [respond_with(status=302, headers=[("Location", location)])])
         assert "Set-Cookie" not in back
         if "Location" in back:
             target = urlsplit(urljoin(PAGE + path, back["Location"]))
@@ -496,16 +496,16 @@ def test_redirect_never_leaves_the_origin(ready: Gateway, location: str) -> None
 @pytest.mark.parametrize("path", ["/tasks/5/resolve/?fileuri=x", "/projects/5/presign/?fileuri=x"])
 def test_redirect_to_a_signed_link_may_leave_the_origin(ready: Gateway, path: str) -> None:
     link = "https://bucket.s3.amazonaws.com/a%2Fb.png?X-Amz-Signature=1%2B2&x=+"
-    back = ready.ask("GET", path, [answer(status=303, headers=[("Location", link)])])
+    back = ready.ask("GET", path, [respond_with(status=303, headers=[("Location", link)])])
     assert (back.status, back["Location"]) == (303, link)
     for location in ("javascript:alert(1)", "file:///etc/passwd", "//evil.example"):
-        back = ready.ask("GET", path, [answer(status=303, headers=[("Location", location)])])
+        back = ready.ask("GET", path, [respond_with(status=303, headers=[("Location", location)])])
         assert back.status == 502
 
 
 @pytest.mark.parametrize("location", ["/user/login/", "/user/login/?next=/projects/"])
 def test_page_says_why_in_place_of_the_login_form(ready: Gateway, location: str) -> None:
-    told = answer(status=302, headers=[("Location", location)])
+    told = respond_with(status=302, headers=[("Location", location)])
     page = ready.ask("GET", "/projects/", [*NAVIGATE, ("Sec-Fetch-Site", "none"), told])
     assert page.status == 503
     assert "Location" not in page

@@ -23,7 +23,7 @@ from support.gateway import (
     Gateway,
     add_account,
     head,
-    read_answer,
+    read_response,
 )
 from support.processes import wait_for
 
@@ -81,7 +81,7 @@ def status_of(gateway: Gateway, raw: bytes) -> int:
                 if readable:  # refused before its end
                     break
                 left = left[sock.send(left[:65536]) :]
-        return read_answer(sock, "GET").status
+        return read_response(sock, "GET").status
 
 
 def seen(gateway: Gateway) -> list[str]:
@@ -208,7 +208,7 @@ def impatient(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
 @pytest.mark.parametrize("header", [LENGTH, ("Transfer-Encoding", "chunked")], ids=lambda h: h[0])
 def test_a_stalled_body_is_cancelled(impatient: Gateway, header: tuple[str, str]) -> None:
     with contextlib.ExitStack() as stack:
-        refused = read_answer(begin(stack, impatient, "/api/x", header), "POST")
+        refused = read_response(begin(stack, impatient, "/api/x", header), "POST")
     assert refused.status == 408
     assert "Send it again" in refused.json()["detail"]
     assert impatient.state() == "ready"
@@ -223,7 +223,7 @@ def test_a_slow_body_is_not_cancelled(impatient: Gateway) -> None:
             readable, _, _ = select.select([sock], [], [], STALL_SECONDS / 4)
             assert not readable
             sock.sendall(bytes([byte]))
-        assert Arrived.of(read_answer(sock, "POST")).body == sent
+        assert Arrived.of(read_response(sock, "POST")).body == sent
 
 
 def test_ten_thousand_idle_connections_block_no_request(gateway: Gateway) -> None:
@@ -282,4 +282,4 @@ def test_any_bytes_get_a_response_or_are_refused(gateway: Gateway, noise: bytes)
         sock.sendall(noise)
         sock.shutdown(socket.SHUT_WR)
         with contextlib.suppress(HTTPException, ConnectionError):
-            assert read_answer(sock, "GET").status < 500 or b"/_proxy" not in noise
+            assert read_response(sock, "GET").status < 500 or b"/_proxy" not in noise

@@ -14,9 +14,9 @@ from support.gateway import (
     RUN_ECHO,
     Gateway,
     add_account,
-    answer,
     head,
-    read_answer,
+    read_response,
+    respond_with,
     stand_in,
 )
 from support.processes import again_and_again, children, wait_for
@@ -86,19 +86,19 @@ def test_a_long_upload_is_activity_all_the_time(gateway: Gateway) -> None:
         assert gateway.state() == "ready"
         assert activity(gateway)["stop_in"] == TIMEOUT
         sock.sendall(b"b")
-        assert read_answer(sock, "POST").status == 200
+        assert read_response(sock, "POST").status == 200
     assert 0 < activity(gateway)["stop_in"] < TIMEOUT
     gateway.until("stopped")
 
 
 def test_an_export_that_a_page_waits_for_is_not_cut_off(gateway: Gateway) -> None:
-    wanted = answer(body="a", rest=1)
+    wanted = respond_with(body="a", rest=1)
     with gateway.connection() as sock:
         sock.sendall(head("GET", "/api/projects/1/export", [*PAGE, wanted]))
         time.sleep(2 * TIMEOUT)  # as long as the export takes
         assert gateway.state() == "ready"
         gateway.ask("GET", "/-/release", PAGE)
-        assert read_answer(sock, "GET").status == 200
+        assert read_response(sock, "GET").status == 200
     gateway.until("stopped")
 
 
@@ -152,6 +152,6 @@ def test_a_page_learns_whether_there_is_a_time_out(data_dir: Path, timeout: floa
 def test_pages_have_the_gateways_scripts(gateway: Gateway, more: int) -> None:
     gateway.ask("GET", "/-/release", [PROGRAM])
     html = [("Content-Type", "text/html")]
-    wanted = answer(headers=html, body="<html><head></head>", rest=more)
+    wanted = respond_with(headers=html, body="<html><head></head>", rest=more)
     page = gateway.ask("GET", "/projects", [*NAVIGATION, wanted]).body.decode()
     assert re.findall(r"_proxy/static/(\w+)\.js", page) == ["prefix", "watch"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from support.gateway import PROGRAM, Arrived, Gateway, add_account, answer
+from support.gateway import PROGRAM, Arrived, Gateway, add_account, respond_with
 
 NAVIGATION = [
     ("Accept", "text/html"),
@@ -91,7 +91,7 @@ def test_files_are_written_with_files_writable(new_data_dir: Callable[[], Path])
 
 
 def test_pages_run_no_script_of_another_host(ready: Gateway) -> None:
-    asked = answer(
+    asked = respond_with(
         headers=[
             ("Content-Type", "text/html; charset=utf-8"),
             ("Content-Security-Policy-Report-Only", "script-src https://*.googletagmanager.com"),
@@ -112,13 +112,13 @@ def test_pages_run_no_script_of_another_host(ready: Gateway) -> None:
 
 
 def test_each_page_has_its_own_nonce(ready: Gateway) -> None:
-    asked = answer(headers=[("Content-Type", "text/html")], body="<script>x</script>")
+    asked = respond_with(headers=[("Content-Type", "text/html")], body="<script>x</script>")
     pages = [ready.ask("GET", "/projects", [*NAVIGATION, asked]) for _ in range(2)]
     assert len({page["Content-Security-Policy"] for page in pages}) == 2
 
 
 def test_a_cached_page_keeps_its_policy(ready: Gateway) -> None:
-    asked = answer(status=304, headers=[("Content-Type", "text/html")], body="")
+    asked = respond_with(status=304, headers=[("Content-Type", "text/html")], body="")
     page = ready.ask("GET", "/projects", [*NAVIGATION, asked])
     assert page.status == 304
     assert "Content-Security-Policy" not in page
@@ -134,7 +134,7 @@ def test_a_cached_page_keeps_its_policy(ready: Gateway) -> None:
 )
 def test_files_pass_unchanged_and_run_nothing(ready: Gateway, path: str) -> None:
     html = "<html><head></head><script>alert(1)</script><a href='/x'>x</a></html>"
-    asked = answer(headers=[("Content-Type", "text/html")], body=html)
+    asked = respond_with(headers=[("Content-Type", "text/html")], body=html)
     got = ready.ask("GET", path, [*NAVIGATION, asked])
     assert got.body == html.encode()
     assert got["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
@@ -144,12 +144,12 @@ def test_files_pass_unchanged_and_run_nothing(ready: Gateway, path: str) -> None
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/csv", "image/svg+xml"])
 def test_data_pass_byte_for_byte(ready: Gateway, kind: str) -> None:
     text = '{"text": "<a href=\\"/x\\">", "hostname: \\"\\"": "/data/upload/1/a.png"}'
-    asked = answer(headers=[("Content-Type", kind)], body=text)
+    asked = respond_with(headers=[("Content-Type", kind)], body=text)
     assert ready.ask("GET", "/api/tasks/1", [PROGRAM, asked]).body == text.encode()
 
 
 def test_style_sheets_are_mapped(ready: Gateway) -> None:
-    asked = answer(headers=[("Content-Type", "text/css")], body="a{b:url(/static/x.ttf)}")
+    asked = respond_with(headers=[("Content-Type", "text/css")], body="a{b:url(/static/x.ttf)}")
     got = ready.ask("GET", "/react-app/main.css", [PROGRAM, asked])
     assert got.body == f"a{{b:url({ready.prefix}static/x.ttf)}}".encode()
 

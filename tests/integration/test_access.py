@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.gateway import Answer, Arrived, Headers, add_account, head, read_answer, stand_in
+from support.gateway import Arrived, Headers, Response, add_account, head, read_response, stand_in
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import command_line, pids_that_mention
 
@@ -77,14 +77,14 @@ def logged_in(jupyter: JupyterLab, host: str) -> tuple[str, str]:
 
 def ask(
     jupyter: JupyterLab, method: str, path: str, headers: Headers = (), body: bytes | None = None
-) -> Answer:
+) -> Response:
     """Send exactly this below the prefix; `Host` is Jupyter's own unless `headers` have one."""
     fields = list(headers)
     if not any(name == "Host" for name, _ in fields):
         fields.insert(0, ("Host", f"127.0.0.1:{jupyter.port}"))
     with contextlib.closing(socket.create_connection(("127.0.0.1", jupyter.port), 60)) as sock:
         sock.sendall(head(method, f"{jupyter.prefix}{path}", fields, body) + (body or b""))
-        return read_answer(sock, method)
+        return read_response(sock, method)
 
 
 def gateways(jupyter: JupyterLab) -> list[int]:

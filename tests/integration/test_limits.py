@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.gateway import read_answer
+from support.gateway import read_response
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio_socket import LabelStudioSocket
 
@@ -234,7 +234,7 @@ def raw(jupyter: JupyterLab, method: str, path: str, *lines: str, body: bytes = 
     with contextlib.closing(socket.create_connection(("127.0.0.1", jupyter.port), 60)) as sock:
         try:
             sock.sendall("\r\n".join(sent).encode() + body)
-            return read_answer(sock, method).status
+            return read_response(sock, method).status
         except (ConnectionError, HTTPException):
             return 0
 

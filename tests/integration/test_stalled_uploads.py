@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from support.gateway import IMPATIENT, PROGRAM, Gateway, head, read_answer
+from support.gateway import IMPATIENT, PROGRAM, Gateway, head, read_response
 from support.label_studio import EXECUTABLE
 
 JSON = ("Content-Type", "application/json")
@@ -26,7 +26,7 @@ def test_uploads_that_stall_leave_label_studios_threads_to_others(
                 sock.sendall(begun)
             for _ in range(THREADS):
                 assert gateway.ask("GET", "/api/projects", [PROGRAM]).status == 200
-            assert {read_answer(sock, "POST").status for sock in stalled} == {408}
+            assert {read_response(sock, "POST").status for sock in stalled} == {408}
         made = gateway.ask("POST", "/api/projects/", [PROGRAM, JSON], b'{"title": "After"}')
         assert made.status == 201
     finally:

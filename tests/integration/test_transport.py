@@ -19,12 +19,12 @@ from support.gateway import (
     IMPATIENT,
     Arrived,
     add_account,
-    answer,
     head,
-    read_answer,
+    read_response,
+    respond_with,
     stand_in,
 )
-from support.gateway import Answer as Raw
+from support.gateway import Response as Raw
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import pids_that_mention, wait_for
 
@@ -167,7 +167,7 @@ def test_a_large_upload_arrives_completely_and_is_not_buffered(client: LabelStud
 
 @pytest.mark.usefixtures("memory")
 def test_a_large_download_arrives_completely_and_is_not_buffered(client: LabelStudioClient) -> None:
-    name, value = answer(rest=LARGE)
+    name, value = respond_with(rest=LARGE)
     client.get("-/release")
     with client.get("export", headers={name: value}, stream=True, timeout=300) as got:
         digest, length = hashlib.sha256(), 0
@@ -193,7 +193,7 @@ def test_a_stalled_upload_gets_a_response(jupyter: JupyterLab) -> None:
             ("Content-Length", "1000000"),
         ]
         sock.sendall(head("POST", f"{jupyter.prefix}api/projects/1/import", sent) + b"begin")
-        refused = read_answer(sock, "POST")
+        refused = read_response(sock, "POST")
         assert refused.status == 408
         assert "Send it again" in refused.json()["detail"]
         assert sock.recv(1) == b""  # the rest is not waited for
@@ -206,13 +206,15 @@ def test_ranges_and_conditions_pass(jupyter: JupyterLab) -> None:
     arrived = Arrived.of(request(jupyter, "GET", "/data/x", Range="bytes=5-9", If_None_Match='"x"'))
     assert arrived.all("Range") == ["bytes=5-9"]
     assert arrived.all("If-None-Match") == ['"x"']
-    name, value = answer(status=206, headers=[("Content-Range", "bytes 5-9/100")], body="56789")
+    name, value = respond_with(
+        status=206, headers=[("Content-Range", "bytes 5-9/100")], body="56789"
+    )
     partial = request_with(jupyter, "GET", "/data/x", {name: value})
     assert (partial.status, partial.body) == (206, b"56789")
     assert partial["Content-Range"] == "bytes 5-9/100"
-    name, value = answer(status=304, headers=[("ETag", '"x"')])
+    name, value = respond_with(status=304, headers=[("ETag", '"x"')])
     assert request_with(jupyter, "GET", "/data/x", {name: value}).status == 304
-    name, value = answer(headers=[("Content-Type", "image/png")], body="12345")
+    name, value = respond_with(headers=[("Content-Type", "image/png")], body="12345")
     head = request_with(jupyter, "HEAD", "/data/x", {name: value})
     assert (head.status, head["Content-Length"], head.body) == (200, "5", b"")
 
@@ -228,7 +230,7 @@ def test_without_credentials_jupyter_refuses_and_nothing_arrives(
 
 
 def test_a_browser_that_disconnects_cancels_its_request(jupyter: JupyterLab) -> None:
-    name, value = answer(rest=LARGE)
+    name, value = respond_with(rest=LARGE)
     with socket.create_connection(("127.0.0.1", jupyter.port)) as browser:
         browser.sendall(
             f"GET {jupyter.prefix}export HTTP/1.1\r\nHost: 127.0.0.1\r\n{name}: {value}\r\n"

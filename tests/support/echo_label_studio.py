@@ -1,10 +1,11 @@
-"""A program in Label Studio's place, which tells what has reached it.
+"""A program in Label Studio's place that reports what reaches it.
 
 Run as `labelstudio_server.py` is: `echo_label_studio.py … serve SOCKET`, or with a port in the socket's
-place. `/health` is 200. Every other request is answered with JSON of what came in, byte for byte, or as its header `X-Answer` asks (see
-`support.gateway.answer`). `/-/seen` lists the targets of all requests so far. `/-/release` lets
-a response with a `rest` continue; `/-/arrived` waits until the body of a request begins to arrive.
-With `--assets FOLDER`, it serves the files of a `support.installation` as Label Studio does.
+place. `/health` is 200. The response to every other request is JSON of that request, byte for byte, or
+as its header `X-Response` asks (see `support.gateway.respond_with`). `/-/seen` lists the targets of all
+requests so far. `/-/release` lets a response with a `rest` continue; `/-/arrived` waits until the body
+of a request begins to arrive. With `--assets FOLDER`, it serves the files of a `support.installation`
+as Label Studio does.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ arrived = threading.Event()
 class Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError):
-            while self.answer_one():
+            while self.serve_one():
                 pass
 
-    def answer_one(self) -> bool:
+    def serve_one(self) -> bool:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             line = self.rfile.readline()
@@ -57,11 +58,11 @@ class Handler(socketserver.StreamRequestHandler):
             released.set()
         elif path == "/-/arrived":
             arrived.wait(60)
-        answer: dict[str, Any] = {"body": "healthy"}
+        response: dict[str, Any] = {"body": "healthy"}
         if path == "/-/seen":
-            answer = {"body": json.dumps(seen)}
+            response = {"body": json.dumps(seen)}
         elif (root := path.split("/")[1]) in ASSETS and assets:
-            answer = asset(Path(assets, ASSETS[root], path.split("/", 2)[2]), fields)
+            response = asset(Path(assets, ASSETS[root], path.split("/", 2)[2]), fields)
         elif path != "/health":
             told = {
                 "method": method,
@@ -72,10 +73,10 @@ class Handler(socketserver.StreamRequestHandler):
                 "sha256": digest,
                 "body": base64.b64encode(begin).decode(),
             }
-            answer = {"body": json.dumps(told), "headers": [["Content-Type", "application/json"]]}
-        if "x-answer" in fields:
-            answer = json.loads(base64.b64decode(fields["x-answer"]))
-        self.send(method, answer)
+            response = {"body": json.dumps(told), "headers": [["Content-Type", "application/json"]]}
+        if "x-response" in fields:
+            response = json.loads(base64.b64decode(fields["x-response"]))
+        self.send(method, response)
         return "close" not in fields.get("connection", "")
 
     def read_body(self, fields: dict[str, str]) -> tuple[int, str, bytes]:
@@ -90,11 +91,11 @@ class Handler(socketserver.StreamRequestHandler):
             begin += block[: SHOWN_BYTES - len(begin)]
         return length, digest.hexdigest(), begin
 
-    def send(self, method: str, answer: dict[str, Any]) -> None:
-        status = answer.get("status", 200)
-        body = answer.get("body", "").encode("latin-1")
-        rest = answer.get("rest", 0)  # so many more bytes, after `/-/release`
-        headers = "".join(f"{name}: {value}\r\n" for name, value in answer.get("headers", []))
+    def send(self, method: str, response: dict[str, Any]) -> None:
+        status = response.get("status", 200)
+        body = response.get("body", "").encode("latin-1")
+        rest = response.get("rest", 0)  # so many more bytes, after `/-/release`
+        headers = "".join(f"{name}: {value}\r\n" for name, value in response.get("headers", []))
         chunked = "transfer-encoding: chunked" in headers.lower()
         if chunked:
             body = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
@@ -104,7 +105,7 @@ class Handler(socketserver.StreamRequestHandler):
         if method == "HEAD" or status in {204, 304}:
             body, rest = b"", 0
         self.wfile.write(head.encode("latin-1") + body)
-        if answer.get("cut"):
+        if response.get("cut"):
             raise ConnectionAbortedError
         if rest:
             released.wait(60)

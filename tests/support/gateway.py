@@ -1,4 +1,4 @@
-"""The gateway alone, as jupyter-server-proxy runs it, and a way to say exactly what is sent to it."""
+"""The gateway alone, as jupyter-server-proxy runs it, and exact requests to it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ IMPATIENT = {
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer as it came: header values are bytes seen as Latin-1, `body` is complete."""
+class Response:
+    """A response as it was received: header values are bytes seen as Latin-1, `body` is complete."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -64,7 +64,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Arrived:
-    """A request as the echo in Label Studio's place has seen it."""
+    """A request as the echo in Label Studio's place received it."""
 
     head: bytes
     method: str
@@ -75,31 +75,31 @@ class Arrived:
     body: bytes
 
     @classmethod
-    def of(cls, answer: Answer) -> Arrived:
-        assert answer.status == 200, (answer.status, answer.body[:2000])
-        told = answer.json()
-        told["headers"] = [(name, value) for name, value in told["headers"]]
+    def of(cls, response: Response) -> Arrived:
+        assert response.status == 200, (response.status, response.body[:2000])
+        fields = response.json()
+        fields["headers"] = [(name, value) for name, value in fields["headers"]]
         for name in ("head", "body"):
-            told[name] = base64.b64decode(told[name])
-        return cls(**told)
+            fields[name] = base64.b64decode(fields[name])
+        return cls(**fields)
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-def answer(
+def respond_with(
     *, status: int = 200, headers: Headers = (), body: str = "", rest: int = 0, cut: bool = False
 ) -> tuple[str, str]:
-    """The header that makes the echo answer so. `body` and header values are sent as Latin-1.
+    """Return the header that makes the echo respond so. `body` and header values are sent as Latin-1.
 
     `rest`: so many more bytes, once the test asks for `/-/release`; `cut`: they never come.
     """
     wanted = {"status": status, "headers": list(headers), "body": body, "rest": rest, "cut": cut}
-    return "X-Answer", base64.b64encode(json.dumps(wanted).encode()).decode()
+    return "X-Response", base64.b64encode(json.dumps(wanted).encode()).decode()
 
 
 def add_account(data_dir: Path, email: str, *, user_id: int = 1) -> None:
-    """An account without an organisation, enough to be the owner of a data directory."""
+    """Add an account without an organisation, enough to be the owner of a data directory."""
     values: dict[str, object] = dict.fromkeys(
         ("password", "first_name", "last_name", "phone", "avatar"), ""
     )
@@ -115,7 +115,7 @@ def add_account(data_dir: Path, email: str, *, user_id: int = 1) -> None:
 
 
 def script(path: Path, *lines: str) -> Path:
-    """An executable shell script."""
+    """Make an executable shell script."""
     path.write_text("\n".join(("#!/bin/sh", *lines, "")))
     path.chmod(0o755)
     return path
@@ -138,7 +138,7 @@ def stand_in(folder: Path, *lines: str, probe: str = SAYS_INSTALLED) -> Path:
 
 
 class Gateway:
-    """`labelstudio-proxy serve` on a unix socket. Answers when constructed; `stop()` it.
+    """`labelstudio-proxy serve` on a unix socket. It responds once constructed; `stop()` it.
 
     Without `label_studio` in `settings`, the echo is run in Label Studio's place. `cache`: the
     user's folder for caches, in the place of an empty one; `env`: more of its environment.
@@ -199,7 +199,7 @@ class Gateway:
         body: bytes | None = None,
         *,
         chunks: Sequence[bytes] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send exactly this, with a `Host` unless there is one; `chunks`: a chunked body."""
         with self.connection() as sock:
             sock.sendall(head(method, target, headers, body, chunked=chunks is not None))
@@ -209,7 +209,7 @@ class Gateway:
                 sock.sendall(b"0\r\n\r\n")
             if body:
                 sock.sendall(body)
-            return read_answer(sock, method)
+            return read_response(sock, method)
 
     def arrived(
         self,
@@ -219,7 +219,7 @@ class Gateway:
         body: bytes | None = None,
         **options: Any,
     ) -> Arrived:
-        """What of such a request reaches Label Studio; a program's, unless `headers` say else."""
+        """Send such a request, and return what of it reaches Label Studio."""
         return Arrived.of(self.ask(method, target, headers, body, **options))
 
     def state(self) -> str:
@@ -256,7 +256,7 @@ def head(
     *,
     chunked: bool = False,
 ) -> bytes:
-    """The first bytes of a request, up to its body."""
+    """Return the first bytes of a request, up to its body."""
     fields = list(headers)
     names = {name.lower() for name, _ in fields}
     if "host" not in names:
@@ -271,7 +271,7 @@ def head(
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def read_answer(sock: socket.socket, method: str) -> Answer:
+def read_response(sock: socket.socket, method: str) -> Response:
     with contextlib.closing(HTTPResponse(sock, method=method)) as response:
         response.begin()
-        return Answer(response.status, response.getheaders(), response.read())
+        return Response(response.status, response.getheaders(), response.read())
