@@ -249,6 +249,7 @@ def remote_image(podman_engine: Engine, registry: Registry) -> Iterator[str]:
     assert isinstance(podman_engine, PodmanService)
     podman_engine.trust(registry.address)
     podman_engine.trust(registry.direct_address)
+    podman_engine.client.version()  # the first response after a restart is slow
     with pushed(registry, podman_engine) as name:
         yield name
 
