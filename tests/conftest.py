@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support import groups, label_studio, results, strict
 from support.jupyter import JupyterLab, LabelStudioClient
@@ -21,6 +22,15 @@ pytest_plugins = ["support.engine_fixtures"]
 # A shell's background job ignores Ctrl-C, and so would every program that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Several tests run at the same time, so the duration of one example says nothing.
+hypothesis.settings.register_profile(
+    "parallel",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("parallel")
 
 
 # ---- the run
