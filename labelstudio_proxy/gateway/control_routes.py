@@ -22,7 +22,7 @@ from .diagnostics import diagnostics
 from .idle_stop import IdleStop
 from .proxy.compression import negotiate
 from .responses import json_response
-from .static_files import KINDS, own_file, versioned
+from .static_files import MEDIA_TYPES, static_file, versioned
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +80,10 @@ class ControlRoutes:
         return await route(request)
 
     async def _static(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
-        if name not in KINDS:
+        if name not in MEDIA_TYPES:
             return json_response({"detail": "There is no such file."}, 404)
         accepted = ", ".join(request.headers.getall("Accept-Encoding", ()))
-        file = await asyncio.to_thread(own_file, name, negotiate(accepted))
+        file = await asyncio.to_thread(static_file, name, negotiate(accepted))
         # A browser must not keep this file under another version's URL.
         current = f"{name}?{query}" == versioned(name)
         target = versioned(name) if current else name

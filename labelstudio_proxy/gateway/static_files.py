@@ -9,7 +9,7 @@ from importlib.resources import files
 from .assets.cache import Asset, digest
 from .proxy.compression import BEST, IDENTITY, compress, is_compressible
 
-KINDS = {
+MEDIA_TYPES = {
     "prefix.js": "text/javascript",
     "watch.js": "text/javascript",
     "start.js": "text/javascript",
@@ -18,17 +18,19 @@ KINDS = {
 
 
 @functools.cache
-def own_file(name: str, coding: str = IDENTITY) -> Asset:
-    """One of KINDS in a coding. It blocks at first: packed as small as can be, it takes 50 ms."""
+def static_file(name: str, coding: str = IDENTITY) -> Asset:
+    """Return one of the files in a coding. The first call for each takes 50 ms: use a thread."""
     if coding != IDENTITY:
-        plain = own_file(name)
+        plain = static_file(name)
         body = compress(plain.body, coding, BEST[coding])
         return replace(plain, body=body, coding=coding, level=BEST[coding])
     body = (files(__package__) / "static" / name).read_bytes()
-    kind = f"{KINDS[name]}; charset=utf-8"
-    return Asset(kind, digest(body), body, compressible=is_compressible(kind, len(body)))
+    media_type = f"{MEDIA_TYPES[name]}; charset=utf-8"
+    return Asset(
+        media_type, digest(body), body, compressible=is_compressible(media_type, len(body))
+    )
 
 
 def versioned(name: str) -> str:
-    """The file's name with a query that changes with it, so that browsers may keep it for ever."""
-    return f"{name}?v={own_file(name).content[:12]}"
+    """Return the file's name with a query that changes with it, so that browsers may cache it."""
+    return f"{name}?v={static_file(name).content[:12]}"

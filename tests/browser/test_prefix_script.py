@@ -78,7 +78,7 @@ class Site:
             assert seen, f"{path} was not asked for, but {[seen.path for seen in self.seen]}"
             return seen
 
-    def answer(self, path: str) -> tuple[str, bytes]:
+    def respond(self, path: str) -> tuple[str, bytes]:
         name = urlsplit(path).path
         if name == f"{PREFIX}_proxy/static/prefix.js":
             return "text/javascript", SCRIPT
@@ -101,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.site.record(Seen(self.command, self.path, headers, body))
-        kind, content = self.site.answer(self.path)
+        kind, content = self.site.respond(self.path)
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
@@ -445,7 +445,7 @@ def test_request_keeps_method_headers_and_body(tab: Tab) -> None:
     assert tab.site.wait_for(f"{PREFIX}api/text").body.decode() == body
 
 
-def test_answer_is_untouched(tab: Tab) -> None:
+def test_response_is_untouched(tab: Tab) -> None:
     tab.open()
     assert (
         tab.page.evaluate("fetch('/api/x.json').then(r => r.text())") == CONTENT["json"][1].decode()

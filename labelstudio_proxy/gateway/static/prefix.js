@@ -1,9 +1,9 @@
 /*
  * Keeps a page of Label Studio inside the prefix.
  *
- * Label Studio believes that it runs at "/". The gateway maps the pages that it sends; what their scripts ask for is
- * mapped here, at the point where the browser is about to use a URL. Data stay untouched: answers, request bodies,
- * text, and documents that are only parsed (DOMParser, templates) until they become part of the page.
+ * Label Studio runs at "/". The gateway maps its pages. This script maps the URLs that their scripts make, where the
+ * browser is about to use them. Data stay untouched: responses, request bodies, text, and documents that are only
+ * parsed (DOMParser, templates) until they become part of the page.
  *
  *   <script src="<prefix>_proxy/static/prefix.js" data-prefix="<prefix>"></script>   first in <head>
  */
@@ -20,7 +20,7 @@
   const base = new URL(script.dataset.prefix, script.src).pathname.replace(/\/$/, "");
   if (!base) return;
 
-  // ---- Text: each function returns what it is given if there is nothing to map ----
+  // ---- Text: each function returns its argument if there is nothing to map ----
 
   const decoded = (path) => {
     try {
@@ -230,7 +230,7 @@
     for (const name of names.split(" ")) wrap(window[type]?.prototype, name, before);
   };
 
-  // A Request is mapped when it is made: to change one afterwards would mean to read its body.
+  // A Request is mapped when it is made: a later change would have to read its body.
   for (const name of ["Request", "Worker", "SharedWorker", "EventSource", "WebSocket", "Audio", "open"]) {
     wrap(window, name, argument(0));
   }
@@ -244,8 +244,8 @@
     if (args[1]?.scope !== undefined) args[1] = { ...args[1], scope: mapValue(args[1].scope) };
   });
 
-  // Label Studio fetches the page that a link in it leads to, takes it apart and runs its scripts, whatever page it is:
-  // so of parsed pages only those scripts stay that the gateway has given the nonce of its answer's policy.
+  // Label Studio fetches the page behind a link, parses it and runs its scripts, whichever page it is. So a parsed page
+  // keeps only the scripts to which the gateway gave the nonce of that response's policy.
   const nonces = new Set([script.nonce]);
   const note = ({ headers, type }) => {
     const [, nonce] = (type === "basic" && /'nonce-([^']+)'/.exec(headers.get("Content-Security-Policy"))) || [];
@@ -298,7 +298,7 @@
   wrapMethods("Document", "write writeln", (args, target) =>
     args.forEach((_, index) => argument(index, markup)(args, target)));
 
-  // Nodes that were only parsed so far: mapped on their way into the page, before they can ask for anything.
+  // Nodes that were only parsed so far: mapped on their way into the page, before they can send a request.
   const adopt = (args, target) => {
     if (!isLive(target)) return;
     for (const node of args) if (node instanceof Node && !isLive(node)) fixTree(node);
