@@ -10,12 +10,14 @@ import os
 import re
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from support.gateway import (
+    ECHO,
     IMPATIENT,
     Arrived,
     add_account,
@@ -32,6 +34,13 @@ pytestmark = pytest.mark.measures
 
 # More than Tornado and jupyter-server-proxy keep in memory, and than the latter lets through.
 LARGE = 300 * 1024 * 1024
+# Like Label Studio's server, the echo stops with its gateway.
+RUN_ECHO = (
+    "import os, runpy; "
+    "from labelstudio_proxy.label_studio.programs.labelstudio_server import end_with_parent; "
+    "end_with_parent(int(os.environ['LABELSTUDIO_PROXY_PARENT'])); "
+    f"runpy.run_path('{ECHO}', run_name='__main__')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +51,7 @@ def jupyter(
 ) -> JupyterLab:
     data_dir = new_data_dir()
     add_account(data_dir, "ada@localhost")
-    echo = stand_in(data_dir.parent / "echo")
+    echo = stand_in(data_dir.parent / "echo", f'exec {sys.executable} -c "{RUN_ECHO}" "$@"')
     lab = module_jupyter_lab(
         base_url="/user/a%40b.c/",
         config={"data_dir": str(data_dir), "label_studio": str(echo)},
