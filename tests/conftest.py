@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from support import groups, label_studio, results, strict
+from support import groups, label_studio, network, results, strict
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import BareLabelStudio
 
@@ -48,6 +48,14 @@ def pytest_collection_modifyitems(
     yield
     groups.check(config, items)
     groups.sort(items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before the test's time limit begins
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    with network.turn_of(item, nextitem):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

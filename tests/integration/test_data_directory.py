@@ -134,6 +134,9 @@ def tasks_of(studio: Http, project: int) -> list[dict[str, Any]]:
         "tasks"
     ]
     assert len(tasks) == 2
+    for task in tasks:
+        for annotation in task["annotations"]:
+            del annotation["created_ago"]  # "1 minute"
     return tasks
 
 

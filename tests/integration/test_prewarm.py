@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_it_is_ready_before_the_first_click_and_was_loaded_with_low_priority(
     # The worker has the usual priority.
     pids = {process.name for process in label_studios(desk)}
     (worker,) = (each for each in label_studios(desk) if parent(each) in pids)
-    assert priorities(worker) == {0}
+    assert priorities(worker) == {os.nice(0)}  # that of the tests, and so of Jupyter
     assert "Label Studio could not be started" not in desk.click().text
     assert "<title>Label Studio" in desk.click().text
     assert desk.studio.state()["restarts"] == 0

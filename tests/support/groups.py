@@ -19,8 +19,8 @@ MEASURES = "measures"
 # The order of the start: what comes first here takes longest.
 ORDER = (
     *ENGINES,
-    "browser/",
     "integration/",
+    "browser/",  # not at the same time as the engines: see network.py
     MEASURES,
     "gateway/",
     "",
