@@ -38,9 +38,11 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def listening(address: Path, respond: Respond) -> Iterator[None]:
     """A server that calls `respond` for each request, and then closes the connection."""
 
+    connections: list[socket.socket] = []
+
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            self.request.settimeout(10)
+            connections.append(self.request)
             if request := self.request.recv(65536):
                 respond(self.request, request)
 
@@ -52,6 +54,9 @@ def listening(address: Path, respond: Respond) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+            for connection in connections:  # one may still wait for its first request
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 async def fault() -> EngineProblem:
