@@ -68,6 +68,12 @@ def test_paths_in_code_spans_exist(document: Path) -> None:
 
 
 @document
+def test_names_are_in_the_files_that_are_named_for_them(document: Path) -> None:
+    for name, path in re.findall(rf"`(\w+)` in `((?:{FOLDERS})/[\w./-]+)`", prose(document)):
+        assert re.search(rf"\b{name}\b", (CHECKOUT / path).read_text()), f"{name} in {path}"
+
+
+@document
 def test_named_tests_exist(document: Path) -> None:
     for path, test in re.findall(r"`(tests/[\w./-]+\.py)::(\w+)[^`]*`", prose(document)):
         assert test in functions(CHECKOUT / path), f"{path}::{test}"
