@@ -2,29 +2,24 @@
 
 Tests of a group run in one worker, one after another. A group is
 
-- all tests of one container engine: there is one of each, and tests kill and freeze it;
+- all tests with a container engine: there is one of each, and tests kill and freeze it;
 - all tests that measure memory or processor time (`@pytest.mark.measures`);
 - all tests of a module that share a fixture of the module, such as `jupyter` or `chromium`.
 
-Every other test is on its own. The groups that take longest start first.
+Every other test is on its own. The groups that take longest start first, those in a browser last.
 """
 
 from __future__ import annotations
 
 import pytest
 
-ENGINES = ("docker_engine", "podman_engine")
+ENGINES = {"docker_engine", "podman_engine"}
+ENGINE_GROUP = "engines"
 MEASURES = "measures"
 
-# The order of the start: what comes first here takes longest.
-ORDER = (
-    *ENGINES,
-    "integration/",
-    "browser/",  # not at the same time as the engines: see network.py
-    MEASURES,
-    "gateway/",
-    "",
-)
+# The order of the start. Tests in a browser wait for tests with an engine (see network.py), so they
+# come when those are done.
+ORDER = (ENGINE_GROUP, "integration/", MEASURES, "gateway/", "fuzz/", "unit/", "browser/")
 
 
 def assign(items: list[pytest.Item]) -> None:
@@ -58,9 +53,8 @@ def group_of(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
     if callspec is not None:
         fixtures.update(value for value in callspec.params.values() if isinstance(value, str))
-    for engine in ENGINES:
-        if engine in fixtures:
-            return engine
+    if fixtures & ENGINES:
+        return ENGINE_GROUP
     if item.get_closest_marker(MEASURES):
         return MEASURES
     return _module_of(item) if _shares_a_fixture(item) else None
