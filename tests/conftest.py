@@ -19,9 +19,12 @@ from support.label_studio import BareLabelStudio
 
 pytest_plugins = ["support.engine_fixtures"]
 
-# A shell's background job ignores Ctrl-C, and so would every program that the tests start.
+# A shell's background job ignores Ctrl-C, one under nohup ignores SIGHUP, and so would every program
+# that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Several tests run at the same time, so the duration of one example says nothing.
 hypothesis.settings.register_profile(
