@@ -37,6 +37,9 @@ HOP_BY_HOP = frozenset(
 KEEP_ALIVE_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 CONNECTIONS = 100
+# What a connection reads ahead: as much as asyncio reads at once, so that large responses come in few
+# parts.
+READ_BYTES = 256 * 1024
 RESPONSE_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -68,6 +71,7 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        read_bufsize=READ_BYTES,
         # Exports and uploads take as long as they take.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),

@@ -31,6 +31,8 @@ UNUSED_SECONDS = 30 * 24 * 3600.0
 ONCE = "once-"
 ONCE_SECONDS = 24 * 3600.0
 
+SEAL_BYTES = 65  # the length of a file's first line
+
 # The levels that content may be kept in, the best first.
 _LEVELS = {
     BROTLI: (BEST[BROTLI], KEPT[BROTLI]),
@@ -115,8 +117,8 @@ class AssetFolder:
     def _read(self, file_name: str) -> bytes | None:
         file = self.path / file_name
         try:
-            with file.open("rb") as stream:
-                head, _, body = stream.read(2 * LARGEST_BYTES).partition(b"\n")
+            with file.open("rb", buffering=0) as stream:  # unbuffered: no copy of the body
+                head, body = stream.read(SEAL_BYTES), stream.readall()
         except OSError:
             return None
         if head != _seal(file_name, body):
@@ -131,7 +133,7 @@ class AssetFolder:
         handle, temporary = tempfile.mkstemp(dir=self.path)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(_seal(file_name, body) + b"\n")
+                stream.write(_seal(file_name, body))
                 stream.write(body)
             Path(temporary).replace(self.path / file_name)
         except BaseException:
@@ -148,7 +150,7 @@ def _seal(file_name: str, body: bytes) -> bytes:
     """Return the first line of a file, which tells a damaged or renamed file."""
     found = hashlib.sha256(f"{file_name}\n".encode())
     found.update(body)
-    return found.hexdigest().encode()
+    return found.hexdigest().encode() + b"\n"
 
 
 def open_folder(version: str, fingerprint: str) -> AssetFolder:
