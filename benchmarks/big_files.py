@@ -268,7 +268,7 @@ class EchoOnPort:
         process.wait_until(self._responds, what="the program on a port", timeout=30)
 
     def _responds(self) -> bool:
-        with contextlib.suppress(OSError), asking(self.way, "GET", "health"):
+        with contextlib.suppress(OSError, NotPossible), asking(self.way, "GET", "health"):
             return True
         return False
 
