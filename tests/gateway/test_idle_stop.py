@@ -64,9 +64,7 @@ def test_open_pages_do_not_prevent_the_stop(gateway: Gateway) -> None:
     ("method", "target", "headers"),
     [
         ("POST", "/_proxy/activity", PAGE),
-        ("GET", "/projects", NAVIGATION),
         ("GET", "/api/projects", [PROGRAM]),
-        ("PATCH", "/api/annotations/1/", PAGE),
     ],
 )
 def test_activity_prevents_the_stop(
