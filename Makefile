@@ -3,7 +3,7 @@ PYTHON ?= python3
 # more arguments for `jupyter lab`, for pytest (make test ARGS=tests/unit), or for the benchmarks
 ARGS ?=
 # how many tests run at the same time; much of their time is waiting, so more than there are cores
-WORKERS ?= 3
+WORKERS ?= 4
 # which tests share a worker: tests/support/groups.py
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
 	--durations=15

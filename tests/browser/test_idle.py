@@ -14,7 +14,7 @@ from support.jupyter import JupyterLab, LabelStudioClient
 from support.labelling import choices, new_task, open_task
 from support.processes import wait_for
 
-TIMEOUT = 20  # s; it is announced 5 s before
+TIMEOUT = 12  # s; it is announced 3 s before
 FRAME = """() => {
     const frame = document.createElement("iframe");
     frame.srcdoc = "<p>A text</p>";

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 import threading
@@ -13,7 +14,7 @@ from importlib.resources import files
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
 
 PREFIX = "/user/a%40b.c/labelstudio/"
 SCRIPT = (files("labelstudio_proxy.gateway") / "static" / "prefix.js").read_bytes()
@@ -123,10 +124,12 @@ class Tab:
         self.site = site
         self.asked: list[str] = []
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def record(self, request: Request) -> None:
         self.asked.append(request.url)
+
+    def fail(self, error: Error) -> None:
+        self.errors.append(str(error))
 
     def open(self, body: str = "", head: str = "") -> None:
         self.site.pages[f"{PREFIX}page"] = self.site.page(body, head)
@@ -177,14 +180,46 @@ def script_browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def script_page(script_browser: Browser) -> Iterator[Page]:
+    with new_page(script_browser) as page:
+        yield page
+
+
 @pytest.fixture
-def tab(script_browser: Browser, site: Site) -> Iterator[Tab]:
-    context = script_browser.new_context()
+def tab(script_page: Page, site: Site) -> Iterator[Tab]:
+    """A tab that tests share: each has a site, and so an origin, for itself."""
+    with recorded(script_page, site) as tab:
+        yield tab
+    for page in script_page.context.pages:
+        if page is not script_page:
+            page.close()
+    script_page.goto("about:blank")
+
+
+@pytest.fixture
+def new_tab(script_browser: Browser, site: Site) -> Iterator[Tab]:
+    """A tab for one test, which may change what its pages begin with."""
+    with new_page(script_browser) as page, recorded(page, site) as tab:
+        yield tab
+
+
+@contextlib.contextmanager
+def new_page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
     context.set_default_timeout(PATIENCE * 1000)
-    tab = Tab(context.new_page(), site)
-    context.on("request", tab.record)
-    yield tab
+    yield context.new_page()
     context.close()
+
+
+@contextlib.contextmanager
+def recorded(page: Page, site: Site) -> Iterator[Tab]:
+    tab = Tab(page, site)
+    page.on("pageerror", tab.fail)
+    page.context.on("request", tab.record)
+    yield tab
+    page.context.remove_listener("request", tab.record)
+    page.remove_listener("pageerror", tab.fail)
 
 
 # What a page does, and the path (of a Label Studio at "/") that this asks for.
@@ -549,9 +584,9 @@ def test_second_run_changes_nothing(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize("way", ["click a link changed in part", "click a link in a shadow root"])
-def test_click_stays_inside_the_prefix_without_the_navigation_api(tab: Tab, way: str) -> None:
-    tab.page.add_init_script("delete window.navigation")
-    test_navigation_stays_inside_the_prefix(tab, *NAVIGATIONS[way])
+def test_click_stays_inside_the_prefix_without_the_navigation_api(new_tab: Tab, way: str) -> None:
+    new_tab.page.add_init_script("delete window.navigation")
+    test_navigation_stays_inside_the_prefix(new_tab, *NAVIGATIONS[way])
 
 
 def test_service_worker_gets_the_prefix_as_its_scope(tab: Tab) -> None:
@@ -583,15 +618,15 @@ def test_functions_and_classes_stay_what_they_are(tab: Tab) -> None:
     assert shapes[0] == shapes[1]
 
 
-def test_missing_apis_are_no_error(tab: Tab) -> None:
+def test_missing_apis_are_no_error(new_tab: Tab) -> None:
     names = "Worker SharedWorker EventSource WebSocket FontFace ServiceWorkerContainer Worklet ShadowRoot navigation Audio"
-    tab.page.add_init_script(
+    new_tab.page.add_init_script(
         f"for (const name of {json.dumps(names.split())}) delete window[name];"
     )
-    tab.open()
-    tab.page.evaluate("fetch('/api/x.json')")
-    assert tab.errors == []
-    assert tab.outside() == []
+    new_tab.open()
+    new_tab.page.evaluate("fetch('/api/x.json')")
+    assert new_tab.errors == []
+    assert new_tab.outside() == []
 
 
 def test_nulls_reach_the_browser_as_they_are(tab: Tab) -> None:

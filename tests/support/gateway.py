@@ -19,8 +19,9 @@ from typing import Any
 
 from labelstudio_proxy.config.handoff import VARIABLE, Handoff
 from labelstudio_proxy.config.settings import LabelStudioProxy
+from labelstudio_proxy.jupyter.entry_point import ENVIRONMENT
 
-from .processes import Process, clean_environment, wait_for
+from .processes import Process, clean_environment, kill_all_that_mention, wait_for
 
 Headers = Iterable[tuple[str, str]]
 
@@ -166,6 +167,7 @@ class Gateway:
         self.process = Process(
             [*command, "--unix-socket", str(self.socket), "--base-url", prefix],
             env=clean_environment(self.home)
+            | ENVIRONMENT
             | {VARIABLE: given.dump()}
             | ({"XDG_CACHE_HOME": str(cache)} if cache else {})
             | dict(env or {}),
@@ -245,6 +247,7 @@ class Gateway:
 
     def stop(self) -> None:
         self.process.stop()
+        kill_all_that_mention(self.home)
         shutil.rmtree(self.home, ignore_errors=True)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,6 +19,7 @@ from .processes import (
     clean_environment,
     command_line,
     free_port,
+    kill_all_that_mention,
     pids_that_mention,
     wait_for,
 )
@@ -158,9 +156,7 @@ class JupyterLab(Http):
         return [f"{pid}: {command_line(pid)}" for pid in pids_that_mention(self.home)]
 
     def _clean_up(self) -> None:
-        for pid in pids_that_mention(self.home):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_all_that_mention(self.home)
         shutil.rmtree(self.home, ignore_errors=True)
 
 

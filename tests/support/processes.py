@@ -117,6 +117,13 @@ def pids_that_mention(path: Path) -> list[int]:
     return [pid for pid in found if pid != os.getpid() and pid not in Process.running]
 
 
+def kill_all_that_mention(path: Path) -> None:
+    """Kill what tests left behind in a temporary folder, such as the child of a killed process."""
+    for pid in pids_that_mention(path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def children(pid: int) -> list[int]:
     """Return the pids of a process's children. Linux only."""
     files = Path(f"/proc/{pid}/task").glob("*/children")
