@@ -49,7 +49,7 @@ def test_jupyters_start_imports_almost_nothing_more(then: str) -> None:
     # The standard library's, and small.
     assert foreign <= {"difflib", "getpass", "termios", "jupyter_server.config_manager"}
     assert not any(name.startswith(("labelstudio_proxy.gateway.",)) for name in new)
-    assert not new & {"docker", "aiohttp.web", "label_studio", "jwt"}
+    assert not new & {"docker", "aiohttp.web", "label_studio"}
 
 
 def test_jupyter_server_proxy_accepts_the_tile() -> None:
@@ -78,7 +78,7 @@ def test_command_survives_the_formatting_of_jupyter_server_proxy(
 
 
 def test_files_of_a_user_do_not_shadow_modules(tmp_path: Path) -> None:
-    for name in ("secrets", "jwt", "aiohttp", "json"):
+    for name in ("secrets", "aiohttp", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
     command = [*entry_point.command("/nowhere/socket", "/")[:3], "--version"]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -1,0 +1,35 @@
+"""Access tokens as PyJWT, which Label Studio uses, reads them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import jwt
+import pytest
+
+from labelstudio_proxy.label_studio.access_token import access_token
+
+GATEWAYS_MODULES = """
+import sys
+import labelstudio_proxy.cli.main, labelstudio_proxy.gateway.server
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize("key", ["k" * 32, "0x" + "f" * 64, "schlüssel-" * 5])
+def test_the_token_names_the_account_and_expires(key: str) -> None:
+    token = access_token(key, 7, seconds=90)
+    claims = jwt.decode(token, key, algorithms=["HS256"])
+    assert (claims["token_type"], claims["user_id"]) == ("access", "7")
+    assert claims["exp"] == pytest.approx(time.time() + 90, abs=5)
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(token, "another-key" * 4, algorithms=["HS256"])
+
+
+def test_the_gateway_loads_no_large_library_for_it() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", GATEWAYS_MODULES], capture_output=True, text=True, check=True
+    )
+    assert not {"jwt", "cryptography", "docker", "requests"} & set(run.stdout.split())
