@@ -18,6 +18,7 @@ from . import (
     page,
     start,
     throughput,
+    transfer,
 )
 from .bench import LIST, Bench
 from .machine import machine, versions
@@ -33,6 +34,7 @@ MODULES = (
     page,
     throughput,
     big_files,
+    transfer,
     jupyter_start,
     memory,
     growth,

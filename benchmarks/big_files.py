@@ -1,168 +1,25 @@
-"""Large files through the whole chain: throughput, memory, and identical bytes."""
+"""Large files of Label Studio through the whole chain: throughput, memory, identical bytes, seeks."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import http.client
-import io
-import os
-import re
-import socket
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from support.gateway import ECHO, respond_with, stand_in
-from support.jupyter import JupyterLab
 from support.label_studio import BareLabelStudio
-from support.processes import Process, children, command_line, free_port
 
 from .bench import Bench, NotPossible, alternate, alternate_possible, measures
-from .processor import profile
-from .results import Compare, Row, Sample, Table, number
+from .bytes_through import MB, asking, download, memory_row, watch
+from .results import Compare, Row, Table, number
 from .servers import Chain, Way, files, way_to
-from .throughput import ALONE, PLAIN, SAME, TILE, others, samples, take
+from .throughput import ALONE, SAME, TILE, others, samples, take
 
-MB = 1_000_000
-BLOCK = 1 << 20
-DOWNLOAD, UPLOAD = 2000 * MB, 1000 * MB
+DOWNLOAD = 2000 * MB
 # Label Studio requires a subfolder of the files root.
 FOLDER = "videos"
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=300)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def connect(way: Way) -> http.client.HTTPConnection:
-    if way.socket:
-        return UnixConnection(way.socket)
-    parts = urlsplit(way.url)
-    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=300)
-
-
-@contextlib.contextmanager
-def asking(
-    way: Way,
-    method: str,
-    path: str,
-    headers: Mapping[str, str] | None = None,
-    body: io.RawIOBase | None = None,
-    length: int = 0,
-) -> Iterator[http.client.HTTPResponse]:
-    address = urlsplit(way.address(path))
-    fields = {"Accept-Encoding": "identity", **way.headers, **(headers or {})}
-    if body is not None:
-        fields["Content-Length"] = str(length)
-    with contextlib.closing(connect(way)) as connection:
-        # the default of http.client is 8 KB
-        connection.blocksize = BLOCK
-        target = f"{address.path}?{address.query}" if address.query else address.path
-        try:
-            connection.request(method, target, body, fields)
-            yield connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
-            raise NotPossible(f"{type(error).__name__}: {error}") from error
-
-
-class Body(io.RawIOBase):
-    """A file object of `size` bytes: one random block, repeated with a different number in each."""
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-        self._number = 0
-        self._block = bytearray(hashlib.shake_256(b"upload").digest(BLOCK))
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        self._number += 1
-        self._block[:8] = self._number.to_bytes(8, "big")
-        block = bytes(self._block[: min(self._left, BLOCK)])
-        self._left -= len(block)
-        return block
-
-
-def download(
-    way: Way, path: str, size: int, headers: Mapping[str, str] | None = None, digest: str = ""
-) -> float:
-    """Return MB/s. With `digest` (SHA-256), compare the bytes, too, which is slower."""
-    hashed = hashlib.sha256() if digest else None
-    block = memoryview(bytearray(BLOCK))
-    begin = time.perf_counter()
-    with asking(way, "GET", path, headers) as response:
-        if response.status != 200:
-            raise NotPossible(f"{response.status} {response.reason}")
-        got = 0
-        while count := response.readinto(block):
-            got += count
-            if hashed:
-                hashed.update(block[:count])
-    took = time.perf_counter() - begin
-    if got != size:
-        raise NotPossible(f"{got} of {size} bytes")
-    assert hashed is None or hashed.hexdigest() == digest, "other bytes than were sent"
-    return size / MB / took
-
-
-@dataclass
-class Memory:
-    """The growth of the peak memory of processes."""
-
-    pids: Mapping[str, int]
-    most: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        before = {name: self._forget(pid) for name, pid in self.pids.items()}
-        yield
-        for name, pid in self.pids.items():
-            grown = (peak(pid) - before[name]) / MB
-            self.most[name] = max(self.most.get(name, 0), grown)
-
-    def _forget(self, pid: int) -> int:
-        """Reset the peak to the present memory."""
-        Path(f"/proc/{pid}/clear_refs").write_text("5")
-        return peak(pid)
-
-
-def peak(pid: int) -> int:
-    """Return the peak memory in bytes."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) * 1024
-
-
-def watch(chain: Chain) -> Memory:
-    return Memory({"Jupyter": chain.jupyter.process.pid, "the gateway": chain.gateway_pid})
-
-
-def memory_row(key: str, what: str, memory: Memory) -> Row:
-    most = max(memory.most.values())
-    told = ", ".join(f"{name} {number(grown)} MB" for name, grown in memory.most.items())
-    return Row(
-        key=key,
-        what=f"{what}: growth in memory",
-        unit="MB",
-        compare=Compare.ALONE,
-        target=50,
-        ours=Sample.of([most]),
-        notes=(f"the most in any round: {told}.",),
-    )
 
 
 class Studio:
@@ -240,132 +97,6 @@ def downloads(bench: Bench) -> list[Row | Table]:
         ),
         memory_row("download-memory", what, memory),
     ]
-
-
-class EchoChain(Chain):
-    """Return the chain with a cheap program in place of Label Studio, which reports what it receives."""
-
-    def __init__(self, bench: Bench) -> None:
-        echo = stand_in(bench.folder())
-        config = {"label_studio": str(echo)}
-        super().__init__(bench, bench.started_data_dir(), config=config)
-
-
-class EchoOnPort:
-    """The same program on a port, for jupyter-server-proxy without us."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.port = free_port()
-        self.way = Way(f"http://127.0.0.1:{self.port}/")
-        process = bench.keep(
-            Process(
-                [sys.executable, str(ECHO), "serve", str(self.port)],
-                env=os.environ,
-                cwd=bench.folder(),
-                log=bench.folder() / "echo.log",
-            )
-        )
-        process.wait_until(self._responds, what="the program on a port", timeout=30)
-
-    def _responds(self) -> bool:
-        with contextlib.suppress(OSError, NotPossible), asking(self.way, "GET", "health"):
-            return True
-        return False
-
-
-@measures("transfer")
-def transfers(bench: Bench) -> list[Row | Table]:
-    """Both directions with a fast program behind the gateway: the limit of the chain itself."""
-    chain = EchoChain(bench)
-    echo = chain.label_studio
-    plain = bench.keep(
-        JupyterLab(
-            server_config={"ServerApp": {"jpserver_extensions": {"labelstudio_proxy": False}}}
-        )
-    )
-    other = EchoOnPort(bench)
-    token = {"Authorization": f"token {plain.token}"}
-    ways = {SAME: echo, TILE: chain.whole, PLAIN: Way(f"{plain.url}proxy/{other.port}/", token)}
-    rows: list[Row | Table] = []
-
-    size = bench.size(DOWNLOAD)
-    name, value = respond_with(rest=size)
-    for each in (echo, other.way):
-        with asking(each, "GET", "-/release"):
-            pass  # from now on it responds without waiting
-    memory = watch(chain)
-
-    def watched(measure: Callable[[Way], float], name: str) -> float:
-        with memory.watched() if name == TILE else contextlib.nullcontext():
-            return measure(ways[name])
-
-    def get(way: Way) -> float:
-        return download(way, "film.mp4", size, {name: value})
-
-    gets = {each: partial(watched, get, each) for each in ways}
-    runs = samples(alternate_possible(bench.times(5), gets))
-    rows += [
-        _transfer("transfer-download", f"{size // MB} MB downloaded from a fast program", runs),
-        memory_row("transfer-download-memory", f"{size // MB} MB downloaded", memory),
-        profile(
-            "transfer-download-profile",
-            f"Processor time of one such download of {size // MB} MB",
-            {
-                "the fast program": _program_pid(chain),
-                "the gateway": chain.gateway_pid,
-                "Jupyter": chain.jupyter.process.pid,
-                "who downloads": os.getpid(),
-            },
-            lambda: get(chain.whole),
-        ),
-    ]
-
-    size = bench.size(UPLOAD)
-    memory = watch(chain)
-    digest = hashlib.sha256()
-    body = Body(size)
-    while block := body.read():
-        digest.update(block)
-
-    def put(way: Way) -> float:
-        begin = time.perf_counter()
-        with asking(way, "POST", "api/projects/1/import", body=Body(size), length=size) as told:
-            text = told.read()
-            took = time.perf_counter() - begin
-            if told.status != 200:
-                raise NotPossible(f"{told.status} {told.reason}")
-            assert f'"sha256": "{digest.hexdigest()}"'.encode() in text, (
-                "other bytes than were sent"
-            )
-        return size / MB / took
-
-    puts = {each: partial(watched, put, each) for each in ways}
-    runs = samples(alternate_possible(bench.times(5), puts))
-    rows += [
-        _transfer("transfer-upload", f"{size // MB} MB uploaded to a program that hashes", runs),
-        memory_row("transfer-upload-memory", f"{size // MB} MB uploaded", memory),
-    ]
-    return rows
-
-
-def _program_pid(chain: Chain) -> int:
-    (pid,) = (pid for pid in children(chain.gateway_pid) if str(ECHO) in command_line(pid))
-    return pid
-
-
-def _transfer(key: str, what: str, runs: dict[str, Sample | str]) -> Row:
-    return Row(
-        key=key,
-        what=what,
-        unit="MB/s",
-        compare=Compare.RATIO,
-        target=0.5,
-        at_least=True,
-        ours=take(runs, TILE),
-        against=take(runs, SAME),
-        against_name="the same program, asked directly",
-        others=runs,
-    )
 
 
 def first_byte(way: Way, path: str, start: int) -> float:
