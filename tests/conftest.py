@@ -53,11 +53,9 @@ def pytest_collection_modifyitems(
     groups.sort(items)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # before the test's time limit begins
-def pytest_runtest_protocol(
-    item: pytest.Item, nextitem: pytest.Item | None
-) -> Generator[None, object, object]:
-    with network.turn_of(item, nextitem):
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with network.of_test(item):
         return (yield)
 
 

@@ -6,7 +6,7 @@ Tests of a group run in one worker, one after another. A group is
 - all tests that measure memory or processor time (`@pytest.mark.measures`);
 - all tests of a module that share a fixture of the module, such as `jupyter` or `chromium`.
 
-Every other test is on its own. The groups that take longest start first, those in a browser last.
+Every other test is on its own. The groups that take longest start first.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ ENGINES = {"docker_engine", "podman_engine"}
 ENGINE_GROUP = "engines"
 MEASURES = "measures"
 
-# The order of the start. Tests in a browser wait for tests with an engine (see network.py), so they
-# come when those are done.
-ORDER = (ENGINE_GROUP, "integration/", MEASURES, "gateway/", "fuzz/", "unit/", "browser/")
+# The order of the start.
+ORDER = (ENGINE_GROUP, "browser/", "integration/", MEASURES, "gateway/", "fuzz/", "unit/")
 
 
 def assign(items: list[pytest.Item]) -> None:
