@@ -68,7 +68,9 @@ class Chain:
     def label_studio(self) -> Way:
         """The way to the Label Studio of the chain, directly and as its owner."""
         bearer = {"Authorization": f"Bearer {access_token(self.data_dir)}"}
-        (socket,) = (self.jupyter.home / "tmp").glob("labelstudio-proxy-*/label-studio.sock")
+        (socket,) = (self.jupyter.home / "run" / "jupyter").glob(
+            "labelstudio-proxy-*/label-studio.sock"
+        )
         return Way("http://localhost/", bearer, socket=str(socket))
 
 

@@ -148,6 +148,10 @@ async def serve(
         await supervisor.close(at_once=alone)
         await gateway.close()
         await runner.cleanup()
+        if alone and listen.unix_socket is not None:  # Jupyter would have removed its folder
+            listen.unix_socket.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                listen.unix_socket.parent.rmdir()
 
 
 async def _handle(handle: Handle, request: web.BaseRequest) -> web.StreamResponse:

@@ -27,6 +27,7 @@ from yarl import URL
 from ..gateway_client import RunningGateway
 from ..label_studio.upstream import HOP_BY_HOP, Endpoint, open_session
 from ..request_kind import SAFE_METHODS, classify
+from ..socket_folder import new_socket
 from .signal_handlers import stop_jupyter_after_simpervisor
 
 # Unlimited: Label Studio refuses what is too large for it.
@@ -111,12 +112,13 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     @property
     def unix_socket(self) -> str:
-        """Return the gateway's socket, in a folder that jupyter-server-proxy never removes."""
-        made = "unix_socket" in self.state
-        path: str = super().unix_socket
-        if not made:
-            atexit.register(shutil.rmtree, Path(path).parent, ignore_errors=True)
-        return path
+        """Return the path of the gateway's socket; raises Problem if it can have none."""
+        if "unix_socket" not in self.state:
+            path = new_socket("gateway.sock")
+            atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+            self.state["unix_socket"] = str(path)
+        found: str = self.state["unix_socket"]
+        return found
 
     async def prepare(self) -> None:
         """Authenticate, and start the request to the gateway."""

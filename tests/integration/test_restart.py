@@ -237,7 +237,7 @@ def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
         found = [list(folder.rglob(kind)) for folder, kind in places]
         return [path for each in found for path in each]
 
-    assert {path.name for path in left()} >= {"holder.json", "socket", "label-studio.sock"}
+    assert {path.name for path in left()} >= {"holder.json", "gateway.sock", "label-studio.sock"}
     end = time.monotonic() + STOP_SECONDS
     os.kill(jupyter.process.pid, number)
     for what, over in (
@@ -309,3 +309,4 @@ def test_killed_jupyter_leaves_no_process_after_five_seconds(
     os.kill(jupyter.process.pid, signal.SIGKILL)
     wait_for(lambda: not pids_that_mention(jupyter.home), what="the end of all", timeout=5)
     assert in_database(data_dir) == set(annotator.acknowledged)
+    assert not list(jupyter.home.rglob("labelstudio-proxy-*"))

@@ -40,7 +40,9 @@ class LabelStudioSocket:
 
     def __init__(self, jupyter: JupyterLab, data_dir: Path) -> None:
         """Label Studio must be ready."""
-        (self._path,) = (jupyter.home / "tmp").glob("labelstudio-proxy-*/label-studio.sock")
+        (self._path,) = (jupyter.home / "run" / "jupyter").glob(
+            "labelstudio-proxy-*/label-studio.sock"
+        )
         self._data_dir = data_dir
 
     def request(

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,13 +15,13 @@ from ...data_directory.foreign_processes import PARENT
 from ...label_studio.programs import SERVER
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
+from ...socket_folder import new_socket
 from ..base import Backend, Owner, Report
 from .installation import Installation, find_installation
 
 STOP_SECONDS = 30.0
 # After Jupyter was killed. The database already holds everything that was acknowledged.
 DETACH_SECONDS = 2.0
-SOCKET_PATH_LIMIT = 100  # bytes; the kernel's limit is 108 on Linux, 104 on macOS
 LINE_LIMIT = 1024 * 1024  # bytes; a longer line is split
 
 
@@ -52,7 +51,7 @@ class ProcessBackend(Backend):
         self._installation: Installation | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._socket_folder: Path | None = None
+        self._socket: Path | None = None
         self._migrations_applied = 0
         self._migrations = 0
 
@@ -72,7 +71,7 @@ class ProcessBackend(Backend):
             environment["LABEL_STUDIO_PASSWORD"] = owner.password
         # The server stops with this process, and other gateways recognise it as ours.
         environment[PARENT] = str(os.getpid())
-        socket = self._make_socket_folder() / "label-studio.sock"
+        socket = self._socket = await asyncio.to_thread(new_socket, "label-studio.sock")
         python = self._installation.python
         options = ["--background"] if background else []
         try:
@@ -129,17 +128,10 @@ class ProcessBackend(Backend):
             await asyncio.wait([self._reader], timeout=1)
             self._reader.cancel()
 
-    def _make_socket_folder(self) -> Path:
-        folder = tempfile.gettempdir()
-        if len(os.fsencode(folder)) + 50 > SOCKET_PATH_LIMIT:
-            folder = "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it
-        self._socket_folder = Path(tempfile.mkdtemp(prefix="labelstudio-proxy-", dir=folder))
-        return self._socket_folder
-
     def _remove_socket_folder(self) -> None:
-        if self._socket_folder is not None:
-            shutil.rmtree(self._socket_folder, ignore_errors=True)
-            self._socket_folder = None
+        if self._socket is not None:
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
+            self._socket = None
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
