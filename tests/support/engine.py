@@ -96,9 +96,7 @@ class Engine:
 
     def start(self) -> None:
         self.set_up()
-        # It ends with a test run that is killed.
-        command = ["setpriv", "--pdeathsig", "TERM", *self.command()]
-        self.process = Process(command, env=self.environment(), cwd=self.home, log=self.log)
+        self.process = Process(self.command(), env=self.environment(), cwd=self.home, log=self.log)
         self.killed = False
         try:
             self.process.wait_until(self._responds, what=f"a response of {self.name}", timeout=60)

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 PORTS = range(15000, 25000)
 PORT_LOCKS = Path(tempfile.gettempdir(), f"labelstudio-proxy-tests-ports-{os.getuid()}")
+# A command that a test run starts so ends with it, also if the run is interrupted.
+END_WITH_THE_TESTS = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 _reserved: list[IO[Any]] = []
 
 
@@ -166,7 +169,7 @@ class Process:
         self.log = log
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
-                command,
+                [*END_WITH_THE_TESTS, *command],
                 env=dict(env),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
