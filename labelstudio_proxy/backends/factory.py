@@ -30,12 +30,7 @@ def make_backend(
             report,
             log,
             label_studio=settings.label_studio,
-            environment=labelstudio_environment(
-                os.environ,
-                data_dir=settings.data_directory(),
-                files_root=files_root,
-                extra=settings.environment,
-            ),
+            environment=process_environment(settings, files_root),
         )
     # Here, not above: the import of Docker's SDK is slow and takes memory.
     from .docker.backend import DockerBackend
@@ -53,6 +48,16 @@ def make_backend(
     )
     without_process = HOW_TO_INSTALL if settings.backend == "auto" else ""
     return DockerBackend(report, log, planner, without_process)
+
+
+def process_environment(settings: LabelStudioProxy, files_root: Path | None) -> dict[str, str]:
+    """Return the environment of a Label Studio that runs as a process."""
+    return labelstudio_environment(
+        os.environ,
+        data_dir=settings.data_directory(),
+        files_root=files_root,
+        extra=settings.environment,
+    )
 
 
 def runs_as_process(settings: LabelStudioProxy) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..backends.base import Report
-from ..backends.factory import docker_settings, runs_as_process
+from ..backends.factory import docker_settings, process_environment, runs_as_process
 from ..backends.process.installation import find_installation
 from ..config.settings import LabelStudioProxy
 
@@ -19,7 +19,8 @@ async def prepare(settings: LabelStudioProxy) -> str:
     Where Label Studio runs as a process, only check its installation. Raises Problem.
     """
     if runs_as_process(settings):
-        found = await find_installation(settings.label_studio)
+        environment = process_environment(settings, files_root=None)
+        found = await find_installation(settings.label_studio, environment)
         return f"Label Studio {found.version} is installed."
     from ..backends.docker.backend import get_configured_image
     from ..backends.docker.engine import connect_engine

@@ -57,7 +57,7 @@ class ProcessBackend(Backend):
 
     async def prepare(self) -> None:
         self.report("find")
-        self._installation = await find_installation(self._label_studio)
+        self._installation = await find_installation(self._label_studio, self._environment)
         self.versions["Label Studio"] = self._installation.version
         self.build = self._installation.build
         self.report("find", detail=f"Label Studio {self._installation.version}")
@@ -76,7 +76,7 @@ class ProcessBackend(Backend):
         options = ["--background"] if background else []
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(str(python), str(SERVER), "serve", str(socket), *options),
+                *(*self._installation.command, str(SERVER), "serve", str(socket), *options),
                 env=environment,
                 cwd=environment["LABEL_STUDIO_BASE_DATA_DIR"],
                 stdin=asyncio.subprocess.DEVNULL,

@@ -7,10 +7,10 @@ import contextlib
 import importlib.util
 import json
 import os
-import re
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ...label_studio.build import Build
 from ...label_studio.programs import SERVER
 from ...label_studio.programs.labelstudio_server import installed
 from ...problem import Problem
+from .launcher import command_of
 
 PROBE_SECONDS = 30.0
 
@@ -35,6 +36,12 @@ class Installation:
     python: Path  # the interpreter that both are installed for
     version: str
     build: Build
+    options: Sequence[str] = ()  # of the interpreter
+
+    @property
+    def command(self) -> list[str]:
+        """The interpreter and its options."""
+        return [str(self.python), *self.options]
 
 
 def is_installed(label_studio: str) -> bool:
@@ -47,18 +54,17 @@ def _is_importable() -> bool:
     return spec is not None and spec.origin is not None  # no origin: only a folder of that name
 
 
-async def find_installation(label_studio: str) -> Installation:
+async def find_installation(label_studio: str, environment: Mapping[str, str]) -> Installation:
     """Find Label Studio: the executable `label_studio`, else this environment's, else on `PATH`.
 
-    Raises Problem if there is none, or if it cannot run.
+    `environment`: Label Studio's. Raises Problem if there is no Label Studio, or if it cannot run.
     """
     if label_studio:
-        origin = "The setting `label_studio` names it"
-        python = await asyncio.to_thread(_interpreter_of, absolute(label_studio), origin)
+        executable, origin = absolute(label_studio), "The setting `label_studio` names it"
     elif _is_importable():
         return _usable(Path(sys.executable), installed())
     elif found := shutil.which("label-studio"):
-        python = await asyncio.to_thread(_interpreter_of, Path(found), "It is the first on `PATH`")
+        executable, origin = Path(found), "It is the first on `PATH`"
     else:
         raise Problem(
             "Label Studio is not installed.",
@@ -66,10 +72,15 @@ async def find_installation(label_studio: str) -> Installation:
             "`label_studio` is empty.",
             HOW_TO_INSTALL,
         )
-    return _usable(python, await _probe(python))
+    python, *options = await asyncio.to_thread(_command_of, executable, origin, environment)
+    return _usable(Path(python), await _probe([python, *options]), options)
 
 
-def _usable(python: Path, versions: dict[str, str] | None) -> Installation:
+def _usable(
+    python: Path,
+    versions: dict[str, str] | None,
+    options: Sequence[str] = (),
+) -> Installation:
     """Return the installation that `labelstudio_server.py probe` found; raises Problem."""
     if versions is None:
         raise Problem(
@@ -86,11 +97,11 @@ def _usable(python: Path, versions: dict[str, str] | None) -> Installation:
             f"Run `{shlex.quote(str(python))} -m pip install {' '.join(missing)}`, then try again.",
         )
     build = Build.of_package(Path(versions["folder"])) if "folder" in versions else Build()
-    return Installation(python, versions["label-studio"], build)
+    return Installation(python, versions["label-studio"], build, options)
 
 
-def _interpreter_of(executable: Path, origin: str) -> Path:
-    """Return the interpreter of a `label-studio` executable; raises Problem."""
+def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -> list[str]:
+    """Return the interpreter of a `label-studio` executable, and its options; raises Problem."""
     if not executable.is_file():
         raise Problem(
             f"There is no Label Studio at {executable}.",
@@ -103,8 +114,8 @@ def _interpreter_of(executable: Path, origin: str) -> Path:
             f"{origin}, but the file is not executable for this user.",
             f"`chmod +x {executable}`, or correct the setting `label_studio` and restart Jupyter.",
         )
-    python = interpreter_of(executable)
-    if python is None:
+    command = command_of(executable, environment)
+    if not command:
         raise Problem(
             f"{executable} is not the `label-studio` executable of a Python environment.",
             f"{origin}, but its first line names no Python interpreter that can be run. A wrapper "
@@ -112,29 +123,14 @@ def _interpreter_of(executable: Path, origin: str) -> Path:
             "Set `label_studio` to the `label-studio` that pip or conda installed into its "
             "environment, and restart Jupyter.",
         )
-    return python
+    return command
 
 
-def interpreter_of(executable: Path) -> Path | None:
-    """Return the Python interpreter of a script that pip or conda installed; None for others."""
-    try:
-        with executable.open("rb") as file:
-            head = file.read(1024).decode(errors="replace")
-    except OSError:
-        return None
-    # pip writes `#!/path/to/python`, and for a long path, or one with a space, a `/bin/sh` script
-    # whose second line is '''exec' "/path/to/python" "$0" "$@".
-    match = re.match(r"#!(?:/bin/sh\n'''exec' \"?)?(/[^\n\"]*?python[^\n\"/ ]*)", head)
-    if match and os.access(match[1], os.X_OK):
-        return Path(match[1])
-    return None
-
-
-async def _probe(python: Path) -> dict[str, str] | None:
+async def _probe(command: list[str]) -> dict[str, str] | None:
     """Return what `labelstudio_server.py probe` prints; None if it fails."""
     try:
         process = await asyncio.create_subprocess_exec(
-            *(str(python), str(SERVER), "probe"),
+            *(*command, str(SERVER), "probe"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

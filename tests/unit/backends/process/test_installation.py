@@ -9,39 +9,16 @@ from pathlib import Path
 import pytest
 from support.gateway import script, stand_in
 
-from labelstudio_proxy.backends.process.installation import find_installation, interpreter_of
+from labelstudio_proxy.backends.process.installation import find_installation
 from labelstudio_proxy.problem import Problem
 
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        "#!{python}\n",
-        "#!{python} -s\n",
-        "#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n",
-        "#!/bin/sh\n'''exec' {python} \"$0\" \"$@\"\n' '''\n",
-    ],
-)
-def test_the_interpreter_of_a_script_of_pip_is_found(tmp_path: Path, head: str) -> None:
-    folder = tmp_path / "an environment" if '"' in head else tmp_path
-    folder.mkdir(exist_ok=True)
-    python = folder / "python3"
-    python.symlink_to(sys.executable)
-    script = tmp_path / "label-studio"
-    script.write_text(head.format(python=python) + "import sys\n")
-    assert interpreter_of(script) == python
-
-
-@pytest.mark.parametrize("head", ["#!/bin/sh\nexec conda run label-studio\n", "\x7fELF\n", ""])
-def test_other_programs_have_none(tmp_path: Path, head: str) -> None:
-    script = tmp_path / "label-studio"
-    script.write_text(head)
-    assert interpreter_of(script) is None
+# Label Studio's, as the backend gives it.
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
 
 async def test_the_label_studio_of_this_environment_is_found() -> None:
     pytest.importorskip("label_studio_sdk")
-    found = await find_installation("")
+    found = await find_installation("", ENVIRONMENT)
     assert found.python == Path(sys.executable)
     assert found.version[0].isdigit()
 
@@ -50,8 +27,8 @@ async def test_a_label_studio_of_another_environment_is_looked_into() -> None:
     executable = Path(sys.executable).with_name("label-studio")
     if not executable.exists():
         pytest.skip("Label Studio is not installed")
-    found = await find_installation(str(executable))
-    assert found.version == (await find_installation("")).version
+    found = await find_installation(str(executable), ENVIRONMENT)
+    assert found.version == (await find_installation("", ENVIRONMENT)).version
 
 
 @pytest.mark.parametrize(("make", "told"), [("nothing", "nothing"), ("folder", "a folder")])
@@ -60,7 +37,7 @@ async def test_a_path_with_no_program_is_told(tmp_path: Path, make: str, told: s
     if make == "folder":
         path.mkdir()
     with pytest.raises(Problem, match="There is no Label Studio") as problem:
-        await find_installation(str(path))
+        await find_installation(str(path), ENVIRONMENT)
     assert told in problem.value.why
 
 
@@ -69,7 +46,7 @@ async def test_a_file_that_cannot_be_run_is_told(tmp_path: Path) -> None:
     path.write_text("#!/bin/sh\n")
     path.chmod(0o644)
     with pytest.raises(Problem, match="cannot be run") as problem:
-        await find_installation(str(path))
+        await find_installation(str(path), ENVIRONMENT)
     assert "chmod +x" in problem.value.remedy
     assert not os.access(path, os.X_OK)
 
@@ -81,7 +58,7 @@ async def test_missing_package_comes_with_the_command_that_installs_it(
     executable = stand_in(tmp_path / "labels", probe=f"""echo '{{"{installed}": "1"}}'""")
     (missing,) = {"label-studio", "gunicorn"} - {installed}
     with pytest.raises(Problem, match=f"{missing} is not installed for") as problem:
-        await find_installation(str(executable))
+        await find_installation(str(executable), ENVIRONMENT)
     python = executable.with_name("python")
     assert f"`{python} -m pip install {missing}`" in problem.value.remedy
 
@@ -90,12 +67,21 @@ async def test_missing_package_comes_with_the_command_that_installs_it(
 async def test_interpreter_that_fails_is_named(tmp_path: Path, probe: str) -> None:
     executable = stand_in(tmp_path, probe=probe)
     with pytest.raises(Problem, match="does not run") as problem:
-        await find_installation(str(executable))
+        await find_installation(str(executable), ENVIRONMENT)
     assert f"{tmp_path}/python" in problem.value.what
 
 
 async def test_wrapper_is_refused(tmp_path: Path) -> None:
     wrapper = script(tmp_path / "label-studio", "exec conda run label-studio")
     with pytest.raises(Problem, match="not the `label-studio` executable") as problem:
-        await find_installation(str(wrapper))
+        await find_installation(str(wrapper), ENVIRONMENT)
     assert "pip or conda" in problem.value.remedy
+
+
+async def test_the_options_of_a_launcher_are_kept(tmp_path: Path) -> None:
+    says = """'{"label-studio": "1", "gunicorn": "1"}'"""
+    python = script(tmp_path / "python", f"""[ "$1 $3" = "-sP probe" ] && echo {says}""")
+    executable = script(tmp_path / "label-studio", "")
+    executable.write_text(f"#!{python} -sP\n")
+    found = await find_installation(str(executable), ENVIRONMENT)
+    assert found.command == [str(python), "-sP"]
