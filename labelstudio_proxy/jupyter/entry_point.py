@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .. import own_interpreter
 from ..request_kind import classify
 
 NAME = "labelstudio"
@@ -34,7 +35,7 @@ ENVIRONMENT = {
 def command(unix_socket: str, base_url: str) -> list[str]:
     """Return the gateway's command line; jupyter-server-proxy passes arguments by their names."""
     arguments = [
-        *(sys.executable, "-c", RUN, "serve"),
+        *(sys.executable, *own_interpreter.options(), "-c", RUN, "serve"),
         *("--unix-socket", unix_socket, "--base-url", f"{base_url.rstrip('/')}/{NAME}/"),
     ]
     # Doubled: jupyter-server-proxy formats the command line, even that of a function.

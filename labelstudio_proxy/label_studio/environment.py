@@ -17,7 +17,6 @@ ALLOWED = (
     "HTTP_PROXY",
     "LANG",
     "LANGUAGE",
-    "LD_LIBRARY_PATH",
     "LOGNAME",
     "NO_PROXY",
     "PATH",

@@ -72,8 +72,14 @@ def test_label_studio_of_another_environment_runs_on_a_socket(
     tmp_path: Path,
 ) -> None:
     python = environment(tmp_path / "notebook", "label_studio", "gunicorn")
+    # Nothing of the notebook's interpreter reaches it.
+    (tmp_path / "modules").mkdir()
+    for name in ("django", "gunicorn"):
+        (tmp_path / "modules" / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
     jupyter = jupyter_lab(
-        python=python, config={"data_dir": str(data_dir), "label_studio": str(EXECUTABLE)}
+        python=python,
+        config={"data_dir": str(data_dir), "label_studio": str(EXECUTABLE)},
+        env={"PYTHONPATH": str(tmp_path / "modules")},
     )
     client = label_studio_client(jupyter)
     assert client.wait_ready()["versions"]["Label Studio"][0].isdigit()
@@ -82,6 +88,30 @@ def test_label_studio_of_another_environment_runs_on_a_socket(
         line[0] == str(EXECUTABLE.with_name("python")) and "serve" in line
         for line in commands(jupyter)
     )
+
+
+def test_label_studio_on_pythonpath_runs_with_what_the_notebook_has(
+    jupyter_lab: Callable[..., JupyterLab],
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    data_dir: Path,
+    tmp_path: Path,
+) -> None:
+    """As from a module of a cluster, or `pip install --target`."""
+    modules = ("label_studio", "gunicorn")
+    python = environment(tmp_path / "notebook", *modules)
+    target = tmp_path / "target"
+    target.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.name.lower().replace("-", "_").startswith(modules):
+            (target / path.name).symlink_to(path)
+    jupyter = jupyter_lab(
+        python=python,
+        config={"data_dir": str(data_dir)},
+        env={"PYTHONPATH": str(target), "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"},
+    )
+    client = label_studio_client(jupyter)
+    assert client.wait_ready()["versions"]["Label Studio"][0].isdigit()
+    assert client.get("api/projects/").status_code == 200
 
 
 def test_gunicorn_is_required_and_the_page_says_how_to_get_it(

@@ -44,7 +44,10 @@ class ProcessBackend(Backend):
         label_studio: str,
         environment: Mapping[str, str],
     ) -> None:
-        """`label_studio`: the setting; `environment`: the complete environment of Label Studio."""
+        """`label_studio`: the setting.
+
+        `environment`: Label Studio's, without what only the notebook's interpreter needs.
+        """
         super().__init__(report, log)
         self._label_studio = label_studio
         self._environment = dict(environment)
@@ -65,7 +68,7 @@ class ProcessBackend(Backend):
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         assert self._installation is not None, "prepare() comes first"
         self.report("load")
-        environment = dict(self._environment)
+        environment = {**self._installation.variables, **self._environment}
         if owner is not None:
             environment["LABEL_STUDIO_USERNAME"] = owner.email
             environment["LABEL_STUDIO_PASSWORD"] = owner.password

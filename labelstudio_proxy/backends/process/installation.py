@@ -11,9 +11,10 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ... import own_interpreter
 from ...config.settings import absolute
 from ...label_studio.build import Build
 from ...label_studio.programs import SERVER
@@ -37,6 +38,7 @@ class Installation:
     version: str
     build: Build
     options: Sequence[str] = ()  # of the interpreter
+    variables: Mapping[str, str] = field(default_factory=dict)  # that the interpreter needs
 
     @property
     def command(self) -> list[str]:
@@ -57,12 +59,13 @@ def _is_importable() -> bool:
 async def find_installation(label_studio: str, environment: Mapping[str, str]) -> Installation:
     """Find Label Studio: the executable `label_studio`, else this environment's, else on `PATH`.
 
-    `environment`: Label Studio's. Raises Problem if there is no Label Studio, or if it cannot run.
+    `environment`: Label Studio's, without what only the notebook's interpreter needs. Raises Problem
+    if there is no Label Studio, or if it cannot run.
     """
     if label_studio:
         executable, origin = absolute(label_studio), "The setting `label_studio` names it"
     elif _is_importable():
-        return _usable(Path(sys.executable), installed())
+        return _own(Path(sys.executable), installed())
     elif found := shutil.which("label-studio"):
         executable, origin = Path(found), "It is the first on `PATH`"
     else:
@@ -73,13 +76,34 @@ async def find_installation(label_studio: str, environment: Mapping[str, str]) -
             HOW_TO_INSTALL,
         )
     python, *options = await asyncio.to_thread(_command_of, executable, origin, environment)
-    return _usable(Path(python), await _probe([python, *options]), options)
+    if _is_this_interpreter(python):
+        return _own(Path(python), installed())
+    return _usable(Path(python), await _probe([python, *options], environment), options)
+
+
+def _own(python: Path, versions: dict[str, str]) -> Installation:
+    """Return the Label Studio of the notebook's interpreter; raises Problem."""
+    variables = own_interpreter.variables(os.environ)
+    return _usable(python, versions, own_interpreter.options(), variables)
+
+
+def _is_this_interpreter(python: str) -> bool:
+    """Return True for another name of this one, such as `python` beside `python3`.
+
+    Two virtual environments have links to the same file, in different folders.
+    """
+
+    def place(path: str) -> tuple[str, str]:
+        return os.path.realpath(path), os.path.realpath(Path(path).parent)
+
+    return place(python) == place(sys.executable)
 
 
 def _usable(
     python: Path,
     versions: dict[str, str] | None,
-    options: Sequence[str] = (),
+    options: Sequence[str],
+    variables: Mapping[str, str] | None = None,
 ) -> Installation:
     """Return the installation that `labelstudio_server.py probe` found; raises Problem."""
     if versions is None:
@@ -97,7 +121,7 @@ def _usable(
             f"Run `{shlex.quote(str(python))} -m pip install {' '.join(missing)}`, then try again.",
         )
     build = Build.of_package(Path(versions["folder"])) if "folder" in versions else Build()
-    return Installation(python, versions["label-studio"], build, options)
+    return Installation(python, versions["label-studio"], build, options, variables or {})
 
 
 def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -> list[str]:
@@ -126,11 +150,12 @@ def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -
     return command
 
 
-async def _probe(command: list[str]) -> dict[str, str] | None:
+async def _probe(command: list[str], environment: Mapping[str, str]) -> dict[str, str] | None:
     """Return what `labelstudio_server.py probe` prints; None if it fails."""
     try:
         process = await asyncio.create_subprocess_exec(
             *(*command, str(SERVER), "probe"),
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

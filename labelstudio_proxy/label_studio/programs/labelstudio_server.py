@@ -88,8 +88,9 @@ def load() -> object:
     spec = importlib.util.find_spec("label_studio")
     if spec is None or spec.origin is None:
         sys.exit("ModuleNotFoundError: label_studio")
-    sys.path.insert(0, str(Path(spec.origin).parent))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "labelstudio_settings"  # beside this file
+    # The second folder has the settings module. Python's options -I and -P leave it out.
+    sys.path[:0] = [str(Path(spec.origin).parent), str(Path(__file__).parent)]
+    os.environ["DJANGO_SETTINGS_MODULE"] = "labelstudio_settings"
     import django
 
     django.setup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -76,6 +77,39 @@ async def test_wrapper_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="not the `label-studio` executable") as problem:
         await find_installation(str(wrapper), ENVIRONMENT)
     assert "pip or conda" in problem.value.remedy
+
+
+async def test_the_notebooks_own_interpreter_gets_what_this_one_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("label_studio_sdk")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:relative")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
+    monkeypatch.setenv("PYTHONNOUSERSITE", "1")
+    found = await find_installation("", ENVIRONMENT)
+    assert found.variables["PYTHONPATH"] == f"{tmp_path}:{Path.cwd() / 'relative'}"
+    assert found.variables["LD_LIBRARY_PATH"] == "/opt/lib"
+    assert found.variables["PYTHONNOUSERSITE"] == "1"
+    assert "PATH" not in found.variables
+    # Also if the setting names its executable.
+    executable = script(tmp_path / "label-studio", "")
+    executable.write_text(f"#!{sys.executable}\n")
+    assert await find_installation(str(executable), ENVIRONMENT) == found
+
+
+async def test_another_environment_gets_nothing_of_this_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when it is asked for its version."""
+    monkeypatch.setenv("PYTHONPATH", "/a/folder/of/this/one")
+    monkeypatch.setenv("PYTHONHOME", sys.prefix)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
+    seen = tmp_path / "seen"
+    says = """'{"label-studio": "1", "gunicorn": "1"}'"""
+    executable = stand_in(tmp_path / "other", probe=f"env > {seen}; echo {says}")
+    found = await find_installation(str(executable), ENVIRONMENT)
+    assert not found.variables
+    assert not re.findall("^(?:PYTHON|LD_).*", seen.read_text(), re.MULTILINE)
 
 
 async def test_the_options_of_a_launcher_are_kept(tmp_path: Path) -> None:
