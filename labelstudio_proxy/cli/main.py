@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from .._version import __version__
 from ..config.settings import absolute
 from ..gateway_client import RunningGateway, running_gateways
-from ..label_studio.paths import FIRST_SEGMENTS
+from ..label_studio.paths import hides_pages
 from ..problem import Problem
 
 if TYPE_CHECKING:
@@ -335,8 +335,7 @@ def _prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9/_.~%@!$&'()*+,;=:-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no path of a URL, for example /x/")
     prefix = f"/{text.strip('/')}/" if text.strip("/") else "/"
-    parts = prefix.strip("/").split("/")
-    if parts[-1] != "labelstudio" and parts[0] in FIRST_SEGMENTS:
+    if hides_pages(prefix):
         raise argparse.ArgumentTypeError(
             f"{prefix} is one of Label Studio's own paths; choose another one"
         )

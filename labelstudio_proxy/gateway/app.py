@@ -75,7 +75,7 @@ class Gateway:
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (
             (lambda path: path.startswith(CONTROL), control.run),
-            (paths.LOGOUT.fullmatch, _redirect("/../" if place.behind_jupyter else "/")),
+            (paths.LOGOUT.fullmatch, _redirect("/../" if place.in_jupyter else "/")),
             (paths.LOGIN.fullmatch, _redirect("/")),
             (paths.API_BROWSERS.fullmatch, _redirect(paths.API_SCHEMA)),
             # The routes below need Label Studio.

@@ -15,3 +15,8 @@ class Place:
     behind_jupyter: bool = True  # jupyter-server-proxy authenticates, and strips the prefix
     origins: Origins = field(default_factory=Origins)
     frame_ancestors: str = "'self'"  # the sources that may frame a page
+
+    @property
+    def in_jupyter(self) -> bool:
+        """Whether a Jupyter server is one level above; a hub can also run the gateway alone."""
+        return self.behind_jupyter and self.prefix.endswith("/labelstudio/")

@@ -16,13 +16,25 @@ WHOAMI = "/api/current-user/whoami"
 # The admin page that lists the accounts, for people.
 ACCOUNTS = "/admin/users/user/"
 
-# The first segments of all paths: a prefix that begins with one of them would be ambiguous.
-FIRST_SEGMENTS = frozenset(
+# The first segments of all paths.
+_FIRST_SEGMENTS = frozenset(
     (
         *("admin", "api", "data", "dm", "docs", "export", "organization", "projects"),
         *("react-app", "samples", "static", "storage-data", "tasks", "user"),
     )
 )
+
+# A hub puts a user's name into the prefix, and Jupyter the name of the tile.
+_GIVEN_PREFIX = re.compile(r"/user/[^/]+/|/labelstudio/$")
+
+
+def hides_pages(prefix: str) -> bool:
+    """Return True if Label Studio has pages below `prefix`, which could then not be reached.
+
+    `prefix`: the path of the gateway in browsers, with a slash at either end.
+    """
+    return prefix.split("/")[1] in _FIRST_SEGMENTS and not _GIVEN_PREFIX.search(prefix)
+
 
 # --- Pages
 

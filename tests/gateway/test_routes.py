@@ -46,6 +46,20 @@ def test_logout_leads_to_jupyter(ready: Gateway, path: str) -> None:
     assert lands(ready, path) == "/user/alice/"
 
 
+def test_a_hub_can_run_the_gateway_alone(data_dir: Path) -> None:
+    """`jupyter standaloneproxy` gives this prefix, and strips it from requests."""
+    add_account(data_dir, "ada@localhost")
+    made = Gateway(data_dir, prefix="/user/alice/")
+    try:
+        made.start()
+        asked = respond_with(headers=[("Content-Type", "text/html")], body='<a href="/projects/">')
+        page = made.ask("GET", "/", [*NAVIGATION, asked])
+        assert b'<a href="/user/alice/projects/">' in page.body
+        assert lands(made, "/logout") == "/user/alice/"
+    finally:
+        made.stop()
+
+
 @pytest.mark.parametrize("page", ["redoc", "swagger-ui"])
 def test_api_browsers_lead_to_the_schema(ready: Gateway, page: str) -> None:
     assert lands(ready, f"/docs/api/schema/{page}/") == f"{ready.prefix}docs/api/schema/json/"

@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import labelstudio_proxy
 from labelstudio_proxy.label_studio import paths
 
 PACKAGE = Path(labelstudio_proxy.__file__).parent
 URL = re.compile(
-    rf"(?<![\w.-])/({'|'.join(map(re.escape, paths.FIRST_SEGMENTS))})(/|$)"
+    rf"(?<![\w.-])/({'|'.join(map(re.escape, paths._FIRST_SEGMENTS))})(/|$)"
     r"|local-files/|file-upload|heidi-tips|whoami|(?<![\w.-])/(health|logout|version)\b"
 )
 # The places inside a container and its image, which are no URLs.
@@ -51,3 +53,20 @@ def test_no_other_module_spells_a_url_of_label_studio() -> None:
 def test_a_local_file_is_named_in_the_query() -> None:
     """A file's name may hold what has a meaning in a query."""
     assert paths.local_file("a b&c/é.png") == "/data/local-files/?d=a%20b%26c/%C3%A9.png"
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("/", "/x/", "/services/labels/", "/user/alice/", "/user/a%40b.c/", "/user/projects/"),
+        *("/user/alice/second-server/", "/user/alice/data/", "/user/alice/labelstudio/"),
+        *("/hub/user/alice/", "/data/user/alice/", "/projects/labelstudio/"),
+    ],
+)
+def test_every_prefix_that_a_hub_or_jupyter_gives_is_possible(prefix: str) -> None:
+    assert not paths.hides_pages(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["/projects/", "/api/v1/", "/user/", "/data/labelstudio/x/"])
+def test_a_prefix_of_label_studios_own_paths_is_not(prefix: str) -> None:
+    assert paths.hides_pages(prefix)
