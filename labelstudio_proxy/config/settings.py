@@ -32,7 +32,8 @@ RESERVED_ENVIRONMENT = {
     "LOCAL_FILES_SERVING_ENABLED": "use `files_root`",
 }
 
-# The only folder of an Amazon SageMaker notebook instance that survives a stop of the machine.
+# The only folder of an Amazon SageMaker notebook instance that survives a stop of the machine. It
+# belongs to the user whose home folder it is in.
 SAGEMAKER_VOLUME = Path("/home/ec2-user/SageMaker")
 
 TRUE_OR_FALSE = "`True` or `False`"
@@ -41,9 +42,22 @@ TRUE_OR_FALSE = "`True` or `False`"
 def default_data_dir() -> Path:
     """Return where Label Studio's data go by default: a folder that survives the machine."""
     # os.access, unlike is_dir(), does not raise if the folder above is another user's.
-    if os.access(SAGEMAKER_VOLUME, os.W_OK | os.X_OK):
+    if _has_sagemaker_volume() and os.access(SAGEMAKER_VOLUME, os.W_OK | os.X_OK):
         return SAGEMAKER_VOLUME / ".labelstudio-proxy"
-    return Path("~/.local/share/labelstudio-proxy").expanduser()
+    return absolute("~/.local/share/labelstudio-proxy")
+
+
+def _has_sagemaker_volume() -> bool:
+    """Return True if this user is the one of SAGEMAKER_VOLUME, by home folder or by name."""
+    import pwd  # here: most users do not need it
+
+    home = SAGEMAKER_VOLUME.parent
+    if Path("~").expanduser() == home:
+        return True
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name == home.name
+    except KeyError:  # an arbitrary uid in a container has no name
+        return False
 
 
 def user_name() -> str:

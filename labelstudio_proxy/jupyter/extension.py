@@ -84,7 +84,7 @@ def _server_process(handoff: Handoff) -> StreamingServerProcess:
     return StreamingServerProcess(
         name=NAME,
         prewarm=handoff.settings.prewarm,
-        data_dir=str(handoff.settings.data_directory()),
+        data_dir=handoff.settings.data_dir,
         **fields,
     )
 
@@ -95,6 +95,8 @@ def _handoff(serverapp: ServerApp) -> Handoff:
     settings, problems = resolve(
         command_line=serverapp.cli_config, environment=os.environ, files=files
     )
+    # Settled here: another start of the gateway must not find another default.
+    settings.data_dir = str(settings.data_directory())
     headers = serverapp.tornado_settings.get("headers", {})
     ancestors = re.search(r"frame-ancestors\s+([^;]+)", headers.get("Content-Security-Policy", ""))
     return Handoff(

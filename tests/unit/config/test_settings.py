@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import os
+import pwd
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -208,8 +214,42 @@ def test_default_data_dir_survives_a_sagemaker_machine(
 ) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert LabelStudioProxy().data_directory() == Path("/home/ada/.local/share/labelstudio-proxy")
-    monkeypatch.setattr(config, "SAGEMAKER_VOLUME", tmp_path)
-    assert LabelStudioProxy().data_directory() == tmp_path / ".labelstudio-proxy"
+    volume = tmp_path / "ec2-user" / "SageMaker"
+    volume.mkdir(parents=True)
+    monkeypatch.setattr(config, "SAGEMAKER_VOLUME", volume)
+    monkeypatch.setenv("HOME", str(volume.parent))
+    assert LabelStudioProxy().data_directory() == volume / ".labelstudio-proxy"
+    monkeypatch.setenv("HOME", "/home/ada")
+    account = SimpleNamespace(pw_name="ec2-user")
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: account)
+    assert LabelStudioProxy().data_directory() == volume / ".labelstudio-proxy"
+
+
+SHOW_DEFAULT = (
+    "from labelstudio_proxy.config.settings import default_data_dir; print(default_data_dir())"
+)
+
+
+@pytest.mark.parametrize(
+    ("home", "found"),
+    [
+        ("/root", "/root/.local/share/labelstudio-proxy"),
+        ("/home/ec2-user", "/home/ec2-user/SageMaker/.labelstudio-proxy"),
+    ],
+)
+def test_sagemaker_folder_of_another_user_is_not_the_default(home: str, found: str) -> None:
+    """Root may write into it, on any machine."""
+    if shutil.which("unshare") is None or os.getuid():
+        pytest.skip("only root can mount, and with unshare")
+    script = 'mount -t tmpfs tmpfs /home; mkdir -p /home/ec2-user/SageMaker; exec "$@"'
+    told = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script, "sh", sys.executable, "-c", SHOW_DEFAULT],
+        env={**os.environ, "HOME": home},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == found
 
 
 def test_handoff_loads_what_it_dumped() -> None:

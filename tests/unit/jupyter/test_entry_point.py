@@ -16,6 +16,8 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server_proxy.config import ServerProcess, get_entrypoint_server_processes
 from traitlets.config import Config
 
+from labelstudio_proxy.config import settings as config
+from labelstudio_proxy.config.handoff import VARIABLE, Handoff
 from labelstudio_proxy.jupyter import entry_point, extension
 
 # All that Jupyter has imported when it loads the entry point.
@@ -132,3 +134,20 @@ def test_other_servers_stay(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         extension.link(app)
     assert set(app.config.ServerProxy.servers) == {entry_point.NAME, "other"}
+
+
+@pytest.mark.usefixtures("not_linked")
+def test_every_gateway_of_a_jupyter_gets_the_same_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that appears after Jupyter's start does not move Label Studio elsewhere."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(config, "SAGEMAKER_VOLUME", tmp_path / "SageMaker")
+    app = serverapp(tmp_path)
+    extension.link(app)
+    server = app.config.ServerProxy.servers[entry_point.NAME]
+    (tmp_path / "SageMaker").mkdir()
+    text = server.environment[VARIABLE].replace("{{", "{").replace("}}", "}")
+    before = tmp_path / ".local" / "share" / "labelstudio-proxy"
+    assert server.data_dir == str(before)
+    assert Handoff.load(text).settings.data_directory() == before
