@@ -47,8 +47,8 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
             f"Nothing could be restored at {path}.",
             f"{error}. The folder above it must be writable and have room, and {path} must not be "
             "a mount point: the restored folder is made beside it and then renamed.",
-            "Correct that; or restore into another folder with `--data-dir`, and set `data_dir` to "
-            "it.",
+            "Correct that; or restore into another folder with `--data-dir`, set `data_dir` to it and "
+            "restart Jupyter.",
         ) from error
     finally:
         if made and remove_unused(path):

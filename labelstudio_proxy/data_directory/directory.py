@@ -68,7 +68,7 @@ class DataDirectory:
             raise Problem(
                 f"The data directory {self.path} is not a folder.",
                 "A file or a broken link has its name.",
-                "Move it away, or set `data_dir` to another folder, then try again.",
+                "Move it away, then try again. Or set `data_dir` to another folder and restart Jupyter.",
             ) from None
         except OSError as error:
             raise self._unusable(error) from error
@@ -88,7 +88,8 @@ class DataDirectory:
                 f"Label Studio's database {self.database} cannot be written.",
                 "The file belongs to another user, or is marked read-only.",
                 f"Give it to this user, for example `sudo chown -R {os.getuid()}:{os.getgid()} "
-                f"{self.path}`, or set `data_dir` to another folder, then try again.",
+                f"{self.path}`, then try again. Or set `data_dir` to another folder and restart "
+                "Jupyter.",
             )
         self.secret_key()
 
@@ -122,7 +123,8 @@ class DataDirectory:
                 f"The disk of the data directory {self.path} is full.",
                 f"Only {free // 1024} kB are free; Label Studio needs at least "
                 f"{MINIMUM_FREE_BYTES // 1024 // 1024} MB to start safely.",
-                "Free some space, or set `data_dir` to a folder on another disk, then try again.",
+                "Free some space, then try again. Or set `data_dir` to a folder on another disk and "
+                "restart Jupyter.",
             )
 
     def _write_a_little(self) -> None:
@@ -223,14 +225,15 @@ class DataDirectory:
             return Problem(
                 f"{disk} of the data directory {self.path} is {full}.",
                 f"Label Studio could not write there: {error.strerror or error}.",
-                "Free some space, or set `data_dir` to a folder on another disk, then try again.",
+                "Free some space, then try again. Or set `data_dir` to a folder on another disk and "
+                "restart Jupyter.",
             )
         return Problem(
             f"The data directory {self.path} cannot be used.",
             f"{error.strerror or error}: this user may not write there, or the disk is "
             "mounted read-only.",
-            "Make the folder writable for this user, or set `data_dir` to another folder, "
-            "then try again.",
+            "Make the folder writable for this user, then try again. Or set `data_dir` to another "
+            "folder and restart Jupyter.",
         )
 
 

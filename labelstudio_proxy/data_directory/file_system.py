@@ -36,17 +36,17 @@ def warning(mounts: Iterable[tuple[Path, str]], path: Path) -> str:
         return (
             f"The data directory {path} is inside the container that Jupyter runs in, and is lost "
             "with it. Mount a volume there, or set `data_dir` to a folder that outlives the "
-            "container."
+            "container, and restart Jupyter."
         )
     if kind in MEMORY:
         return (
             f"The data directory {path} is in memory ({kind}), and is lost when the machine "
-            "restarts. Set `data_dir` to a folder on a disk."
+            "restarts. Set `data_dir` to a folder on a disk and restart Jupyter."
         )
     if kind in NETWORK:
         return (
             f"The data directory {path} is on a network file system ({kind}), where Label Studio's "
             "database may be slow. If there is a local disk that lasts, set `data_dir` to a folder "
-            "on it."
+            "on it and restart Jupyter."
         )
     return ""

@@ -102,8 +102,8 @@ def cannot_lock(path: Path, error: OSError) -> Problem:
     return Problem(
         f"The data directory {path} could not be locked.",
         f"{error}.",
-        "Make the folder writable for this user, or set `data_dir` to another folder, then try "
-        "again.",
+        "Make the folder writable for this user, then try again. Or set `data_dir` to another "
+        "folder and restart Jupyter.",
     )
 
 

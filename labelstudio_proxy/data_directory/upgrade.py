@@ -148,6 +148,6 @@ def _refuse_older(
     raise Problem(
         f"Label Studio {installed} is older than the database.",
         f"A newer Label Studio{newer} has changed {directory.database}. This one would damage it.",
-        f"Install the newer one, `pip install 'label-studio{wanted}'` (for a container: set "
-        f"`image`), then try again.{return_to_backup}",
+        f"Install the newer one, `pip install 'label-studio{wanted}'`, then try again. For a "
+        f"container, set `image` and restart Jupyter.{return_to_backup}",
     )

@@ -95,7 +95,8 @@ async def _by_email(
         f"Label Studio has no account {email}.",
         f"None of the first {ACCOUNTS_TRIED} accounts in the database has this e-mail address, or "
         "it may not use personal access tokens.",
-        "Set `owner_email` to the e-mail address of an account in that database.",
+        "Set `owner_email` to the e-mail address of an account in that database and restart "
+        "Jupyter.",
     )
 
 

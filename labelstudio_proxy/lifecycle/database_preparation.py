@@ -29,7 +29,8 @@ def new_owner(directory: DataDirectory, email: str, *, external_database: bool) 
         raise Problem(
             f"Label Studio's database {directory.database} cannot be read.",
             f"SQLite says: {error}.",
-            "Put back a copy that worked, or set `data_dir` to another folder.",
+            "Put back a copy that worked, then try again. Or set `data_dir` to another folder and "
+            "restart Jupyter.",
         ) from error
     return Owner(email, secrets.token_urlsafe(24))
 

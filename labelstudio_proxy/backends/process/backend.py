@@ -93,7 +93,8 @@ class ProcessBackend(Backend):
             raise Problem(
                 f"{python} could not be started.",
                 f"{error.strerror or error}.",
-                "Check the setting `label_studio` and the installation it names, then try again.",
+                "Repair that installation, then try again. Or set `label_studio` to another one and "
+                "restart Jupyter.",
             ) from error
         self._reader = asyncio.create_task(self._read(self._process))
         return Endpoint(unix_socket=socket)

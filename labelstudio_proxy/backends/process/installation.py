@@ -26,7 +26,8 @@ PROBE_SECONDS = 30.0
 
 HOW_TO_INSTALL = (
     "Install it into the notebook's environment, `pip install 'labelstudio-proxy[local]'`, or into "
-    "a separate environment, and set `label_studio` to the path of its `label-studio` executable."
+    "a separate environment; then set `label_studio` to the path of its `label-studio` executable "
+    "and restart Jupyter."
 )
 
 
