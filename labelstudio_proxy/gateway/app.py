@@ -120,10 +120,14 @@ class Gateway:
                     if response is not None:
                         return response
             raise AssertionError("the last route serves every request")
-        except Refused:
+        except Refused as refused:
             image = self._settings.image if self._supervisor.snapshot.backend == "docker" else ""
             problem = await asyncio.to_thread(
-                explain_refusal, self._directory, self._external_database, image
+                explain_refusal,
+                self._directory,
+                self._external_database,
+                refused.clock_lead,
+                image,
             )
             return self._errors.explain(problem, kind)
         except Problem as problem:

@@ -6,19 +6,22 @@ import asyncio
 import os
 import shlex
 import sqlite3
-import time
 from collections.abc import Mapping
 
 import aiohttp
 
 from ..data_directory.directory import Account, DataDirectory
 from ..label_studio import paths
-from ..label_studio.access_token import BODY_TOKEN_SECONDS, access_token
+from ..label_studio.access_token import (
+    BODY_TOKEN_SECONDS,
+    TOKEN_SECONDS,
+    access_token,
+    clock_lead,
+)
 from ..label_studio.upstream import HOST, Endpoint, url_of
 from ..problem import Problem
+from .idle_stop import duration
 
-# A token is used for so long. The rest of its minute must outlast a request's way to Label Studio.
-REUSE_SECONDS = 20.0
 # In a database that is not SQLite, the owner is found among so many first accounts.
 ACCOUNTS_TRIED = 100
 
@@ -30,21 +33,15 @@ class Identity:
         """`key`: the SECRET_KEY of this Label Studio."""
         self.account = account
         self._key = key
-        self._header = ""
-        self._made = float("-inf")
 
     def authorization(self, *, has_body: bool = False) -> str:
         """Return the `Authorization` header of a request that is sent now.
 
-        It is valid for a minute; with a body, which may take long, for a day.
+        It is valid for a minute; with a body, which may take long, for a day. Each request gets a new
+        one: a clock that is set, or a machine that was suspended, makes no kept token too old.
         """
-        if has_body:
-            return f"Bearer {access_token(self._key, self.account.id, BODY_TOKEN_SECONDS)}"
-        now = time.monotonic()
-        if now - self._made > REUSE_SECONDS:
-            self._header = f"Bearer {access_token(self._key, self.account.id)}"
-            self._made = now
-        return self._header
+        seconds = BODY_TOKEN_SECONDS if has_body else TOKEN_SECONDS
+        return f"Bearer {access_token(self._key, self.account.id, seconds)}"
 
 
 async def establish(
@@ -89,6 +86,8 @@ async def _by_email(
         headers = {"Host": HOST, "Authorization": f"Bearer {access_token(key, user_id)}"}
         url = url_of(endpoint, paths.WHOAMI)
         async with session.get(url, headers=headers) as response:
+            if problem := clock_problem(clock_lead(response.headers)):
+                raise problem
             if response.status == 200 and (await response.json()).get("email") == email:
                 return Account(user_id, email, active=True, personal_tokens=True)
     raise Problem(
@@ -100,11 +99,31 @@ async def _by_email(
     )
 
 
-def explain_refusal(directory: DataDirectory, external_database: bool, image: str = "") -> Problem:
+def clock_problem(lead: float) -> Problem | None:
+    """Return the Problem of a Label Studio whose clock is so far ahead that our tokens have expired.
+
+    `lead`: from `clock_lead`. A clock that is behind does no harm.
+    """
+    if lead < TOKEN_SECONDS / 2:
+        return None
+    return Problem(
+        f"Label Studio's clock is {duration(lead)} ahead of Jupyter's.",
+        "labelstudio-proxy signs in with tokens that are valid for a minute. For Label Studio, they "
+        "have expired.",
+        "Correct the clock that is wrong, then try again. If Label Studio runs in a container of a "
+        "virtual machine, restart that machine.",
+    )
+
+
+def explain_refusal(
+    directory: DataDirectory, external_database: bool, lead: float, image: str = ""
+) -> Problem:
     """Return why a running Label Studio rejects the owner's token, and what to do.
 
-    `image`: the image that it runs from; "" if it is a process.
+    `lead`: from `clock_lead`. `image`: the image that it runs from; "" if it is a process.
     """
+    if problem := clock_problem(lead):
+        return problem
     account = None
     if not external_database:
         try:

@@ -64,10 +64,11 @@ class IdleStop:
             elif remaining:
                 await self._supervisor.changed(remaining)
             else:
-                self._supervisor.stop(f"Nobody has used it for {_duration(self.timeout)}.")
+                self._supervisor.stop(f"Nobody has used it for {duration(self.timeout)}.")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as text for people, rounded."""
     if seconds < 120:
-        return f"{seconds:g} seconds"
+        return f"{seconds:.3g} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"

@@ -11,6 +11,7 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 
@@ -25,19 +26,29 @@ BODY_TOKEN_SECONDS = 24 * 3600
 def access_token(key: str, user_id: int, seconds: int = TOKEN_SECONDS) -> str:
     """Return an access token that is valid for `seconds`.
 
-    The claims are those of djangorestframework-simplejwt, which Label Studio uses.
+    The claims are those that djangorestframework-simplejwt requires, which Label Studio uses. Without
+    `iat`: Label Studio would reject the token if its clock is behind.
     """
-    now = int(time.time())
     claims = {
         "token_type": "access",
-        "iat": now,
-        "exp": now + seconds,
+        "exp": int(time.time()) + seconds,
         "jti": uuid.uuid4().hex,
         "user_id": str(user_id),
     }
     content = b".".join(_encode(part) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
     signature = hmac.digest(key.encode(), content, "sha256")
     return (content + b"." + _base64url(signature)).decode()
+
+
+def clock_lead(headers: Mapping[str, str]) -> float:
+    """Return by how many seconds Label Studio's clock is ahead of ours, from a response's headers.
+
+    It is 0 if they do not tell.
+    """
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp() - time.time()
+    except (KeyError, TypeError, ValueError):
+        return 0.0
 
 
 async def is_token_accepted(

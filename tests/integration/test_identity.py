@@ -22,6 +22,7 @@ NAVIGATION = {
     "Sec-Fetch-User": "?1",
 }
 OWNER = "ada@localhost"
+OTHER_CLOCK = Path(__file__).parents[1] / "support" / "other_clock"
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -31,9 +32,21 @@ def data_directory(new_data_dir: Callable[[], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path) -> JupyterLab:
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """By how many seconds the gateway's clock is ahead of Label Studio's."""
+    file = tmp_path_factory.mktemp("clock") / "ahead"
+    file.write_text("0")
+    return file
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path, clock: Path
+) -> JupyterLab:
     return module_jupyter_lab(
-        base_url="/user/alice/", config={"data_dir": str(data_directory), "owner_email": OWNER}
+        base_url="/user/alice/",
+        config={"data_dir": str(data_directory), "owner_email": OWNER},
+        env={"PYTHONPATH": str(OTHER_CLOCK), "CLOCK": str(clock)},
     )
 
 
@@ -250,3 +263,63 @@ def test_a_page_says_why_label_studio_rejects_the_owner_at_the_start(
 
     change(TOKENS_OFF[1], TOKENS_OFF[1])
     assert ready.get("projects/", headers=NAVIGATION).status_code == 200
+
+
+# ---- two clocks
+
+
+@pytest.fixture
+def ahead(clock: Path) -> Iterator[Callable[[str], object]]:
+    """Set by how many seconds the gateway's clock is ahead."""
+    yield clock.write_text
+    clock.write_text("0")
+
+
+def answers(studio: LabelStudioClient) -> list[int]:
+    """Return the statuses of a page, of the API and of a picture."""
+    picture = "data/local-files/?d=missing.png"
+    return [
+        studio.get(path, headers=headers, allow_redirects=False).status_code
+        for path, headers in (("projects/", NAVIGATION), ("api/projects", {}), (picture, {}))
+    ]
+
+
+def test_a_label_studio_whose_clock_is_behind_accepts_the_owner(
+    ready: LabelStudioClient, ahead: Callable[[str], object]
+) -> None:
+    as_usual = answers(ready)
+    assert as_usual == [200, 200, 404]
+    ahead("3600")
+    assert answers(ready) == as_usual
+    assert ready.post("api/projects", json={"title": "From the future"}).status_code == 201
+
+
+def test_the_next_request_after_a_jump_of_the_clock_is_accepted(
+    ready: LabelStudioClient, ahead: Callable[[str], object]
+) -> None:
+    ahead("-3600")
+    assert 200 not in answers(ready)
+    ahead("0")
+    assert answers(ready) == [200, 200, 404]
+
+
+def test_a_request_whose_token_has_expired_on_the_way_is_repeated(
+    ready: LabelStudioClient, ahead: Callable[[str], object]
+) -> None:
+    for path, headers in (("projects/", NAVIGATION), ("api/projects", {})):
+        ahead("-3600 0")
+        assert ready.get(path, headers=headers, allow_redirects=False).status_code == 200
+
+
+def test_a_page_says_that_the_clocks_differ(
+    ready: LabelStudioClient, ahead: Callable[[str], object]
+) -> None:
+    ahead("-600")
+    says = "Label Studio's clock is 10 minutes ahead of Jupyter's."
+    page = ready.get("projects/", headers=NAVIGATION, allow_redirects=True)
+    assert page.status_code == 503
+    assert says in text_of(page)
+    assert "secret key" not in text_of(page)
+    answer = ready.get("api/projects")
+    assert (answer.status_code, answer.json()["detail"]) == (503, says)
+    assert ready.state()["state"] == "ready"

@@ -15,9 +15,10 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...label_studio import paths
+from ...label_studio.access_token import clock_lead
 from ...label_studio.upstream import HOST, Endpoint, url_of
 from ...request_kind import RequestKind
-from ..identity import Identity
+from ..identity import Identity, clock_problem
 from .compression import (
     FAST,
     IDENTITY,
@@ -32,13 +33,18 @@ from .content_security_policy import data_policy, label_studio_page_policy, new_
 from .headers import content_type, decoded, request_headers, response_headers, without_token
 from .prefix_map import HTML, MAPPED_TYPES, map_body, read_body
 from .redirects import map_location
-from .request_body import body_of
+from .request_body import Body, body_of
 
 logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """Label Studio redirects to its login: it does not accept the owner's identity."""
+    """Label Studio does not accept the owner's identity."""
+
+    def __init__(self, clock_lead: float) -> None:
+        """`clock_lead`: by how many seconds Label Studio's clock is ahead of ours."""
+        super().__init__(clock_lead)
+        self.clock_lead = clock_lead
 
 
 @dataclass(frozen=True)
@@ -71,20 +77,40 @@ async def forward(
     """
     target = without_token(target)
     async with body_of(request) as body:
-        authorization = upstream.identity.authorization(has_body=body.data is not None)
-        headers = request_headers(decoded(request.raw_headers), authorization, HOST)
-        if body.length is not None:
-            headers["Content-Length"] = str(body.length)
-        async with upstream.session.request(
-            request.method,
-            URL(url_of(upstream.endpoint, target), encoded=True),
-            headers=headers,
-            data=body.data,
-            allow_redirects=False,
-        ) as received:
+        received = await _send(request, target, upstream, body)
+        if _is_refused(received) and kind.is_safe and body.data is None:
+            # The token has expired on the way: the machine was suspended, or Label Studio was busy.
+            received.release()
+            received = await _send(request, target, upstream, body)
+        async with received:
             if received.status >= 500:
                 await failed()
             return await _send_back(request, target, kind, received, prefix, ancestors, scripts)
+
+
+async def _send(
+    request: web.BaseRequest, target: str, upstream: Upstream, body: Body
+) -> aiohttp.ClientResponse:
+    authorization = upstream.identity.authorization(has_body=body.data is not None)
+    headers = request_headers(decoded(request.raw_headers), authorization, HOST)
+    if body.length is not None:
+        headers["Content-Length"] = str(body.length)
+    return await upstream.session.request(
+        request.method,
+        URL(url_of(upstream.endpoint, target), encoded=True),
+        headers=headers,
+        data=body.data,
+        allow_redirects=False,
+    )
+
+
+def _is_refused(received: aiohttp.ClientResponse) -> bool:
+    return received.status == 401 or _leads_to_login(received)
+
+
+def _leads_to_login(received: aiohttp.ClientResponse) -> bool:
+    path = urlsplit(received.headers.get("Location", "")).path
+    return paths.LOGIN.fullmatch(path) is not None
 
 
 async def _send_back(
@@ -97,14 +123,16 @@ async def _send_back(
     scripts: Sequence[str],
 ) -> web.StreamResponse:
     is_data = paths.DATA.search(kind.path) is not None
+    if _is_refused(received):
+        lead = clock_lead(received.headers)
+        if (_leads_to_login(received) and not is_data) or clock_problem(lead):
+            raise Refused(lead)
     headers = response_headers(decoded(received.raw_headers))
     media_type = content_type(headers)
     if "Location" in headers:
         location = map_location(target, headers["Location"])
         if location is None:
             return web.Response(status=502, text="Label Studio redirects to another site.\n")
-        if not is_data and paths.LOGIN.fullmatch(urlsplit(headers["Location"]).path):
-            raise Refused
         headers["Location"] = location
     nonce = new_nonce()
     if is_data:

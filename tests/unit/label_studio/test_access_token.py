@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import jwt
 import pytest
 
-from labelstudio_proxy.label_studio.access_token import access_token
+from labelstudio_proxy.label_studio.access_token import access_token, clock_lead
 
 GATEWAYS_MODULES = """
 import sys
@@ -23,9 +25,21 @@ def test_the_token_names_the_account_and_expires(key: str) -> None:
     token = access_token(key, 7, seconds=90)
     claims = jwt.decode(token, key, algorithms=["HS256"])
     assert (claims["token_type"], claims["user_id"]) == ("access", "7")
+    assert "iat" not in claims  # a clock that is behind would reject the token
     assert claims["exp"] == pytest.approx(time.time() + 90, abs=5)
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(token, "another-key" * 4, algorithms=["HS256"])
+
+
+@pytest.mark.parametrize("lead", [540, -172800])
+def test_the_date_of_a_response_tells_label_studios_clock(lead: float) -> None:
+    date = datetime.now(timezone.utc) + timedelta(seconds=lead)
+    assert clock_lead({"Date": format_datetime(date, usegmt=True)}) == pytest.approx(lead, abs=30)
+
+
+@pytest.mark.parametrize("headers", [{"Date": "yesterday"}, {"Date": ""}, {}])
+def test_without_a_date_the_clocks_agree(headers: dict[str, str]) -> None:
+    assert clock_lead(headers) == 0
 
 
 def test_the_gateway_loads_no_large_library_for_it() -> None:
