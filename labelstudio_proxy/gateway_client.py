@@ -49,7 +49,8 @@ class RunningGateway:
     ) -> dict[str, Any]:
         """Return the JSON response of a control route, for example `state`.
 
-        Raises TimeoutError after `seconds` without a response, ConnectionError if nothing listens.
+        Raises TimeoutError if nothing arrives for `seconds`, ConnectionError if nothing listens or the
+        response breaks off, and ValueError if it is no JSON.
         """
         with self._request(route, method, seconds=seconds) as response:
             data: dict[str, Any] = json.loads(response.read())
@@ -92,12 +93,11 @@ class RunningGateway:
                     f"{prefix}_proxy/{route}",
                     headers={"Authorization": authorization, **(headers or {})},
                 )
-                response = connection.getresponse()
+                yield connection.getresponse()
             except TimeoutError:
                 raise
             except (OSError, http.client.HTTPException) as error:
                 raise ConnectionError(str(error)) from error
-            yield response
 
 
 class _UnixConnection(http.client.HTTPConnection):

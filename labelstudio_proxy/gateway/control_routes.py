@@ -54,6 +54,7 @@ class ControlRoutes:
             tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
         ] = {
             ("GET", "state"): self._state,
+            ("GET", "snapshot"): self._snapshot,
             ("GET", "events"): self._events,
             ("GET", "diagnostics"): self._diagnostics,
             ("GET", "activity"): self._activity,
@@ -94,6 +95,10 @@ class ControlRoutes:
         return json_response(
             {**self._supervisor.snapshot.as_json(), "log": log.since(log.last - LOG_LINES)}
         )
+
+    async def _snapshot(self, request: web.BaseRequest) -> web.StreamResponse:
+        """For Jupyter's metrics: the state without the log."""
+        return json_response(self._supervisor.snapshot.as_json())
 
     async def _diagnostics(self, request: web.BaseRequest) -> web.StreamResponse:
         text = await asyncio.to_thread(

@@ -9,12 +9,14 @@ Jupyter authenticates, authorizes (as the resource `labelstudio`) and checks for
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
+from ..aio import call_in_thread
 from ..snapshot import Snapshot
 from .proxy_handler import StreamingServerProcess
 
@@ -45,10 +47,11 @@ class StateHandler(APIHandler):
         state: dict[str, Any] = {**Snapshot().as_json(), "log": []}
         if gateway is not None:
             try:
-                state = await asyncio.to_thread(gateway.ask, route, method, TIMEOUT_SECONDS)
+                ask = partial(gateway.ask, route, method, TIMEOUT_SECONDS)
+                state = await asyncio.wait_for(call_in_thread(ask, "state"), TIMEOUT_SECONDS)
             except ConnectionError:
                 pass  # the gateway starts or exits at this moment
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, asyncio.TimeoutError) as error:
                 raise web.HTTPError(504, "Label Studio's gateway does not respond") from error
         self.finish({**state, **self.instance})
 

@@ -12,7 +12,7 @@ from ..config.handoff import VARIABLE, Handoff
 from ..config.settings import resolve
 from .api import ROUTE, CommandHandler, StateHandler
 from .entry_point import NAME, process_fields
-from .metrics import register
+from .metrics import MetricsHandler, register
 from .proxy_handler import StreamingServerProcess
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def load(serverapp: ServerApp) -> None:
     server = serverapp.config.ServerProxy.get("servers", {}).get(NAME)
     if not isinstance(server, StreamingServerProcess):  # an admin's own
         return
-    register(server)
+    collector = register(server)
     instance = {"data_dir": server.data_dir, "prefix": f"{serverapp.base_url}{NAME}/"}
     given = {"server": server, "instance": instance}
     route = re.escape(f"{serverapp.base_url}{ROUTE}")
@@ -62,6 +62,7 @@ def load(serverapp: ServerApp) -> None:
         [
             (route, StateHandler, given),
             (f"{route}/(start|stop|restart)", CommandHandler, given),
+            (re.escape(f"{serverapp.base_url}metrics"), MetricsHandler, {"collector": collector}),
         ],
     )
     if server.prewarm:

@@ -2,35 +2,72 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jupyter_server.base.handlers import PrometheusMetricsHandler
 from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..aio import call_in_thread
 from ..snapshot import State
 from .proxy_handler import StreamingServerProcess
 
-# Jupyter serves no other request meanwhile.
+# For all that is measured. What takes longer is left out of the response.
 TIMEOUT_SECONDS = 0.25
 
-_registered: Collector | None = None
+_registered: LabelStudioCollector | None = None
 
 
-def register(server: StreamingServerProcess) -> None:
+def register(server: StreamingServerProcess) -> LabelStudioCollector:
     """Add this Label Studio to Jupyter's `/metrics`, in place of an earlier one."""
     global _registered
     if _registered is not None:
         REGISTRY.unregister(_registered)
-    _registered = _Collector(server)
+    _registered = LabelStudioCollector(server)
     REGISTRY.register(_registered)
+    return _registered
 
 
-class _Collector(Collector):
+class MetricsHandler(PrometheusMetricsHandler):
+    """Jupyter's `/metrics`, for which Label Studio is measured first."""
+
+    def initialize(self, collector: LabelStudioCollector) -> None:
+        """`collector`: from `register`."""
+        self._collector = collector
+
+    async def prepare(self, **options: Any) -> None:
+        """Measure. prometheus_client collects in Jupyter's event loop, which must not wait."""
+        await super().prepare(**options)
+        await self._collector.measure()
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """`snapshot` is empty if the gateway does not respond, so that no state is 1."""
+
+    snapshot: dict[str, Any] = field(default_factory=dict)
+    database_bytes: int | None = None
+
+
+class LabelStudioCollector(Collector):
+    """Collects what was measured last."""
+
     def __init__(self, server: StreamingServerProcess) -> None:
         self._server = server
+        self._measuring: asyncio.Future[_Measured] | None = None
+        self._measured = _Measured()
+
+    async def measure(self) -> None:
+        """Measure within TIMEOUT_SECONDS. Asks the gateway and the disk in a thread, one at a time."""
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.ensure_future(call_in_thread(self._measure, "metrics"))
+        done, _ = await asyncio.wait([self._measuring], timeout=TIMEOUT_SECONDS)
+        self._measured = self._measuring.result() if done else _Measured()
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: the metrics depend on what runs."""
@@ -38,7 +75,7 @@ class _Collector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Called by prometheus_client in Jupyter's event loop; must neither block nor raise."""
-        snapshot = self._snapshot()
+        snapshot = self._measured.snapshot
         state = GaugeMetricFamily(
             "labelstudio_state", "1 for the state that Label Studio is in", labels=["state"]
         )
@@ -58,28 +95,28 @@ class _Collector(Collector):
                 "When a user or a program last used Label Studio",
                 self._server.last_activity,
             ),
-            ("database_bytes", "Size of Label Studio's SQLite database", self._database_bytes()),
+            (
+                "database_bytes",
+                "Size of Label Studio's SQLite database",
+                self._measured.database_bytes,
+            ),
         ):
             gauge = GaugeMetricFamily(f"labelstudio_{name}", text)
             if value is not None:
                 gauge.add_metric([], value)
             yield gauge
 
-    def _snapshot(self) -> dict[str, Any]:
-        """Return the gateway's snapshot; empty if it does not respond, so that no state is 1."""
-        gateway = self._server.gateway()
-        if gateway is None:
-            return {"state": State.STOPPED.value}
-        try:
-            return gateway.ask("state", seconds=TIMEOUT_SECONDS)
-        except (OSError, ValueError):
-            return {}
-
-    def _database_bytes(self) -> int | None:
+    def _measure(self) -> _Measured:
         # Imported here: it would delay Jupyter's start.
         from ..data_directory.directory import DATABASE
 
+        snapshot: dict[str, Any] = {"state": State.STOPPED.value}
+        if (gateway := self._server.gateway()) is not None:
+            try:
+                snapshot = gateway.ask("snapshot", seconds=TIMEOUT_SECONDS)
+            except (OSError, ValueError):
+                snapshot = {}
         try:
-            return Path(self._server.data_dir, DATABASE).stat().st_size
+            return _Measured(snapshot, Path(self._server.data_dir, DATABASE).stat().st_size)
         except OSError:
-            return None
+            return _Measured(snapshot)
