@@ -1,12 +1,16 @@
-"""Cancel a task and wait for it; run a blocking call in a thread."""
+"""Begin a task and cancel it; run a blocking call in a thread."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -14,7 +18,22 @@ T = TypeVar("T")
 CANCEL_SECONDS = 12.0
 
 
-async def cancel_and_wait(task: asyncio.Task[None]) -> None:
+def begin_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Begin a task that nobody awaits, and log the error that ends it.
+
+    asyncio itself logs it when the task is forgotten, which may be never.
+    """
+    task = asyncio.create_task(work)
+    task.add_done_callback(_log_error)
+    return task
+
+
+def _log_error(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("A task has failed: %r", task.get_coro(), exc_info=error)
+
+
+async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
     """Cancel `task` and return when it is done.
 
     Cancels again every `CANCEL_SECONDS`: some libraries lose a cancellation that arrives together

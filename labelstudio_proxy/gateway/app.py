@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import aiohttp
 from aiohttp import web
 
+from ..aio import begin_task
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
 from ..label_studio import paths
@@ -88,9 +89,7 @@ class Gateway:
             (paths.LOCAL_FILE.fullmatch, self._send_from_disk),
             (_any, self._forward),
         )
-        self._watching = [
-            asyncio.create_task(watch) for watch in (self._watch(), self._idle_stop.watch())
-        ]
+        self._watching = [begin_task(self._watch()), begin_task(self._idle_stop.watch())]
 
     async def close(self) -> None:
         """Close the connections to Label Studio."""

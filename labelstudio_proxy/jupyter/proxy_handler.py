@@ -24,6 +24,7 @@ from tornado.iostream import StreamClosedError
 from traitlets import Bool, Unicode
 from yarl import URL
 
+from ..aio import begin_task
 from ..gateway_client import RunningGateway
 from ..label_studio.upstream import HOP_BY_HOP, Endpoint, open_session
 from ..request_kind import SAFE_METHODS, classify
@@ -177,7 +178,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         if request.cancelled() or request.exception() or self._body_complete:
             return
         if request.result().status == BODY_TIMEOUT:
-            self._early_response = asyncio.create_task(self._send_and_close(request.result()))
+            self._early_response = begin_task(self._send_and_close(request.result()))
 
     async def _send_and_close(self, response: aiohttp.ClientResponse) -> None:
         with contextlib.closing(response):

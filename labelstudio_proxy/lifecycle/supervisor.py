@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from ..aio import cancel_and_wait
+from ..aio import begin_task, cancel_and_wait
 from ..backends.base import Backend, NoRestart, Paused, Report
 from ..data_directory.directory import DataDirectory
 from ..data_directory.lock import DirectoryLock
@@ -106,7 +106,7 @@ class Supervisor:
         if over:
             self._background = background
             self._policy = RestartPolicy()
-            self._life = asyncio.create_task(self._live())
+            self._life = begin_task(self._live())
         elif pausing or self.snapshot.state is State.STOPPING:
             self._policy = RestartPolicy()
             self._interrupt.set()
@@ -220,7 +220,7 @@ class Supervisor:
                 await self._become_ready(backend, endpoint)
             how = await ended
         finally:
-            ended.cancel()
+            await cancel_and_wait(ended)
         printed = [line for _, line in self.log.since(lines_before)]
         raise _Crash(backend.explain(how, printed[-EXPLAIN_LINES:]))
 

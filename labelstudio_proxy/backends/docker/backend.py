@@ -12,6 +12,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
+from ...aio import begin_task
 from ...label_studio import paths
 from ...label_studio.access_token import is_token_accepted
 from ...label_studio.build import Build
@@ -157,7 +158,7 @@ class DockerBackend(Backend):
 
     async def wait(self) -> str:
         assert self._container is not None, "launch() comes first"
-        contacts = asyncio.create_task(self._contact())
+        contacts = begin_task(self._contact())
         try:
             return await self._until_ended(self._container)
         finally:

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ...aio import begin_task
 from ...data_directory.foreign_processes import PARENT
 from ...label_studio.programs import SERVER
 from ...label_studio.upstream import Endpoint
@@ -96,7 +97,7 @@ class ProcessBackend(Backend):
                 "Repair that installation, then try again. Or set `label_studio` to another one and "
                 "restart Jupyter.",
             ) from error
-        self._reader = asyncio.create_task(self._read(self._process))
+        self._reader = begin_task(self._read(self._process))
         return Endpoint(unix_socket=socket)
 
     async def wait(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 
-from ...aio import call_in_thread
+from ...aio import begin_task, call_in_thread
 from ..proxy.compression import BEST, BROTLI, IDENTITY, SHORT_BYTES, compress
 from ..proxy.prefix_map import CSS, map_body
 from .cache import AssetFolder, digest, is_style_sheet
@@ -58,7 +58,7 @@ class BackgroundCompression:
             await asyncio.wait(tasks)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+        task = begin_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
