@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Sequence
 
 from ..problem import Problem
@@ -70,6 +71,16 @@ def find_fault(faults: Faults, lines: Sequence[str]) -> tuple[str, str] | None:
         if any(re.search(pattern, line, re.IGNORECASE) for line in lines):
             return why, remedy
     return None
+
+
+def describe_return_code(code: int) -> str:
+    """Return how a process ended, from a return code as `subprocess` has it."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:  # most real-time signals have no name
+        return f"signal {-code}"
 
 
 def explain_exit(how: str, tail: Sequence[str]) -> Problem:

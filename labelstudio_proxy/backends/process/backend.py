@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...aio import begin_task
 from ...data_directory.foreign_processes import PARENT
+from ...label_studio.exit_reasons import describe_return_code
 from ...label_studio.programs import SERVER
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
@@ -104,7 +105,7 @@ class ProcessBackend(Backend):
         assert self._process is not None, "launch() comes first"
         code = await self._process.wait()
         await self._drain()
-        return f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        return describe_return_code(code)
 
     async def stop(self) -> None:
         await self._stop_within(STOP_SECONDS)

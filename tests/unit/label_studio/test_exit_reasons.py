@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
-from labelstudio_proxy.label_studio.exit_reasons import explain_exit
+from labelstudio_proxy.label_studio.exit_reasons import describe_return_code, explain_exit
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,21 @@ def test_the_last_words_are_explained(lines: list[str], told: str) -> None:
     assert "exit status 1" in problem.what
     assert told in problem.why
     assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (signal.SIGKILL, "signal SIGKILL"),
+        (signal.SIGRTMIN, "signal SIGRTMIN"),
+        (signal.SIGRTMIN + 3, f"signal {signal.SIGRTMIN + 3}"),
+    ],
+)
+def test_each_signal_that_ends_a_process_is_told(number: int, told: str) -> None:
+    kill = f"import os; os.kill(os.getpid(), {int(number)})"
+    code = subprocess.run([sys.executable, "-c", kill], check=False).returncode
+    assert describe_return_code(code) == told
+    assert describe_return_code(3) == "exit status 3"
 
 
 def test_a_kill_from_outside_is_told() -> None:
