@@ -11,19 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..data_directory import interrupted_restore
-from ..data_directory.database_copy import BACKUPS, REPLACED, copy_database
+from ..data_directory.database_copy import copy_database
 from ..data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
-from ..data_directory.lock import LOCK
-from ..data_directory.lock_record import RECORD, REQUEST
+from ..data_directory.migrations import VERSION_RECORD
 from ..private_file import UNFINISHED, create
 from ..problem import Problem
 from . import archive
 from .archive import JOURNALS, Progress
 
-# Prefixes of the files that no backup needs: unfinished files, older copies of the database, each as
-# large as the database, the lock and its record.
-IN_PROXY_FOLDER = (f"{BACKUPS}/", REPLACED, LOCK, RECORD, REQUEST, UNFINISHED)
-LEFT_OUT = (UNFINISHED, *(f"{PROXY_FOLDER}/{name}" for name in IN_PROXY_FOLDER))
+# All that a backup needs from the proxy folder. The rest belongs to this machine (the lock, the record of a
+# container), is unfinished, or is an older copy of the database.
+KEPT_OF_PROXY_FOLDER = f"{PROXY_FOLDER}/{VERSION_RECORD}"
 
 
 def backup(
@@ -105,15 +103,22 @@ def _files(root: Path, left_out: list[str]) -> Iterator[tuple[str, Path]]:
         for name in sorted([*folders, *names]):
             path = Path(folder, name)
             inside = path.relative_to(root).as_posix()
+            if _is_left_out(inside):
+                continue
             try:
                 mode = path.lstat().st_mode
             except FileNotFoundError:
                 continue
             if stat.S_ISREG(mode):
-                if inside not in {DATABASE, *JOURNALS} and not inside.startswith(LEFT_OUT):
-                    yield inside, path
+                yield inside, path
             elif not stat.S_ISDIR(mode):
                 left_out.append(inside)
+
+
+def _is_left_out(inside: str) -> bool:
+    if inside.startswith(f"{PROXY_FOLDER}/"):
+        return inside != KEPT_OF_PROXY_FOLDER
+    return inside in {DATABASE, *JOURNALS} or inside.startswith(UNFINISHED)
 
 
 def _sync(folder: Path) -> None:

@@ -19,7 +19,7 @@ from support.archives import quiet, refused, tree
 from labelstudio_proxy.cli.backup import backup
 from labelstudio_proxy.cli.restore import restore
 from labelstudio_proxy.data_directory import database_copy
-from labelstudio_proxy.data_directory.directory import DATABASE, DataDirectory
+from labelstudio_proxy.data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
 
 
 def test_backup_is_private_and_leaves_no_other_file(backup_file: Path) -> None:
@@ -90,6 +90,23 @@ def test_writes_do_not_restart_the_copy_of_the_database(
     pages = (tmp_path / "copy").stat().st_size // 4096
     assert pages > 2
     assert seen == sorted(set(seen))
+
+
+def test_only_the_record_of_the_version_is_saved_from_the_proxy_folder(
+    source: Path, tmp_path: Path
+) -> None:
+    """The rest belongs to this machine, is unfinished, or is a copy of the database."""
+    folder = source / PROXY_FOLDER
+    (folder / "backups").mkdir(parents=True)
+    for name in ("version.json", "container.json", "lock", ".new-lock.json-1", "backups/a.sqlite3"):
+        (folder / name).write_text("{}")
+    (folder / "link").symlink_to("/etc")
+    (source / ".new-abcd").write_bytes(b"half")
+    (sentence,) = backup(DataDirectory(source), tmp_path / "a.zip", quiet)
+    assert "Left out" not in sentence
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        hidden = {name for name in packed.namelist() if name.startswith(".")}
+    assert hidden == {".env", f"{PROXY_FOLDER}/version.json"}
 
 
 def test_links_and_pipes_are_left_out_and_the_output_names_them(
