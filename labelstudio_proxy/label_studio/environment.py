@@ -35,6 +35,8 @@ ALLOWED = (
 
 HARDENED = {
     "PYTHONUNBUFFERED": "1",
+    # An ASCII locale could not encode the names of some files.
+    "PYTHONUTF8": "1",
     # Only users of Jupyter have access.
     "DISABLE_SIGNUP_WITHOUT_LINK": "true",
     "CORS_ALLOW_ALL_ORIGINS": "false",

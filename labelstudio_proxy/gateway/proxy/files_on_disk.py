@@ -112,11 +112,11 @@ def leads_out(root: Path, query: str) -> bool:
 
     Label Studio checks the name only, and follows links. Blocks: reads the disk.
     """
-    inside = os.path.realpath(root)
+    inside = os.path.realpath(_encoded(root))
     for name in parse_qs(query, keep_blank_values=True, errors="surrogateescape").get("d", []):
         if "\0" in name:
             return True
-        file = os.path.realpath(_path_in(root, name))
+        file = os.path.realpath(_encoded(_path_in(root, name)))
         if os.path.commonpath([inside, file]) != inside:
             return True
     return False
@@ -124,6 +124,11 @@ def leads_out(root: Path, query: str) -> bool:
 
 def _path_in(root: Path, name: str) -> Path:
     """Return the path of the local file `name`, as Label Studio computes it."""
+def _encoded(path: Path) -> bytes:
+    """Return the path in UTF-8, whatever the locale: an ASCII one could not encode each name."""
+    return str(path).encode(errors="surrogateescape")
+
+
     return root / posixpath.normpath(name).lstrip("/")
 
 

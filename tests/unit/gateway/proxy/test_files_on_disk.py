@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,6 +51,25 @@ def test_links_out_of_the_root_are_refused(root: Path, name: str) -> None:
     assert leads_out(root, f"d={quote(name)}")
     assert leads_out(root, f"x=1&d=pictures/cat.png&d={quote(name)}")
     assert leads_out(root, f"d={quote(name)}&d=pictures/cat.png")
+
+
+def test_an_ascii_locale_changes_nothing(root: Path) -> None:
+    (root / "ä.png").symlink_to(root / "pictures" / "cat.png")
+    (root / "ö.png").symlink_to(root.parent / "secret.txt")
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from labelstudio_proxy.gateway.proxy.files_on_disk import leads_out\n"
+        "print(*[leads_out(Path(sys.argv[1]), f'd={name}') for name in ('%C3%A4.png', '%C3%B6.png')])"
+    )
+    ascii_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(root)],
+        env=os.environ | ascii_locale,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == ["False", "True"]
 
 
 def test_a_root_may_be_a_link_itself(root: Path, tmp_path: Path) -> None:
