@@ -25,6 +25,7 @@ HUGE = 2 * 1024**3
 MEMORY = 100 * 1024 * 1024
 VIDEO = random.Random(1).randbytes(SIZE)
 NAME = "a clip, später (1).mp4"
+ASCII_LOCALE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,9 @@ def data_dir_of(new_data_dir: Callable[[], Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_dir_of: Path) -> JupyterLab:
-    jupyter = module_jupyter_lab(base_url="/user/alice/", config={"data_dir": str(data_dir_of)})
+    jupyter = module_jupyter_lab(
+        base_url="/user/alice/", config={"data_dir": str(data_dir_of)}, env=ASCII_LOCALE
+    )
     fill(jupyter.root_dir)
     return jupyter
 
@@ -128,8 +131,13 @@ def test_a_part_is_the_same_as_label_studios(
         assert own.headers[name] == part.headers[name]
 
 
-def test_the_complete_file_is_sent_without_a_range(studio: LabelStudioClient, path: str) -> None:
-    whole = studio.get(path)
+@pytest.mark.parametrize(
+    "asked", [None, "bytes=0-1,5-6", "bytes=0-0, -1", "bytes=5-2", "bytes=-", "lines=1-2", "5"]
+)
+def test_the_complete_file_is_sent_unless_one_range_is_asked_for(
+    studio: LabelStudioClient, path: str, asked: str | None
+) -> None:
+    whole = studio.get(path, headers={"Range": asked} if asked else {})
     assert (whole.status_code, whole.content) == (200, VIDEO)
     assert int(whole.headers["Content-Length"]) == SIZE
 

@@ -12,8 +12,10 @@ import asyncio
 import mimetypes
 import os
 import posixpath
+import re
 import sqlite3
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
@@ -73,7 +75,7 @@ class LargeFiles:
             "Content-Security-Policy": data_policy(ancestors),
             "X-Content-Type-Options": "nosniff",
         }
-        return _FileResponse(found.file, CHUNK_BYTES, headers=headers)
+        return _FileResponse(found.file, headers)
 
     def _find(self, target: str) -> _Found | None:
         path, _, query = target.partition("?")
@@ -122,13 +124,13 @@ def leads_out(root: Path, query: str) -> bool:
     return False
 
 
-def _path_in(root: Path, name: str) -> Path:
-    """Return the path of the local file `name`, as Label Studio computes it."""
 def _encoded(path: Path) -> bytes:
     """Return the path in UTF-8, whatever the locale: an ASCII one could not encode each name."""
     return str(path).encode(errors="surrogateescape")
 
 
+def _path_in(root: Path, name: str) -> Path:
+    """Return the path of the local file `name`, as Label Studio computes it."""
     return root / posixpath.normpath(name).lstrip("/")
 
 
@@ -162,15 +164,31 @@ async def _is_allowed(found: _Found, upstream: Upstream) -> bool:
         return True
 
 
+def _is_one_range(value: str) -> bool:
+    """Return True for a header `Range` with one valid range of bytes (RFC 9110, section 14.1.2)."""
+    found = re.fullmatch(r"bytes=(\d*)-(\d*)", value, re.ASCII | re.IGNORECASE)
+    if found is None:
+        return False
+    first, last = found.groups()
+    return int(first) <= int(last) if first and last else bool(first or last)
+
+
 class _FileResponse(web.FileResponse):
+    def __init__(self, file: Path, headers: Mapping[str, str]) -> None:
+        super().__init__(file, CHUNK_BYTES, headers=headers)
+        self._file = file
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         headers = CIMultiDict(request.headers)
         # aiohttp would send `name.gz` as the compressed form of `name`.
         headers.popall(hdrs.ACCEPT_ENCODING, None)
+        # aiohttp refuses a range that it does not know, and several; RFC 9110 lets a server ignore them.
+        if not _is_one_range(headers.get(hdrs.RANGE, "")):
+            headers.popall(hdrs.RANGE, None)
         # aiohttp supports `If-Range` with a date only.
         condition = headers.get(hdrs.IF_RANGE, "")
         if '"' in condition:
             headers.popall(hdrs.IF_RANGE)
-            if condition != _validator(await asyncio.to_thread(self._path.stat)):
+            if condition != _validator(await asyncio.to_thread(self._file.stat)):
                 headers.popall(hdrs.RANGE, None)
         return await super().prepare(request.clone(headers=headers))
