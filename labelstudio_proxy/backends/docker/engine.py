@@ -46,6 +46,7 @@ PATIENT_SECONDS = 120.0  # to make or stop a container on a busy machine
 GRACE_SECONDS = 0.5  # the SDK's own time-out restarts with each byte, so ours follows it
 CONNECT_SECONDS = 1.0
 ENDING_SECONDS = 0.5  # a stopping engine still accepts connections for a while
+OLDEST_API = "1.24"  # that the SDK knows
 CANCEL_SECONDS = 10.0  # to wait for a request that cannot be cancelled
 
 
@@ -234,17 +235,23 @@ async def _connect(address: Address) -> Engine:
         if fault is not None:
             raise fault
 
-    def connect() -> tuple[DockerClient, DockerClient, dict[str, Any]]:
+    def connect() -> Engine:
         options = {"base_url": address.url, **address.options}
-        quick = DockerClient(timeout=QUICK_SECONDS, **options)
-        version = quick.version()
-        patient = DockerClient(timeout=PATIENT_SECONDS, version=quick.api.api_version, **options)
-        return quick, patient, version
+        # With a version, the SDK connects at the first request only, so that there is a client to close.
+        first = DockerClient(timeout=QUICK_SECONDS, version=OLDEST_API, **options)
+        with contextlib.closing(first):
+            version = first.version(api_version=False)
+        if not isinstance(version, dict) or not isinstance(version.get("ApiVersion"), str):
+            raise DockerException("it does not tell its version")
+        options["version"] = version["ApiVersion"]
+        quick, patient = (
+            DockerClient(timeout=seconds, **options) for seconds in (QUICK_SECONDS, PATIENT_SECONDS)
+        )
+        return Engine(address, quick, patient, version)
 
     try:
-        return Engine(
-            address,
-            *await asyncio.wait_for(asyncio.to_thread(connect), QUICK_SECONDS + GRACE_SECONDS),
+        return await asyncio.wait_for(
+            call_in_thread(connect, "engine"), QUICK_SECONDS + GRACE_SECONDS
         )
     except asyncio.TimeoutError as error:
         raise hung(address) from error

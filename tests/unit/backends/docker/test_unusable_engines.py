@@ -128,6 +128,24 @@ async def test_a_response_that_never_ends_hits_the_time_out(
     assert found.what == "The container engine does not respond."
 
 
+KEPT_OPEN = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("version", ["{}", '{"ApiVersion": "1.0"}', '{"ApiVersion": 1}'])
+async def test_no_connection_to_an_unusable_engine_stays_open(address: Path, version: str) -> None:
+    closed = threading.Event()
+
+    def respond(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(KEPT_OPEN.format(len(version), version).encode())
+        if not connection.recv(1):
+            closed.set()
+
+    with listening(address, respond):
+        found = await fault()  # the error keeps what it was raised from
+        assert await asyncio.to_thread(closed.wait, 5)
+    assert "does not respond like a container engine" in found.what
+
+
 async def test_a_proxy_that_allows_only_the_version_is_explained(address: Path) -> None:
     def respond(connection: socket.socket, request: bytes) -> None:
         version = '{"Version": "27.0", "ApiVersion": "1.41", "MinAPIVersion": "1.24"}'
