@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def test_every_line_is_kept_in_a_private_file_that_does_not_grow_for_ever(
     assert all(file.stat().st_size <= 10_000 for file in kept)
     assert path.read_text().endswith("line 2999 100% {} %s\n")
     assert len(book.since(0)) == log.TAIL_LINES
+
+
+def test_a_disk_that_hangs_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write to a pipe blocks until a program reads it."""
+    monkeypatch.setattr(log, "CLOSE_SECONDS", 0.1)
+    os.mkfifo(tmp_path / "log")
+    book = LabelStudioLog(tmp_path / "log")
+    book.add("still here")
+    assert book.tail(1) == ["still here"]
+    book.close()
+    with (tmp_path / "log").open() as pipe:  # the disk responds again
+        assert pipe.read().endswith(" still here\n")
 
 
 def test_a_full_disk_stops_nobody() -> None:
