@@ -93,21 +93,27 @@ class DataDirectory:
             )
         self.secret_key()
 
-    def full_disk_problem(self) -> Problem | None:
-        """Return a Problem if the disk is full or the user's quota is used up."""
-        full, left = "The disk is full", "No more"
+    def free_space_problem(self) -> Problem | None:
+        """Return a Problem if too little space is free to save anything; raises OSError."""
         free = shutil.disk_usage(self.path).free
         if free < LITTLE_FREE_BYTES:
-            left = f"Only {free // 1024} kB more"
-        else:
-            try:
-                self._write_a_little()
-                return None
-            except OSError as error:
-                if error.errno not in DISK_FULL:
-                    return None
-                if error.errno == errno.EDQUOT:
-                    full = "Your disk quota is used up"
+            return self._not_saved("The disk is full", f"Only {free // 1024} kB more")
+        return None
+
+    def full_disk_problem(self) -> Problem | None:
+        """Return a Problem if the disk is full or the user's quota is used up: writes a little."""
+        if found := self.free_space_problem():
+            return found
+        try:
+            self._write_a_little()
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                quota = error.errno == errno.EDQUOT
+                full = "Your disk quota is used up" if quota else "The disk is full"
+                return self._not_saved(full, "No more")
+        return None
+
+    def _not_saved(self, full: str, left: str) -> Problem:
         return Problem(
             f"{full}: this was not saved.",
             f"{left} can be written to the data directory {self.path}. Everything saved before is "

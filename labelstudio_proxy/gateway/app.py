@@ -25,6 +25,7 @@ from . import request_guard
 from .assets.handler import Assets, concerns
 from .connection import Connection
 from .control_routes import ControlRoutes
+from .disk_check import DiskCheck
 from .error_responses import ErrorResponses
 from .identity import explain_refusal
 from .idle_stop import IdleStop
@@ -64,6 +65,7 @@ class Gateway:
         self._supervisor = supervisor
         self._directory = directory
         self._files_root = files_root
+        self._disk = DiskCheck(directory)
         self._external_database = external_database
         self._assets = assets
         self._large_files = large_files
@@ -209,10 +211,8 @@ class Gateway:
 
     async def _check_disk(self, kind: RequestKind) -> None:
         """Raise Problem if the disk is full and this is the request of a script or program."""
-        if not kind.is_navigation:
-            problem = await asyncio.to_thread(self._directory.full_disk_problem)
-            if problem is not None:
-                raise problem
+        if not kind.is_navigation and (problem := await self._disk.problem()):
+            raise problem
 
     async def _open_assets(self, upstream: Upstream) -> None:
         snapshot = self._supervisor.snapshot
