@@ -52,14 +52,29 @@ async def call_in_thread(call: Callable[[], T], name: str) -> T:
     If this coroutine is cancelled, it returns at once and the thread continues alone. Unlike a
     thread of a pool, it blocks neither other calls nor the exit of the process.
     """
+    return await asyncio.wrap_future(_begin_thread(call, name))
+
+
+class ThreadPerCall(ThreadPoolExecutor):
+    """Runs each call in a new thread, for `asyncio.to_thread`: see `call_in_thread`.
+
+    A few calls that wait for a disk that hangs would take all threads of a pool.
+    """
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Return the future of `fn(*args, **kwargs)`."""
+        return _begin_thread(partial(fn, *args, **kwargs), "call")
+
+
+def _begin_thread(call: Callable[[], T], name: str) -> Future[T]:
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()  # from now on, cancelling only drops the result
 
     def run() -> None:
         try:
             future.set_result(call())
-        except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is awaited
             future.set_exception(error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    return await asyncio.wrap_future(future)
+    return future

@@ -224,7 +224,7 @@ class Gateway:
         while True:
             snapshot = self._supervisor.snapshot
             if self._assets.endpoint is not snapshot.endpoint:
-                self._assets.leave()
+                await self._assets.leave()
             if snapshot.state is State.STARTING and snapshot.build is not seen:
                 seen = snapshot.build
                 await self._assets.compress_ahead(_version(snapshot), seen)

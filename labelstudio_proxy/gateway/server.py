@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from jupyter_core.paths import jupyter_data_dir
 
+from ..aio import ThreadPerCall
 from ..backends import factory
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
@@ -71,6 +72,7 @@ async def serve(
     not restart the gateway. `parent`: Jupyter's pid; 0 if unknown. Raises OSError if it cannot
     listen.
     """
+    asyncio.get_running_loop().set_default_executor(ThreadPerCall())
     os.umask(0o077)
     _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)

@@ -22,10 +22,14 @@ RUN = (
 # Seconds until jupyter-server-proxy kills a gateway that does not respond. It takes one, more on an
 # overloaded machine.
 TIMEOUT = 60
-# Added to the environment that the gateway inherits: glibc keeps one heap for all threads, blocks of up
-# to 1 MB in it, and up to 8 MB of it free. Otherwise all three grow with use, and an idle gateway keeps
-# 15 to 30 MB more.
+# Added to the environment that the gateway inherits.
 ENVIRONMENT = {
+    # An ASCII locale could not encode the names of some files.
+    "PYTHONUTF8": "1",
+    # aiohttp reads files in a thread. `sendfile` reads in the event loop, which a disk that hangs would block.
+    "AIOHTTP_NOSENDFILE": "1",
+    # glibc keeps one heap for all threads, blocks of up to 1 MB in it, and up to 8 MB of it free. Otherwise
+    # all three grow with use, and an idle gateway keeps 15 to 30 MB more.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "1048576",
     "MALLOC_TRIM_THRESHOLD_": "8388608",

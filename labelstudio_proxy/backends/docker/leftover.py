@@ -6,6 +6,7 @@ container of another engine, or a restore finds it by this record in the data di
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -45,7 +46,8 @@ async def remove_recorded(directory: DataDirectory, *, keep_engine: str = "") ->
     Return a sentence for people if there was a container, or may still be one; never raises.
     """
     try:
-        record = json.loads(_path(directory).read_text(encoding="utf-8"))
+        text = await asyncio.to_thread(_path(directory).read_text, encoding="utf-8")
+        record = json.loads(text)
         url, name, labels = str(record["engine"]), str(record["name"]), dict(record["labels"])
         if record["directory"] != directory.path.stat().st_ino or url == keep_engine:
             return ""
@@ -58,7 +60,7 @@ async def remove_recorded(directory: DataDirectory, *, keep_engine: str = "") ->
             f"The container {name} of an earlier gateway may still use this data directory: "
             f"{problem.what} Remove it with `docker rm --force {name}`."
         )
-    clear_record(directory)
+    await asyncio.to_thread(clear_record, directory)
     return f"The container {name} of an earlier gateway was removed." if removed else ""
 
 

@@ -46,8 +46,7 @@ class BackgroundCompression:
         They take ten seconds, once for each build, and begin with Label Studio's start: the first
         page of a project then has 1.7 MB, otherwise 1.85 MB.
         """
-        if not (folder.path / COMPLETE).exists():
-            self._begin(self._compress_files(folder, front_end, prefix))
+        self._begin(self._compress_files(folder, front_end, prefix))
 
     async def close(self) -> None:
         """Abandon what has not been compressed."""
@@ -70,6 +69,9 @@ class BackgroundCompression:
                     await _compress(folder, plain.content, plain.body, coding)
 
     async def _compress_files(self, folder: AssetFolder, front_end: Path, prefix: str) -> None:
+        complete = folder.path / COMPLETE
+        if await asyncio.to_thread(complete.exists):
+            return
         with contextlib.suppress(OSError):  # a full disk, or an upgrade of Label Studio
             for file in await asyncio.to_thread(_large_files, front_end):
                 async with self._one_at_a_time:
@@ -78,7 +80,7 @@ class BackgroundCompression:
                         body = await map_body(body, CSS, prefix)
                     content = await asyncio.to_thread(digest, body)
                     await _compress(folder, content, body, BROTLI)
-            (folder.path / COMPLETE).touch()
+            await asyncio.to_thread(complete.touch)
 
 
 async def _compress(folder: AssetFolder, content: str, body: bytes, coding: str) -> None:

@@ -67,7 +67,7 @@ class Assets:
                 return
             fingerprint = await _fingerprint(build)
             if self._endpoint is not endpoint or self._fingerprint != fingerprint:
-                self.leave()
+                await self.leave()
                 try:
                     self._folder = await asyncio.to_thread(open_folder, version, fingerprint)
                 except OSError as error:
@@ -75,11 +75,11 @@ class Assets:
                 self._endpoint, self._fingerprint = endpoint, fingerprint
             self._checked = time.monotonic()
 
-    def leave(self) -> None:
+    async def leave(self) -> None:
         """Use the assets of no Label Studio."""
         folder, self._folder, self._endpoint = self._folder, None, None
         if folder is not None:
-            close_folder(folder)
+            await asyncio.to_thread(close_folder, folder)
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -94,7 +94,7 @@ class Assets:
         if underway:
             await asyncio.wait(underway)
         await self._background.close()
-        self.leave()
+        await self.leave()
 
     async def respond(
         self, request: web.BaseRequest, target: str, session: aiohttp.ClientSession
