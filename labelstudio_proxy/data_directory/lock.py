@@ -7,16 +7,18 @@ an NFS server as a lock for writing (flock(2), section "NFS details").
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import fcntl
 import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from .. import private_file
 from .directory import PROXY_FOLDER
 from .lock_problems import cannot_lock, describe, in_use, no_locks, not_asked, not_released
 from .lock_record import Holder, LockRecord
@@ -25,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 # Its file stays when the lock is released: on NFS, removing it could let two processes lock.
 LOCK = "lock"
-# How a file system without locks refuses one.
-NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 class DirectoryLock:
@@ -126,18 +126,27 @@ class DirectoryLock:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(file, flags, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # A restore that held the lock until now has put another directory at this path.
-                locked = os.path.samestat(os.fstat(descriptor), file.stat())
+                locked = self._flock(descriptor) and os.path.samestat(
+                    os.fstat(descriptor), file.stat()
+                )
             finally:
                 if not locked:
                     os.close(descriptor)
-        except (BlockingIOError, FileNotFoundError):  # no directory for a moment: a restore
+        except FileNotFoundError:  # no directory for a moment: a restore
             return None
         except OSError as error:
-            problem = no_locks if error.errno in NO_LOCKS else cannot_lock
-            raise problem(self._path, error) from error
+            raise cannot_lock(self._path, error) from error
         return descriptor if locked else None
+
+    def _flock(self, descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise no_locks(self._path, error) from error
+        return True
 
     def _announce(self) -> None:
         """Record who holds the lock, and watch for requests; raises OSError."""
@@ -168,6 +177,27 @@ class DirectoryLock:
                 reported = by.key
                 logger.warning("Label Studio (%s): %s asks for it", self._path, describe(by))
                 self.on_request(by)
+
+
+def check_database_locks(database: Path) -> None:
+    """Raise Problem if SQLite cannot lock `database`. Blocks.
+
+    A file system can have the locks of flock(2) without those of fcntl(2), which SQLite uses. SQLite
+    waits for minutes where a lock is refused with ENOLCK, and then reports a locked database.
+    """
+    folder = (database.resolve() if database.is_symlink() else database).parent
+    probe = folder / f"{private_file.UNFINISHED}{secrets.token_hex(4)}"
+    try:
+        with private_file.create(probe) as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise no_locks(folder, error) from error
+    except OSError as error:
+        raise cannot_lock(folder, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
 
 
 def remove_unused(directory: Path) -> bool:

@@ -12,7 +12,7 @@ from ..backends.docker.leftover import remove_recorded
 from ..data_directory import foreign_processes
 from ..data_directory.directory import DataDirectory
 from ..data_directory.file_system import warning_about
-from ..data_directory.lock import DirectoryLock
+from ..data_directory.lock import DirectoryLock, check_database_locks
 from ..data_directory.lock_record import Holder
 from ..problem import Problem
 from .database_preparation import new_owner, prepare_database
@@ -48,6 +48,8 @@ class Preparation:
         path = self.directory.path
         await asyncio.to_thread(self.directory.prepare)
         self.store.add_notice(await asyncio.to_thread(warning_about, path))
+        if not self.external_database:
+            await asyncio.to_thread(check_database_locks, self.directory.database)
         await self._lock(insists, on_request)
         self.store.report("data", detail="looking for other Label Studios")
         await foreign_processes.ensure_none(path)

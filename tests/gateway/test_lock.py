@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import support
 from support.gateway import PROGRAM, Gateway, add_account
 from support.processes import clean_environment, wait_for
 
@@ -211,3 +213,18 @@ def test_restart_keeps_the_lock(gateway: Callable[..., Gateway]) -> None:
     first.ask("POST", "/_proxy/restart", [PROGRAM])
     wait_for(lambda: state(first)["restarts"] == 1, what="a restart")
     wait_for(lambda: first.state() == "ready", what=lambda: str(state(first)))
+
+
+@pytest.mark.parametrize("kind", ["flock", "fcntl"])
+def test_file_system_without_locks_is_reported_at_once(
+    gateway: Callable[..., Gateway], data_dir: Path, kind: str
+) -> None:
+    """SQLite needs the locks of fcntl(2), and waits for minutes where there are none."""
+    folder = Path(support.__path__[0], "no_locks")
+    refused = {"PYTHONPATH": str(folder), "REFUSED_LOCKS": f"{kind} {errno.ENOLCK}"}
+    error = fails(gateway(env=refused))
+    assert error["what"] == (
+        f"The file system of the data directory {data_dir} does not support file locks."
+    )
+    assert os.strerror(errno.ENOLCK) in error["why"]
+    assert "Set `data_dir` to a folder on a local disk" in error["remedy"]

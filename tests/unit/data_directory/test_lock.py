@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from labelstudio_proxy.data_directory.directory import PROXY_FOLDER
-from labelstudio_proxy.data_directory.lock import LOCK, DirectoryLock
+from labelstudio_proxy.data_directory.lock import LOCK, DirectoryLock, check_database_locks
 from labelstudio_proxy.data_directory.lock_problems import TAKE_OVER, InUse
 from labelstudio_proxy.data_directory.lock_record import RECORD, REQUEST, Holder, LockRecord
 from labelstudio_proxy.problem import Problem
@@ -193,7 +193,10 @@ async def test_one_of_many_simultaneous_attempts_succeeds(
     assert len([task for task in done if task.exception() is None]) == 1
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+NO_LOCKS = [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO]
+
+
+@pytest.mark.parametrize("number", NO_LOCKS)
 async def test_file_system_without_locks_is_refused(
     lock: Callable[..., DirectoryLock],
     tmp_path: Path,
@@ -210,6 +213,26 @@ async def test_file_system_without_locks_is_refused(
     assert "does not support file locks" in refused.value.what
     assert os.strerror(number) in refused.value.why
     assert "Set `data_dir` to a folder on a local disk" in refused.value.remedy
+
+
+@pytest.mark.parametrize("number", [*NO_LOCKS, errno.EAGAIN])
+def test_file_system_that_refuses_the_locks_of_sqlite_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def lockf(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "there").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "there" / "database")
+    for name, folder in (("database", tmp_path), ("linked", tmp_path / "there")):
+        check_database_locks(tmp_path / name)
+        with monkeypatch.context() as patch:
+            patch.setattr(fcntl, "lockf", lockf)
+            with pytest.raises(Problem) as refused:
+                check_database_locks(tmp_path / name)
+        assert f"{folder} does not support file locks" in refused.value.what
+        assert os.strerror(number) in refused.value.why
+        assert [each for each in folder.iterdir() if each.is_file()] == []
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
