@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..config.settings import LabelStudioProxy, user_name
 from ..data_directory.directory import DataDirectory
 from ..label_studio.environment import labelstudio_environment
+from ..problem import Problem
 from .base import Backend, Report
 from .process.backend import ProcessBackend
 from .process.installation import HOW_TO_INSTALL, is_installed
@@ -24,7 +26,7 @@ def make_backend(
     report: Report,
     log: Callable[[str], None],
 ) -> Backend:
-    """Return a new backend for one run of Label Studio."""
+    """Return a new backend for one run of Label Studio; raises Problem."""
     if runs_as_process(settings):
         return ProcessBackend(
             report,
@@ -33,9 +35,16 @@ def make_backend(
             environment=process_environment(settings, files_root),
         )
     # Here, not above: the import of Docker's SDK is slow and takes memory.
-    from .docker.backend import DockerBackend
-    from .docker.container_spec import container_environment
-    from .docker.plan import Planner
+    try:
+        from .docker.backend import DockerBackend
+        from .docker.container_spec import container_environment
+        from .docker.plan import Planner
+    except Exception as error:
+        raise Problem(
+            "The Docker SDK for Python could not be loaded.",
+            f"{type(error).__name__}: {error}.",
+            f"Run `{sys.executable} -m pip install --force-reinstall docker`, then restart Jupyter.",
+        ) from error
 
     planner = Planner(
         settings=docker_settings(settings),

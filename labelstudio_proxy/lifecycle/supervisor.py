@@ -27,6 +27,7 @@ from .state_store import StateStore
 logger = logging.getLogger(__name__)
 
 EXPLAIN_LINES = 40
+NOT_RUN = "Label Studio could not be run."
 
 
 class _Crash(Problem):
@@ -159,6 +160,17 @@ class Supervisor:
     # ---- The task that does what is wanted
 
     async def _live(self) -> None:
+        """Do what is wanted; show an error that no backend raises, instead of waiting for ever."""
+        try:
+            await self._run_while_wanted()
+        except Exception as error:
+            logger.exception("Label Studio (%s) could not be run", self._directory.path)
+            problem = error if isinstance(error, Problem) else unexpected(NOT_RUN, error)
+            self._wanted = self._insists = False
+            snapshot = self.snapshot
+            self._store.set(snapshot.stopped() if self._background else snapshot.failed(problem))
+
+    async def _run_while_wanted(self) -> None:
         while self._wanted:
             self._interrupt.clear()
             self._handed_over = None
@@ -195,7 +207,7 @@ class Supervisor:
             return problem
         except Exception as error:
             logger.exception("Label Studio (%s) could not be run", self._directory.path)
-            return unexpected("Label Studio could not be run.", error)
+            return unexpected(NOT_RUN, error)
         finally:
             interrupt.cancel()
             await cancel_and_wait(run)

@@ -408,6 +408,19 @@ def test_command_line_reports_a_failed_start(gateway: Callable[..., Gateway]) ->
     wait_for(lambda: "no good" in run(made, "status").stdout, what="the failure")
 
 
+def test_docker_sdk_that_cannot_be_loaded_is_reported(data_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "docker.py").write_text("raise ImportError('cannot import name APIClient')")
+    made = Gateway(data_dir, settings={"backend": "docker"}, env={"PYTHONPATH": str(tmp_path)})
+    try:
+        post(made, "start")
+        error = until(made, "failed")["error"]
+    finally:
+        made.stop()
+    assert error["what"] == "The Docker SDK for Python could not be loaded."
+    assert "ImportError: cannot import name APIClient" in error["why"]
+    assert "-m pip install --force-reinstall docker`, then restart Jupyter" in error["remedy"]
+
+
 def test_logs_follow(gateway: Callable[..., Gateway]) -> None:
     made = gateway("echo first", RUN_ECHO)
     follower = subprocess.Popen(

@@ -248,6 +248,35 @@ async def test_wrong_setting_fails_every_start_before_anything_changes(
     assert life.files() == ["label-studio", "python"]
 
 
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), Problem("wrong", "why", "remedy")]
+)
+async def test_backend_that_cannot_be_made_fails_the_start_and_not_the_next_one(
+    lives: list[Life],
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    background: bool,
+) -> None:
+    def fail(*_: object) -> ProcessBackend:
+        raise error
+
+    add_account(data_dir, "ada@localhost")
+    life = Life(data_dir, RUN_ECHO)
+    lives.append(life)
+    with monkeypatch.context() as patch:
+        patch.setattr(life.supervisor, "_make_backend", fail)
+        life.supervisor.start(background=background)
+        await asyncio.wait_for(life.until(State.STOPPED if background else State.FAILED), 20)
+    shown = life.supervisor.snapshot.error
+    if not background:
+        assert shown is not None
+        assert shown is error or "PermissionError: [Errno 13] Permission denied" in shown.why
+    life.supervisor.start()
+    await life.until(State.READY)
+
+
 async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_dir: Path) -> None:
     show = 'echo "owner: $LABEL_STUDIO_USERNAME ${LABEL_STUDIO_PASSWORD:+with a password}"'
     first = Life(data_dir, show, "exit 1")

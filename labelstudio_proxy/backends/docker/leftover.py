@@ -55,10 +55,10 @@ async def remove_recorded(directory: DataDirectory, *, keep_engine: str = "") ->
         return ""
     try:
         removed = await _remove(url, name, labels)
-    except Problem as problem:
+    except (Problem, ImportError) as error:
         return (
             f"The container {name} of an earlier gateway may still use this data directory: "
-            f"{problem.what} Remove it with `docker rm --force {name}`."
+            f"{error} Remove it with `docker rm --force {name}`."
         )
     await asyncio.to_thread(clear_record, directory)
     return f"The container {name} of an earlier gateway was removed." if removed else ""
