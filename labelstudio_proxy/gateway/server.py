@@ -69,8 +69,8 @@ async def serve(
 
     Stops Label Studio before it returns. If Jupyter was killed, it stops at once and leaves a
     container to the next gateway. The status is not 0: simpervisor treats 0 as intended and would
-    not restart the gateway. `parent`: Jupyter's pid; 0 if unknown. Raises OSError if it cannot
-    listen.
+    not restart the gateway. `parent`: the pid of a Jupyter whose extension sends SIGTERM when it
+    stops; 0 without the extension. Raises OSError if it cannot listen.
     """
     asyncio.get_running_loop().set_default_executor(ThreadPerCall())
     os.umask(0o077)
@@ -199,6 +199,9 @@ def _exit_status(behind_jupyter: bool, parent: int) -> asyncio.Future[int]:
     """
     loop = asyncio.get_running_loop()
     exit_status: asyncio.Future[int] = loop.create_future()
+    if behind_jupyter and parent:
+        # A terminal sends Ctrl-C to this process, too. Jupyter asks whether it should stop.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def exit_with(status: int) -> None:
         if not exit_status.done():

@@ -14,6 +14,7 @@ from .api import ROUTE, CommandHandler, StateHandler
 from .entry_point import NAME, process_fields
 from .metrics import MetricsHandler, register
 from .proxy_handler import StreamingServerProcess
+from .signal_handlers import keep_signal_handlers
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -53,6 +54,7 @@ def load(serverapp: ServerApp) -> None:
     server = serverapp.config.ServerProxy.get("servers", {}).get(NAME)
     if not isinstance(server, StreamingServerProcess):  # an admin's own
         return
+    keep_signal_handlers(serverapp)
     collector = register(server)
     instance = {"data_dir": server.data_dir, "prefix": f"{serverapp.base_url}{NAME}/"}
     given = {"server": server, "instance": instance}

@@ -29,7 +29,6 @@ from ..gateway_client import RunningGateway
 from ..label_studio.upstream import HOP_BY_HOP, Endpoint, open_session
 from ..request_kind import SAFE_METHODS, classify
 from ..socket_folder import new_socket
-from .signal_handlers import stop_jupyter_after_simpervisor
 
 # Unlimited: Label Studio refuses what is too large for it.
 MAX_BODY_BYTES = 1 << 62
@@ -209,7 +208,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
         jupyter-server-proxy calls it at intervals that double each time, so waiting here is faster.
         """
-        stop_jupyter_after_simpervisor(self.settings["serverapp"])
         deadline = time.monotonic() + READY_SECONDS
         while process.running and time.monotonic() < deadline:
             with contextlib.suppress(OSError):

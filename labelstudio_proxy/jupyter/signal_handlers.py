@@ -1,18 +1,16 @@
-"""Stop Jupyter properly after SIGINT and SIGTERM.
+"""Keep Jupyter's own signal handlers, and end the gateway when Jupyter stops.
 
 Works around https://github.com/jupyterhub/simpervisor/issues/38; delete it when that is closed.
-simpervisor, with which jupyter-server-proxy runs the gateway, replaces Jupyter's signal handlers by
-one that calls `sys.exit`. Jupyter then leaves its kernels and files behind. If the signal arrives
-while Python finalizes an object, Python drops the exception, and Jupyter continues without its
-processes.
+simpervisor, with which jupyter-server-proxy runs the gateway, replaces Jupyter's handlers of SIGINT
+and SIGTERM by one that passes the signal on and calls `sys.exit`. Jupyter then stops at the first
+Ctrl-C, without its question, and leaves its kernels and files behind.
 """
 
 from __future__ import annotations
 
 import contextlib
 import signal
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simpervisor import atexitasync
 
@@ -20,22 +18,26 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 
-def stop_jupyter_after_simpervisor(serverapp: ServerApp) -> None:
-    """Let Jupyter stop as usual after simpervisor's handlers have passed a signal on.
+def keep_signal_handlers(serverapp: ServerApp) -> None:
+    """Let Jupyter alone decide when it stops; end all processes of simpervisor when it does.
 
-    Call it after simpervisor has started a process; any number of calls is fine.
+    Call it once, before simpervisor starts a process.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        handler = signal.getsignal(number)
-        if getattr(handler, "__module__", None) == atexitasync.__name__:
-            signal.signal(number, partial(_stop, serverapp, handler))
+    atexitasync.signal_handler_set = True  # so simpervisor sets none
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Without a terminal, Jupyter sets no handler, and an interrupt would skip its cleanup.
+        signal.signal(signal.SIGINT, lambda *_: serverapp.stop(from_signal=True))
+    clean_up = serverapp.cleanup_extensions
+
+    async def end_processes_and_clean_up() -> None:
+        _end_processes()
+        await clean_up()
+
+    # Jupyter calls it first, whatever stops it: a signal, its menu or its API.
+    serverapp.cleanup_extensions = end_processes_and_clean_up  # type: ignore[method-assign]
 
 
-def _stop(serverapp: ServerApp, handler: Any, number: int, frame: object) -> None:
-    signal.signal(number, handler)  # a second signal stops at once
-    try:
-        # ProcessLookupError: the process exits at this very moment.
-        with contextlib.suppress(SystemExit, ProcessLookupError):
-            handler(number, frame)
-    finally:
-        serverapp.stop(from_signal=True)
+def _end_processes() -> None:
+    for end in list(atexitasync._handlers):
+        with contextlib.suppress(ProcessLookupError):  # it exits at this moment
+            end(signal.SIGTERM)

@@ -36,6 +36,7 @@ STOP_SECONDS = 10
 SLOW_SECONDS = 40
 BYTE_SECONDS = 0.5
 KILLS = 10
+CTRL_C = b"\x03"
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
     '<Choice value="yes"/><Choice value="no"/></Choices></View>'
@@ -107,8 +108,15 @@ class SlowBody:
 
 
 @pytest.fixture
-def jupyter(jupyter_lab: Callable[..., JupyterLab], data_dir: Path) -> JupyterLab:
-    return jupyter_lab(config={"data_dir": str(data_dir), "backend": "process"})
+def terminal() -> bool:
+    """Whether Jupyter runs in a terminal; a parameter of a test."""
+    return False
+
+
+@pytest.fixture
+def jupyter(jupyter_lab: Callable[..., JupyterLab], data_dir: Path, terminal: bool) -> JupyterLab:
+    config = {"data_dir": str(data_dir), "backend": "process"}
+    return jupyter_lab(config=config, terminal=terminal)
 
 
 @pytest.fixture
@@ -218,36 +226,70 @@ def in_database(data_dir: Path) -> set[int]:
         return {number for (number,) in database.execute("SELECT id FROM task_completion")}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
-    jupyter: JupyterLab, annotator: Annotator, data_dir: Path, number: signal.Signals
-) -> None:
-    """Within ten seconds: then JupyterHub sends SIGTERM after SIGINT, and Docker SIGKILL."""
-    assert annotator.annotate().status_code == 201
+def left(jupyter: JupyterLab, data_dir: Path) -> list[Path]:
+    """Return the files that exist only while Jupyter and Label Studio run."""
+    places = (
+        (jupyter.home, "labelstudio-proxy-*"),
+        (jupyter.home, "*.sock"),
+        (jupyter.home, "jpserver-*.json"),
+        (jupyter.home, "kernel-*.json"),
+        (jupyter.home / "tmp", "*"),
+        (data_dir / PROXY_FOLDER, "holder.json"),
+    )
+    found = [list(folder.rglob(kind)) for folder, kind in places]
+    return [path for each in found for path in each]
 
-    def left() -> list[Path]:
-        """Return the files that exist only while it runs."""
-        places = (
-            (jupyter.home, "labelstudio-proxy-*"),
-            (jupyter.home, "*.sock"),
-            (jupyter.home, "jpserver-*.json"),
-            (jupyter.home / "tmp", "*"),
-            (data_dir / PROXY_FOLDER, "holder.json"),
-        )
-        found = [list(folder.rglob(kind)) for folder, kind in places]
-        return [path for each in found for path in each]
 
-    assert {path.name for path in left()} >= {"holder.json", "gateway.sock", "label-studio.sock"}
+def assert_ends_cleanly(jupyter: JupyterLab, annotator: Annotator, data_dir: Path) -> None:
+    """Wait for the end of Jupyter, the gateway, Label Studio and kernels, with all data kept.
+
+    Within ten seconds: then JupyterHub sends SIGTERM after SIGINT, and Docker SIGKILL.
+    """
     end = time.monotonic() + STOP_SECONDS
-    os.kill(jupyter.process.pid, number)
     for what, over in (
         ("Jupyter's end", lambda: jupyter.process.returncode is not None),
         ("the end of all", lambda: not pids_that_mention(jupyter.home)),
     ):
         wait_for(over, what=what, timeout=end - time.monotonic())
-    assert left() == []
+    assert left(jupyter, data_dir) == []
     assert in_database(data_dir) == set(annotator.acknowledged)
     assert not [path for path in data_dir.iterdir() if path.name.endswith("-journal")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_of_jupyter_leaves_the_data_and_nothing_else(
+    jupyter: JupyterLab, annotator: Annotator, data_dir: Path, number: signal.Signals
+) -> None:
+    assert annotator.annotate().status_code == 201
+    names = {path.name for path in left(jupyter, data_dir)}
+    assert names >= {"holder.json", "gateway.sock", "label-studio.sock"}
+    os.kill(jupyter.process.pid, number)
+    assert_ends_cleanly(jupyter, annotator, data_dir)
+
+
+@pytest.mark.parametrize("terminal", [True])
+def test_ctrl_c_asks_first_and_a_second_one_stops_all(
+    jupyter: JupyterLab, studio: LabelStudioClient, annotator: Annotator, data_dir: Path
+) -> None:
+    """The terminal sends it to Jupyter and to the gateway."""
+    jupyter.post("api/kernels", json={"name": "python3"}).raise_for_status()
+    assert annotator.annotate().status_code == 201
+    before = sorted(pids_that_mention(jupyter.home))
+
+    def log() -> str:
+        return jupyter.log.read_text()
+
+    jupyter.process.type(CTRL_C)
+    wait_for(lambda: "Shut down this Jupyter server (y/[n])?" in log(), what="the question")
+    jupyter.process.type(b"n\n")
+    wait_for(lambda: "resuming operation" in log(), what=log)
+    assert annotator.annotate().status_code == 201
+    assert studio.state()["restarts"] == 0
+    assert sorted(pids_that_mention(jupyter.home)) == before
+    jupyter.process.type(CTRL_C)
+    wait_for(lambda: log().count("Shut down this Jupyter server") == 2, what="the question")
+    jupyter.process.type(CTRL_C)
+    assert_ends_cleanly(jupyter, annotator, data_dir)
 
 
 def test_killed_gateway_ends_label_studio_and_both_restart(

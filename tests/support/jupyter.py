@@ -36,6 +36,7 @@ class JupyterLab(Http):
     - `env` is added to an otherwise clean environment.
     - `umask`: in place of the tests' own.
     - `python`: run JupyterLab from another environment.
+    - `terminal`: run it in a terminal, for `process.type`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class JupyterLab(Http):
         env: Mapping[str, str] | None = None,
         umask: int = -1,
         python: str | Path = sys.executable,
+        terminal: bool = False,
     ) -> None:
         self.base_url = base_url
         self.token = secrets.token_hex(16) if token is None else token
@@ -68,6 +70,7 @@ class JupyterLab(Http):
             cwd=self.home,
             log=self.home / "jupyter.log",
             umask=umask,
+            terminal=terminal,
         )
         try:
             self.process.wait_until(self._responds, what="Jupyter's /api", timeout=120)

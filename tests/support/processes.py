@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +25,15 @@ PORT_LOCKS = Path(tempfile.gettempdir(), f"labelstudio-proxy-tests-ports-{os.get
 # A command that a test run starts so ends with it, also if the run is interrupted.
 END_WITH_THE_TESTS = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 _reserved: list[IO[Any]] = []
+# Runs a command with the terminal at its standard input as the one that controls it.
+TERMINAL = (
+    sys.executable,
+    "-c",
+    """if True:
+        import fcntl, os, sys, termios
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        os.execvp(sys.argv[1], sys.argv[1:])""",
+)
 
 
 def wait_for(
@@ -164,21 +174,29 @@ class Process:
         cwd: Path,
         log: Path,
         umask: int = -1,
+        terminal: bool = False,
     ) -> None:
-        """`umask`: in place of the tests' own."""
+        """`umask`: in place of the tests' own; `terminal`: run it in one, for `type`."""
         self.log = log
+        self._terminal, stdin = os.openpty() if terminal else (-1, subprocess.DEVNULL)
         with log.open("wb") as output:
             self._popen = subprocess.Popen(
-                [*END_WITH_THE_TESTS, *command],
+                [*END_WITH_THE_TESTS, *(TERMINAL if terminal else ()), *command],
                 env=dict(env),
                 cwd=cwd,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 umask=umask,
             )
+        if terminal:
+            os.close(stdin)
         self.running.add(self.pid)
+
+    def type(self, keys: bytes) -> None:
+        r"""Type into its terminal; `\x03` is Ctrl-C, a SIGINT for all of its process group."""
+        os.write(self._terminal, keys)
 
     @property
     def pid(self) -> int:
@@ -217,4 +235,7 @@ class Process:
             return False
         finally:
             self.running.discard(self.pid)
+            if self._terminal >= 0:
+                os.close(self._terminal)
+                self._terminal = -1
         return True
