@@ -8,7 +8,9 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from ..label_studio.access_token import explain_refused_token
 from .proxy.headers import without_token
+from .responses import json_response
 
 Handle = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 
@@ -37,9 +39,16 @@ class TokenAccess:
             self._is_token(request.cookies.get(_cookie_name(request), ""))
             or self._is_token(request.headers.get("Authorization", "").partition(" ")[2])
         ):
-            text = "Open the address that `labelstudio-proxy serve` printed.\n"
-            return web.Response(status=403, text=text)
+            return self._refuse(request)
         return await self._handle(request, "/" + target.removeprefix(self._prefix))
+
+    def _refuse(self, request: web.BaseRequest) -> web.Response:
+        address = "the address that `labelstudio-proxy serve` printed"
+        if "text/html" in request.headers.get("Accept", ""):
+            return web.Response(status=403, text=f"Open {address}.\n")
+        authorization = request.headers.get("Authorization", "")
+        message = explain_refused_token(authorization, f"the token in {address}")
+        return json_response({"message": message}, 403)
 
     def _log_in(self, request: web.BaseRequest, target: str) -> web.Response:
         # Without the token in the address: it is in no history and no screenshot.

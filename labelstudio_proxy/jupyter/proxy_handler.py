@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from yarl import URL
 
 from ..aio import begin_task
 from ..gateway_client import RunningGateway
+from ..label_studio.access_token import explain_refused_token
 from ..label_studio.upstream import HOP_BY_HOP, Endpoint, open_session
 from ..request_kind import SAFE_METHODS, classify
 from ..socket_folder import new_socket
@@ -38,6 +40,11 @@ CONNECT_SECONDS = 30.0
 CONNECT_POLL_SECONDS = 0.1
 READY_SECONDS = 3.0  # simpervisor allows 5 s for one check
 READY_POLL_SECONDS = 0.02
+WRONG_HOST = (
+    "Jupyter does not accept the Host header of this request. An admin can add the host to "
+    "`ServerApp.local_hostnames`, or set `ServerApp.allow_remote_access`."
+)
+REFUSAL_SECONDS = 10.0  # that the rest of a refused request may take
 BODY_TIMEOUT = 408  # the gateway's status when the rest of a body does not arrive
 
 
@@ -107,6 +114,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     _chunks: asyncio.Queue[bytes | None]
     _request: asyncio.Task[aiohttp.ClientResponse] | None = None
     _early_response: asyncio.Task[None] | None = None
+    _refusal: asyncio.TimerHandle | None = None
     _body_complete = False
     _counts_as_activity = False
 
@@ -122,11 +130,20 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     async def prepare(self) -> None:
         """Authenticate, and start the request to the gateway."""
-        await super().prepare()
         request = self.request
         upgrade = request.headers.get("Upgrade", "").lower()
-        if self._finished or (request.method == "GET" and upgrade == "websocket"):
+        if request.method == "GET" and upgrade == "websocket":
+            await super().prepare()
             return
+        try:
+            await super().prepare()
+            if not self._finished:  # by a redirect
+                await self._begin_request()
+        except web.HTTPError as error:
+            self._refuse(error)
+
+    async def _begin_request(self) -> None:
+        request = self.request
         request.connection.set_max_body_size(MAX_BODY_BYTES)
         kind = classify(request.method, request.path, request.headers)
         self._counts_as_activity = kind.counts_as_activity
@@ -136,6 +153,52 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         self._request = asyncio.create_task(self._send_request())
         self._request.add_done_callback(self._respond_early)
 
+    def _refuse(self, error: web.HTTPError) -> None:
+        """Write the response to a request that is not forwarded.
+
+        It is sent when the whole request has arrived: Tornado closes the connection on an earlier
+        response, and the client may lose that.
+        """
+        self.set_status(error.status_code, error.reason)
+        self.write_error(error.status_code, exc_info=(type(error), error, None))
+        if "Expect" in self.request.headers:  # the client waits before it sends the body
+            self._refuse_early()
+            return
+        self.request.connection.set_max_body_size(MAX_BODY_BYTES)
+        loop = asyncio.get_running_loop()
+        self._refusal = loop.call_later(REFUSAL_SECONDS, self._refuse_early)
+
+    def _refuse_early(self) -> None:
+        self.set_header("Connection", "close")
+        self.finish()
+
+    def get_login_url(self) -> str:
+        """Called to redirect a request without a login; raises HTTPError for a program."""
+        if not self._wants_page:
+            raise web.HTTPError(403)
+        self.set_header("Connection", "close")  # see `_refuse`
+        url: str = super().get_login_url()
+        return url
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write an error: Jupyter's page for a browser, JSON for a program."""
+        if self._wants_page:
+            super().write_error(status_code, **kwargs)
+            return
+        error = kwargs.get("exc_info", (None, None))[1]
+        message = getattr(error, "log_message", None) or responses.get(status_code, "")
+        if status_code == 403 and not self.current_user:
+            message = (
+                explain_refused_token(self.request.headers.get("Authorization", ""))
+                if self.check_host()
+                else WRONG_HOST
+            )
+        self.write({"message": message})
+
+    @property
+    def _wants_page(self) -> bool:
+        return "text/html" in self.request.headers.get("Accept", "")
+
     async def data_received(self, chunk: bytes) -> None:
         """Forward a chunk of the body; waits while the gateway is slower than the browser."""
         self._record_use()
@@ -143,6 +206,9 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
 
     async def proxy(self, port: int, path: str) -> None:
         """Send the gateway's response; jupyter-server-proxy calls it for every method."""
+        if self._refusal is not None:
+            self._refusal.cancel()
+            return
         assert self._request is not None, "prepare() comes first"
         self._body_complete = True
         if self._early_response is not None:
@@ -164,6 +230,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     def on_connection_close(self) -> None:
         """Cancel the request, since the browser has closed the connection."""
         super().on_connection_close()
+        if self._refusal is not None:
+            self._refusal.cancel()
         # Tornado's class for WebSockets leaves this out; it ends the wait for the body.
         web.RequestHandler.on_connection_close(self)
         request = self._request

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from .upstream import Endpoint, responds
 TOKEN_SECONDS = 60
 # Label Studio checks the token after it has read the whole body, which may take long.
 BODY_TOKEN_SECONDS = 24 * 3600
+# What Label Studio gives its users: legacy tokens, and personal access tokens (JSON web tokens).
+OWN_TOKEN = re.compile(r"[0-9a-f]{40}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
 
 def access_token(key: str, user_id: int, seconds: int = TOKEN_SECONDS) -> str:
@@ -57,6 +60,24 @@ async def is_token_accepted(
     """Return True if Label Studio accepts a token of this account that is signed with `key`."""
     headers = {"Authorization": f"Bearer {access_token(key, user_id)}"}
     return await responds(session, endpoint, paths.WHOAMI, headers)
+
+
+def explain_refused_token(authorization: str, wanted: str = "Jupyter's token") -> str:
+    """Return why a program gets no access, and which token it needs.
+
+    `authorization`: the header that it sent; `wanted`: the token that would be accepted.
+    """
+    token = authorization.partition(" ")[2].strip()
+    if OWN_TOKEN.fullmatch(token):
+        return (
+            "This is one of Label Studio's own tokens, which does not work here. Send "
+            f"{wanted} instead, as `Authorization: token <token>`."
+        )
+    what = "This token was not accepted." if token else "This request has no token."
+    return (
+        f"{what} Send {wanted}, as `Authorization: token <token>`. Label Studio's own tokens do not "
+        "work here."
+    )
 
 
 def _encode(part: Mapping[str, object]) -> bytes:

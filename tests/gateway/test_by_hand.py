@@ -69,6 +69,9 @@ def test_a_program_gets_access_with_the_token(address: str, browser: requests.Se
     page, token = address.split("?token=")
     answer = browser.get(f"{page}_proxy/state", headers={"Authorization": f"token {token}"})
     assert answer.json()["state"] == "stopped"
+    refused = browser.get(f"{page}api/projects", headers={"Authorization": "Bearer eyJh.eyJi.c"})
+    assert refused.status_code == 403
+    assert "Send the token in the address" in refused.json()["message"]
 
 
 def test_only_the_prefix_is_served(address: str, browser: requests.Session) -> None:

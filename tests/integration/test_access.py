@@ -6,9 +6,11 @@ In Label Studio's place runs a program that reports what reaches it.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,41 @@ def test_without_credentials_not_even_the_gateway_starts(
             if back.status == 302:
                 assert back["Location"].startswith("/user/alice/login?")
     assert not gateways(jupyter)
+
+
+WRONG = ("Authorization", "token wrong")
+OWN_TOKEN = ("Authorization", f"Token {'1a' * 20}")  # as Label Studio gives its users
+
+
+def test_a_program_that_jupyter_refuses_gets_json_and_keeps_its_connection(
+    jupyter: JupyterLab,
+) -> None:
+    connection = HTTPConnection("127.0.0.1", jupyter.port, timeout=60)
+    with contextlib.closing(connection):
+        for body in (None, b"{}", bytes(20 << 20)):
+            for headers, says in (
+                ({}, "has no token"),
+                (dict([WRONG]), "was not accepted"),
+                (dict([OWN_TOKEN]), "one of Label Studio's own tokens"),
+            ):
+                method, path = "POST" if body else "GET", f"{jupyter.prefix}api/projects/"
+                connection.request(method, path, body, headers)
+                refused = connection.getresponse()
+                message = json.loads(refused.read())["message"]
+                assert refused.status == 403
+                assert says in message
+                assert "Send Jupyter's token" in message
+
+
+def test_refusal_does_not_wait_for_a_body_that_does_not_come(jupyter: JupyterLab) -> None:
+    headers = [("Expect", "100-continue"), ("Content-Length", "1000000")]
+    refused = ask(jupyter, "POST", "api/projects/1/import", headers)
+    assert (refused.status, refused["Connection"]) == (403, "close")
+
+
+def test_browser_without_a_login_learns_that_the_connection_closes(jupyter: JupyterLab) -> None:
+    redirect = ask(jupyter, "GET", "projects/", [("Accept", "text/html")])
+    assert (redirect.status, redirect["Connection"]) == (302, "close")
 
 
 # ---- from other sites

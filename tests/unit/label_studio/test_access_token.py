@@ -11,7 +11,11 @@ from email.utils import format_datetime
 import jwt
 import pytest
 
-from labelstudio_proxy.label_studio.access_token import access_token, clock_lead
+from labelstudio_proxy.label_studio.access_token import (
+    access_token,
+    clock_lead,
+    explain_refused_token,
+)
 
 GATEWAYS_MODULES = """
 import sys
@@ -40,6 +44,24 @@ def test_the_date_of_a_response_tells_label_studios_clock(lead: float) -> None:
 @pytest.mark.parametrize("headers", [{"Date": "yesterday"}, {"Date": ""}, {}])
 def test_without_a_date_the_clocks_agree(headers: dict[str, str]) -> None:
     assert clock_lead(headers) == 0
+
+
+@pytest.mark.parametrize(
+    ("authorization", "says"),
+    [
+        ("", "This request has no token."),
+        ("Basic", "This request has no token."),
+        ("token 5f2c", "This token was not accepted."),
+        (f"token {'5f2c' * 12}", "This token was not accepted."),  # one of Jupyter's
+        (f"Token {'5f2c' * 10}", "This is one of Label Studio's own tokens"),
+        (f"token  {'5f2c' * 10} ", "This is one of Label Studio's own tokens"),
+        ("Bearer eyJhbGci.eyJ1c2Vy.w-4_x", "This is one of Label Studio's own tokens"),
+    ],
+)
+def test_a_refused_program_learns_which_token_to_send(authorization: str, says: str) -> None:
+    message = explain_refused_token(authorization)
+    assert message.startswith(says)
+    assert "Jupyter's token" in message
 
 
 def test_the_gateway_loads_no_large_library_for_it() -> None:
