@@ -14,7 +14,6 @@ from ..data_directory.directory import DataDirectory
 from ..data_directory.file_system import warning_about
 from ..data_directory.lock import DirectoryLock, check_database_locks
 from ..data_directory.lock_record import Holder
-from ..problem import Problem
 from .database_preparation import new_owner, prepare_database
 from .state_store import StateStore
 
@@ -28,7 +27,6 @@ class Preparation:
     store: StateStore
     owner_email: str
     external_database: bool
-    settings_problems: list[Problem]
 
     async def run(
         self,
@@ -43,15 +41,13 @@ class Preparation:
         when another server asks for it.
         """
         self.store.report("data")
-        if self.settings_problems:
-            raise self.settings_problems[0]
         path = self.directory.path
         await asyncio.to_thread(self.directory.prepare)
         self.store.add_notice(await asyncio.to_thread(warning_about, path))
         if not self.external_database:
             await asyncio.to_thread(check_database_locks, self.directory.database)
         await self._lock(insists, on_request)
-        self.store.report("data", detail="looking for other Label Studios")
+        self.store.report("data", detail="looking for other programs that use it")
         await foreign_processes.ensure_none(path)
         self.store.report("data", detail="")
         external = self.external_database
@@ -59,6 +55,7 @@ class Preparation:
             new_owner, self.directory, self.owner_email, external_database=external
         )
         await backend.prepare()
+        self.store.report("database")
         self.store.add_notice(await remove_recorded(self.directory, keep_engine=backend.engine_url))
         if not external:
             progress = self.store.report_backup

@@ -52,11 +52,9 @@ class StateStore:
         self.set(self.snapshot.at_step(step, detail=detail, done=done, total=total))
 
     def report_backup(self, done: int, total: int) -> None:
-        """Show the progress of a backup of the database at the current step."""
+        """Show the progress of a backup of the database."""
         percent = 100 * done // max(total, 1)
-        for step in self.snapshot.steps:
-            if step.state == "current":
-                self.report(step.id, detail=f"backing up the database first: {percent} %")
+        self.report("database", detail=f"backing up the database first: {percent} %")
 
     def add_notice(self, notice: str) -> None:
         """Show a notice that does not stop the start; ignore an empty one."""

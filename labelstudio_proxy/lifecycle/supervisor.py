@@ -65,12 +65,13 @@ class Supervisor:
         self._directory = directory
         self._start_timeout = start_timeout
         self._external_database = external_database
+        self._settings_problems = problems
         self.log = log
         self._store = StateStore(log, directory.path)
         self.changed = self._store.changed
         self._lock = DirectoryLock(directory.path, server)
         self._preparation = Preparation(
-            directory, self._lock, self._store, owner_email, external_database, problems
+            directory, self._lock, self._store, owner_email, external_database
         )
         # What is wanted.
         self._wanted = False
@@ -215,6 +216,8 @@ class Supervisor:
 
     async def _run(self, backend: Backend) -> None:
         """Prepare, launch and wait for the end; always raises Problem."""
+        if self._settings_problems:
+            raise self._settings_problems[0]
         steps = (Step("data", "Open the data directory"), *(Step(*step) for step in backend.steps))
         self._store.set(self.snapshot.preparing(backend.name, steps))
         logger.info("Label Studio (%s) is starting", self._directory.path)

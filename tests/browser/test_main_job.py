@@ -104,7 +104,7 @@ def click_tile(
 def see_it_start(desk: Desk) -> None:
     studio = desk.studio
     expect(studio.get_by_role("heading", name="Starting Label Studio")).to_be_visible()
-    expect(studio.get_by_text("Wait for the first response", exact=True)).to_be_visible()
+    expect(studio.get_by_text("Load Label Studio", exact=True)).to_be_visible()
     # The page turns into Label Studio without a click.
     create = studio.get_by_role("button", name="Create Project").first
     expect(create).to_be_visible(timeout=START_MS)

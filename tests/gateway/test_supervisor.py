@@ -245,6 +245,7 @@ async def test_wrong_setting_fails_every_start_before_anything_changes(
     await life.until(State.FAILED)
     assert life.supervisor.snapshot.error is not None
     assert life.supervisor.snapshot.error.what == "wrong"
+    assert life.supervisor.snapshot.steps == ()  # no step has failed
     assert life.files() == ["label-studio", "python"]
 
 

@@ -60,10 +60,11 @@ class DockerBackend(Backend):
 
     name = "docker"
     steps = (
-        ("engine", "Find the container engine"),
-        (PULL, "Get the image"),
+        ("engine", "Find Docker or Podman"),
+        (PULL, "Get the image of Label Studio"),
+        ("database", "Prepare the database"),
         ("container", "Start the container"),
-        ("response", "Wait for the first response"),
+        ("response", "Load Label Studio"),
     )
 
     def __init__(
@@ -265,7 +266,7 @@ class DockerBackend(Backend):
             raise Problem(
                 f"Label Studio is not installed, and {engine}.",
                 f"About the engine: {fault.what} {fault.why}",
-                f"As a process: {self._without_process} Or as a container: {fault.remedy}",
+                f"{self._without_process}\nTo run it in a container instead: {fault.remedy}",
             ) from fault
 
     async def _plan(self) -> Plan:

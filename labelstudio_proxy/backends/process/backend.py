@@ -33,9 +33,9 @@ class ProcessBackend(Backend):
     name = "process"
     steps = (
         ("find", "Find Label Studio"),
-        ("load", "Load Label Studio"),
         ("database", "Prepare the database"),
-        ("response", "Wait for the first response"),
+        ("load", "Load Label Studio"),
+        ("response", "Open Label Studio"),
     )
 
     def __init__(
@@ -159,14 +159,18 @@ class ProcessBackend(Backend):
         if match := re.fullmatch(r"labelstudio-proxy: (\d+) migrations to apply", line):
             self._migrations = int(match[1])
             if self._migrations:
-                self.report("database", done=0, total=self._migrations)
+                self._report_migrations()
         elif line.startswith("  Applying ") and self._migrations_applied < self._migrations:
             self._migrations_applied += 1
-            self.report("database", done=self._migrations_applied, total=self._migrations)
+            self._report_migrations()
         elif line == "labelstudio-proxy: Making the account":
-            self.report("database", detail="making the account")
+            self.report("load", detail="making your account")
         elif line == "labelstudio-proxy: Serving":
             self.report("response")
+
+    def _report_migrations(self) -> None:
+        done, total = self._migrations_applied, self._migrations
+        self.report("load", detail="updating the database", done=done, total=total)
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

@@ -231,6 +231,7 @@ def test_an_image_of_a_registry_out_of_reach(engine: Engine, own_desk: Callable[
         "data": "done",
         "engine": "done",
         "pull": "failed",
+        "database": "next",
         "container": "next",
         "response": "next",
     }
