@@ -10,7 +10,8 @@ class Problem(Exception):
 
     what:   what happened, one sentence.
     why:    the probable reason.
-    remedy: what to do; commands stand in `backticks`.
+    remedy: what to do; commands stand in `backticks`. The page highlights the button that it names:
+            "try again" only if that helps. A changed setting needs "restart Jupyter".
     """
 
     def __init__(self, what: str, why: str, remedy: str) -> None:
@@ -37,5 +38,6 @@ def unexpected(what: str, error: Exception) -> Problem:
     return Problem(
         what,
         f"An error that labelstudio-proxy did not expect: {type(error).__name__}: {error}",
-        "Use Copy diagnostics and report it; the log of Jupyter has the details.",
+        "Try again. If it happens again, use Copy diagnostics and report it; the log of Jupyter has "
+        "the details.",
     )

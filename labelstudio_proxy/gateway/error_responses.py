@@ -65,9 +65,8 @@ class ErrorResponses:
         prefix = self._place.prefix
         restart = Action("Restart Label Studio", f"{prefix}_proxy/restart", "post")
         again = Action("Try again", prefix)
-        html = render_notice_page(
-            "Label Studio does not let you in", problem.as_json(), prefix, (restart, again)
-        )
+        actions = (restart, again) if restart.helps(problem.remedy) else (again,)
+        html = render_notice_page(problem.as_json(), prefix, actions)
         return page_response(html, 503, ancestors=self._place.frame_ancestors)
 
     def cancel_stalled(self, request: web.BaseRequest) -> web.Response:

@@ -137,7 +137,8 @@ def explain_refusal(
             f"The account {account.email} is deactivated.",
             "Activate it again: "
             + _by_password(directory, account, image)
-            + f" There, `{paths.ACCOUNTS}` has the account and its Active box.",
+            + f" There, `{paths.ACCOUNTS}` has the account and its Active box. Then stop that Label "
+            "Studio and try again.",
         )
     if account is not None and not account.personal_tokens:
         return Problem(
@@ -146,7 +147,8 @@ def explain_refusal(
             "with them.",
             "Switch them on again: "
             + _by_password(directory, account, image)
-            + " There, choose Organization, then API Tokens Settings, then Personal Access Tokens.",
+            + " There, choose Organization, then API Tokens Settings, then Personal Access Tokens. "
+            "Then stop that Label Studio and try again.",
         )
     return Problem(
         what,

@@ -32,7 +32,7 @@ _REFRESH = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
 
 # The template's fields that some pages leave empty
 _PARTS = (
-    *("actions", "elapsed", "facts", "held", "open", "refresh", "sentence", "steps"),
+    *("actions", "elapsed", "facts", "flags", "refresh", "sentence", "steps"),
     *("take_over", "there"),
 )
 
@@ -45,10 +45,11 @@ _WORDS = {
     "ready": ("Opening Label Studio…", "Label Studio is ready."),
     "stopping": ("Stopping Label Studio…", "This takes a few seconds."),
     "failed": ("Label Studio could not be started", ""),
+    "ended": ("Label Studio stopped working", ""),  # failed, after it was ready
     # failed, because another server uses the data directory
-    "elsewhere": ("Label Studio is already running elsewhere", ""),
+    "elsewhere": ("Label Studio is running on another server", ""),
     # failed, with an automatic restart: after it was ready, and before
-    "waiting": ("Label Studio crashed", "It restarts automatically within a minute."),
+    "waiting": ("Restarting Label Studio…", "It restarts automatically within a minute."),
     "trying": ("Label Studio could not be started", "The next attempt is within a minute."),
 }
 _STEP_WORDS = {"done": "done", "current": "in progress", "next": "to do", "failed": "failed"}
@@ -62,6 +63,10 @@ class Action:
     url: str
     method: Literal["get", "post"] = "get"
 
+    def helps(self, remedy: str) -> bool:
+        """Return True if the remedy of a Problem names this action."""
+        return self.label.lower() in remedy.lower()
+
 
 def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     """Return the page for the state `snapshot`, which is the JSON of `_proxy/state`.
@@ -74,35 +79,49 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     elapsed = None if started is None else max(0, int(snapshot["now"] - started))
     holder = snapshot.get("holder") or {"action": "", "address": ""}
     there = holder["address"] if holder["address"].startswith(("http:", "https:")) else ""
+    error = snapshot["error"] or {}
+    flags = {
+        "held": holder["action"],
+        "reachable": there,
+        "ran": snapshot["ready_after"] is not None,
+        "retry": Action("Try again", "").helps(error.get("remedy", "")),
+    }
     facts = " · ".join(map(" ".join, snapshot["versions"].items()))
     return _render(
         prefix,
         state,
         _words(snapshot)[0],
-        snapshot["error"] or {},
+        error,
         {"prefix": prefix, "words": _WORDS, "stepWords": _STEP_WORDS, "snapshot": snapshot},
         sentence=escape(_sentence(snapshot)),
         refresh="" if state in ("stopped", "failed") and not waiting else _REFRESH,
         elapsed=_duration(elapsed),
         steps="".join(_step(step, snapshot["progress"]) for step in snapshot["steps"]),
-        open=" open" if state == "failed" else "",
         facts=escape(facts),
-        held=(" data-held" if holder["action"] else "") + (" data-reachable" if there else ""),
+        flags="".join(f" data-{name}" for name, is_set in flags.items() if is_set),
         take_over=escape(holder["action"]),
         there=escape(there),
     )
 
 
 def render_notice_page(
-    title: str, error: Mapping[str, str], prefix: str, actions: Sequence[Action] = ()
+    error: Mapping[str, str], prefix: str, actions: Sequence[Action] = ()
 ) -> str:
-    """Return a page with the `what`, `why` and `remedy` of `error`. The first action is primary."""
-    shown = ""
-    for action in actions:
-        shown += _ACTION[action.method].substitute(
-            rank="" if shown else "primary", url=escape(action.url), label=escape(action.label)
+    """Return a page with the `what`, `why` and `remedy` of `error`.
+
+    The first action that the remedy names is primary.
+    """
+    primary = next((action for action in actions if action.helps(error["remedy"])), None)
+    shown = (
+        _ACTION[action.method].substitute(
+            rank="primary" if action is primary else "",
+            url=escape(action.url),
+            label=escape(action.label),
         )
-    return _render(prefix, "notice", title, error, actions=shown)
+        for action in actions
+    )
+    heading = error["what"].removesuffix(".")
+    return _render(prefix, "notice", heading, {**error, "what": ""}, actions="".join(shown))
 
 
 def _render(
@@ -125,7 +144,10 @@ def _render(
 def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
     if snapshot["next_start"] is not None:
         return _WORDS["trying" if snapshot["ready_after"] is None else "waiting"]
-    return _WORDS["elsewhere" if snapshot.get("holder") else snapshot["state"]]
+    if snapshot.get("holder"):
+        return _WORDS["elsewhere"]
+    ended = snapshot["state"] == "failed" and snapshot["ready_after"] is not None
+    return _WORDS["ended" if ended else snapshot["state"]]
 
 
 def _sentence(snapshot: Mapping[str, Any]) -> str:
@@ -134,7 +156,7 @@ def _sentence(snapshot: Mapping[str, Any]) -> str:
     now = [step["title"] for step in snapshot["steps"] if step["state"] == "current"]
     then = [step["title"] for step in snapshot["steps"] if step["state"] == "next"]
     if now and snapshot["state"] in ("preparing", "pulling", "starting"):
-        following = f"Next: {then[0]}." if then else "Label Studio opens here after that."
+        following = f"Next: {then[0]}." if then else "It appears here in a moment."
         texts = [f"Now: {now[0]}.", following, *texts]
     return " ".join(filter(None, texts))
 

@@ -41,7 +41,10 @@ KNOWN: Faults = (
     (
         r"could not connect to server|connection to server at|password authentication failed",
         "The database that `environment` names could not be reached.",
-        "Check the `POSTGRE_…` variables of the setting `environment`, and the database server.",
+        (
+            "Check the database server, then try again. Or correct the `POSTGRE_…` variables of the "
+            "setting `environment` and restart Jupyter."
+        ),
     ),
     (
         r"InconsistentMigrationHistory|NodeNotFoundError",
@@ -98,5 +101,5 @@ def explain_exit(how: str, tail: Sequence[str]) -> Problem:
     return Problem(
         what,
         f"Its last line was: {last}" if last else "It printed nothing.",
-        "Read the log below. To ask for help, use Copy diagnostics.",
+        "Try again. If it crashes again, read the log below. To ask for help, use Copy diagnostics.",
     )

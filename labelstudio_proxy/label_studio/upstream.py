@@ -157,6 +157,6 @@ async def wait_for_first_response(
                     f"Label Studio did not respond within {seconds:g} seconds.",
                     "The machine may be slow, or Label Studio waits for something, such as a "
                     "database that cannot be reached.",
-                    "Try again. If a start takes that long here, raise `start_timeout`.",
+                    "Try again. If a start takes that long here, raise `start_timeout` and restart Jupyter.",
                 )
             await asyncio.wait([ended], timeout=POLL_SECONDS)

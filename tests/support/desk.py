@@ -94,7 +94,7 @@ class Desk:
         wait_for(
             shows_error, what=lambda: f"{error} on the page, which says:\n{shown[0]}", timeout=30
         )
-        assert "Label Studio could not be started" in shown[0]
+        assert re.search("Label Studio (could not be started|stopped working)", shown[0])
         self.assert_jupyter_is_well()
         return error
 

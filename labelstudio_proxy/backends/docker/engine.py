@@ -298,7 +298,8 @@ async def _fault(address: Address, error: Exception) -> EngineProblem:
     return EngineProblem(
         f"The program at {address.url} does not respond like a container engine.",
         f"For the address: {address.origin}. The error: {error}.",
-        "Check that it is Docker or Podman, with version 1.24 or newer of Docker's API.",
+        "Check that it is Docker or Podman, with version 1.24 or newer of Docker's API, then try "
+        "again.",
     )
 
 

@@ -55,15 +55,15 @@ def absent(places: list[Address]) -> EngineProblem:
         return EngineMissing(
             "No container engine is running.",
             f"Its socket {address.socket} does not exist; {address.origin}.",
-            f"Start the engine, for example with {service(address, 'start')}, or correct "
-            "DOCKER_HOST and restart Jupyter.",
+            f"Start the engine, for example with {service(address, 'start')}, then try again. Or "
+            "correct DOCKER_HOST and restart Jupyter.",
         )
     sockets = ", ".join(str(address.socket) for address in places)
     return EngineMissing(
         "No container engine was found.",
         f"There is no socket of one ({sockets}), and DOCKER_HOST is not set.",
         "Install Docker or Podman (on Debian and Ubuntu `sudo apt-get install docker.io`); if one "
-        f"is installed, start it with {service(places[0], 'start')}.",
+        f"is installed, start it with {service(places[0], 'start')}. Then try again.",
     )
 
 
@@ -81,7 +81,8 @@ def not_known(address: Address) -> EngineProblem:
     return EngineProblem(
         "The container engine is not in the settings any more.",
         f"An earlier gateway used it at {address.url}.",
-        "Set DOCKER_HOST or the Docker context as before, and try again.",
+        "Choose the Docker context of before, then try again. Or set DOCKER_HOST as before and "
+        "restart Jupyter.",
     )
 
 
@@ -113,7 +114,7 @@ def denied(path: Path) -> EngineProblem:
             f"Only root may use the socket {path}, not {user}.",
             (
                 "Use a rootless engine, or ask an administrator to give the socket to a group, for "
-                "example `docker`."
+                "example `docker`. Then restart Jupyter."
             ),
         )
     else:
@@ -135,8 +136,8 @@ def no_context(name: str, reason: str) -> EngineProblem:
     return EngineProblem(
         f"The Docker context {name!r} cannot be used.",
         f"{reason}.",
-        "List contexts with `docker context ls`, choose one with `docker context use`, or set "
-        "DOCKER_HOST and restart Jupyter.",
+        "List contexts with `docker context ls` and choose one with `docker context use`, then try "
+        "again. Or set DOCKER_HOST and restart Jupyter.",
     )
 
 

@@ -42,8 +42,8 @@ async def get_image(engine: Engine, name: str, policy: str, progress: Progress) 
             raise Problem(
                 f"The image {name} is not on this machine.",
                 "The setting `pull_policy` is `never`, so it is not downloaded.",
-                f"Load it, for example with `docker load` or `docker pull {name}`, or change "
-                "`pull_policy` or `image` and restart Jupyter.",
+                f"Load it, for example with `docker load` or `docker pull {name}`, then try again. "
+                "Or change `pull_policy` or `image` and restart Jupyter.",
             )
     progress("asking the registry", 0, 0)
     login = await find_login(name)

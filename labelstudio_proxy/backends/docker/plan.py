@@ -50,7 +50,7 @@ async def find_site(engine: Engine) -> Site:
             "The container engine does not allow Label Studio's container.",
             f"It said: {error.explanation or error}",
             "If a proxy protects its socket, allow requests for containers, images, volumes and "
-            "networks there.",
+            "networks there, then try again.",
         ) from error
     options = {str(each).split(",")[0] for each in info.get("SecurityOptions") or []}
     user_namespace = jupyter.user_namespace if jupyter else ""
@@ -126,15 +126,15 @@ class Planner:
                 f"Label Studio's container could not be reached in the network {chosen!r}.",
                 f"Jupyter's container {jupyter.name} is not in that network, but in: "
                 f"{', '.join(jupyter.networks) or 'none'}.",
-                f"`docker network connect {chosen} {jupyter.name}`, or change `docker_network` "
-                "and restart Jupyter.",
+                f"Run `docker network connect {chosen} {jupyter.name}`, then try again. Or change "
+                "`docker_network` and restart Jupyter.",
             )
         if not jupyter.networks:
             raise Problem(
                 "Label Studio's container could not be reached.",
                 f"Jupyter's container {jupyter.name} is in no network that another container can "
                 "join.",
-                "Make Jupyter's container with a network, for example `--network bridge`.",
+                "Restart Jupyter in a container with a network, for example `--network bridge`.",
             )
         return chosen or jupyter.networks[0], False
 

@@ -110,7 +110,7 @@ def explain_pull(engine: Engine, name: str, message: str, login_error: str = "")
     words = {"program": engine.name.lower(), "start": engine.command("start")}
     why, remedy = find_fault(FAULTS, [_unnamed(name, message)]) or (
         "",
-        "Try `{program} pull {name}` in a terminal, which may show more.",
+        "Run `{program} pull {name}` in a terminal, which may show more, then try again.",
     )
     if why == REFUSED and login_error:
         why = f"{why} {login_error}"

@@ -25,9 +25,9 @@ from .launcher import command_of
 PROBE_SECONDS = 30.0
 
 HOW_TO_INSTALL = (
-    "Install it into the notebook's environment, `pip install 'labelstudio-proxy[local]'`, or into "
-    "a separate environment; then set `label_studio` to the path of its `label-studio` executable "
-    "and restart Jupyter."
+    "Install it into the notebook's environment, `pip install 'labelstudio-proxy[local]'`, then try "
+    "again. Or install it into a separate environment, set `label_studio` to the path of its "
+    "`label-studio` executable, and restart Jupyter."
 )
 
 
@@ -111,7 +111,7 @@ def _usable(
         raise Problem(
             f"{python} does not run.",
             "labelstudio-proxy asked it which Label Studio it has, and got no usable response.",
-            f"Run `{python} --version` in a terminal and repair that environment.",
+            f"Run `{python} --version` in a terminal, repair that environment, then try again.",
         )
     missing = [name for name in ("label-studio", "gunicorn") if name not in versions]
     if missing:
@@ -137,7 +137,8 @@ def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -
         raise Problem(
             f"{executable} cannot be run.",
             f"{origin}, but the file is not executable for this user.",
-            f"`chmod +x {executable}`, or correct the setting `label_studio` and restart Jupyter.",
+            f"Run `chmod +x {executable}`, then try again. Or correct the setting `label_studio` and "
+            "restart Jupyter.",
         )
     command = command_of(executable, environment)
     if not command:

@@ -24,6 +24,7 @@
   let restingSince = 0;
   let lastLine = 0; // number of the last one in the log
   let following = true; // the log stays scrolled to its end
+  let opens = false; // the log opens as soon as it has a line
   let busy = false;
 
   async function call(url, method = "GET") {
@@ -98,8 +99,8 @@
     hush();
     failures += 1;
     main.dataset.connection = ended ? "ended" : "lost";
-    const message = "Your Jupyter session ended. Reload to log in.";
-    put($("connection"), ended ? message : "Connection to Jupyter lost, retrying…");
+    const message = ended ? "Your Jupyter session ended." : "Connection to Jupyter lost, retrying…";
+    put($("connection"), message);
     if (first) later(Math.min(FAST * 2 ** (failures - 1), 3 * SLOW));
   }
 
@@ -163,14 +164,15 @@
 
   function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder }) {
     if (nextStart) return words[readyAfter === null ? "trying" : "waiting"];
-    return words[holder ? "elsewhere" : state];
+    if (holder) return words.elsewhere;
+    return words[state === "failed" && readyAfter !== null ? "ended" : state];
   }
 
   function sentence(shown) {
     const { state, steps, stopped_because: because } = shown;
     const now = steps.find((step) => step.state === "current");
     const then = steps.find((step) => step.state === "next");
-    const following = then ? `Next: ${then.title}.` : "Label Studio opens here after that.";
+    const following = then ? `Next: ${then.title}.` : "It appears here in a moment.";
     const moving = now && ["preparing", "pulling", "starting"].includes(state);
     const progress = moving ? [`Now: ${now.title}.`, following] : [];
     return [because, ...progress, wordsOf(shown)[1]].join(" ").trim();
@@ -203,11 +205,13 @@
     put($("take-over"), action);
     $("there").href = reachable ? address : "";
     for (const part of ["what", "why", "remedy"]) prose($(part), error?.[part] || "");
-    if (before && before.state !== "failed") {
-      $("disclosure").open = true;
-      // In a frame, this would take the focus from what the user is typing in
-      if (document.hasFocus()) $("heading").focus();
-    }
+    main.toggleAttribute("data-ran", snapshot.ready_after !== null);
+    main.toggleAttribute("data-retry", /try again/i.test(error?.remedy));
+    if (before?.state === "failed") return;
+    opens = !action;
+    addLog([]);
+    // In a frame, this would take the focus from what the user is typing in
+    if (before && document.hasFocus()) $("heading").focus();
   }
 
   function showStep(item, step) {
@@ -255,6 +259,11 @@
       log.append(make("div", text.replace(/\x1b\[[0-9;]*m/g, ""))); // without a terminal's colours
     }
     while (log.children.length > LOG_LINES) log.firstElementChild.remove();
+    main.toggleAttribute("data-log", log.hasChildNodes());
+    if (opens && log.hasChildNodes()) {
+      opens = false;
+      $("disclosure").open = true;
+    }
     if (following) log.scrollTop = log.scrollHeight;
   }
 
