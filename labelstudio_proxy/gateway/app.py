@@ -103,9 +103,9 @@ class Gateway:
     async def handle(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         """Serve a request for `target`: encoded, with its query, without the prefix."""
         kind = classify(request.method, unquote(target.partition("?")[0]), request.headers)
-        reason = request_guard.refusal(kind, request.headers, self._place.origins)
-        if reason is not None:
-            return self._errors.refuse(request, reason)
+        problem = request_guard.refusal(kind, request.headers, self._place.origins)
+        if problem is not None:
+            return self._errors.refuse(request, problem)
         if address := request_guard.public_address(request.headers):
             self._supervisor.set_address(address + self._place.prefix)
         with self._idle_stop.hold(kind):

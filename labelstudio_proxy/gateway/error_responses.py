@@ -30,15 +30,15 @@ class ErrorResponses:
         self._directory = directory
         self._supervisor = supervisor
 
-    def refuse(self, request: web.BaseRequest, reason: str) -> web.Response:
-        """Refuse a request that another site may have sent. `reason`: a sentence."""
+    def refuse(self, request: web.BaseRequest, problem: Problem) -> web.Response:
+        """Refuse a request that another site may have sent."""
         logger.warning(
             "Label Studio (%s): refused a %s request. %s",
             self._directory.path,
             request.method,
-            reason,
+            problem.what,
         )
-        return json_response({"detail": f"This request was refused. {reason}"}, 403)
+        return json_response({"detail": problem.as_sentence(), **problem.as_json()}, 403)
 
     def say_state(self, kind: RequestKind) -> web.Response:
         """Return the start page or the state; start Label Studio if the request may."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..label_studio import paths
+from ..problem import Problem
 from ..request_kind import RequestKind, Sender, is_this_host
 
 
@@ -29,8 +30,8 @@ class Origins:
         return bool(self.allow_origin_pat) and bool(re.match(self.allow_origin_pat, origin))
 
 
-def refusal(kind: RequestKind, headers: Mapping[str, str], origins: Origins) -> str | None:
-    """Return the reason why this request is refused, as a sentence; None if it is not."""
+def refusal(kind: RequestKind, headers: Mapping[str, str], origins: Origins) -> Problem | None:
+    """Return why this request is refused; None if it is not."""
     if _is_admitted(kind, headers.get("Origin"), origins):
         return None
     if kind.sender is Sender.OTHER_SITE:
@@ -38,12 +39,33 @@ def refusal(kind: RequestKind, headers: Mapping[str, str], origins: Origins) -> 
         # even with GET, and images, frames and scripts of other sites have no use here.
         if kind.is_safe and kind.is_navigation and not paths.API.match(kind.path):
             return None
-        return "It comes from another site."
+        opened = headers.get("Origin", "").partition("://")[2]
+        if opened and "Sec-Fetch-Site" not in headers:
+            return _changed_host(opened, headers.get("Host", ""))
+        return Problem(
+            "This request was refused: it comes from another site.",
+            "Only Label Studio's own pages, and programs with Jupyter's token, may send it.",
+            "Open Label Studio from JupyterLab.",
+        )
     if kind.is_safe or kind.sender is not Sender.UNKNOWN or kind.has_token:
         return None
-    return (
-        "It changes data or opens a WebSocket, but has neither an Origin header (browsers) nor "
-        "Jupyter's token in an Authorization header (programs)."
+    return Problem(
+        "This request was refused: it changes data or opens a WebSocket, and does not say who sent "
+        "it.",
+        "It has neither an Origin header (browsers) nor Jupyter's token in an Authorization header "
+        "(programs).",
+        "In a program, send Jupyter's token, as `Authorization: token <token>`. In a browser behind "
+        "a proxy, let the proxy forward the header `Origin`, then try again.",
+    )
+
+
+def _changed_host(opened: str, host: str) -> Problem:
+    return Problem(
+        "This request was refused: it seems to come from another site, because a proxy has changed "
+        "its header Host.",
+        f"The browser opened `{opened}`, and the header Host names `{host}`.",
+        "Let the proxy in front of Jupyter forward the header `Host` (in nginx: "
+        "`proxy_set_header Host $http_host;`), or add the header `X-Forwarded-Host`. Then try again.",
     )
 
 

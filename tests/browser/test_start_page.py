@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from multidict import CIMultiDict
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from labelstudio_proxy.gateway import start_page
+from labelstudio_proxy.gateway.request_guard import Origins, refusal
 from labelstudio_proxy.gateway.start_page import Action, render_notice_page, render_start_page
+from labelstudio_proxy.request_kind import classify
 
 pytestmark = pytest.mark.timeout(120)  # s; a page that reloads for ever keeps the browser busy
 
@@ -68,7 +71,7 @@ class Gateway:
             "stopped_because": "",
         }
         self.log: list[tuple[int, str]] = []
-        # or "login", "not" (at all), "buffered" or "eventless" (no events)
+        # or "login", "not" (at all), "buffered" or "eventless" (no events), "proxied" (Host changed)
         self.answers = "well"
         self.stuck = False  # serves the start page even when Label Studio is ready
         self.notice: str | None = None  # a page to serve instead
@@ -145,6 +148,11 @@ class Gateway:
             request.transport.abort()
         if self.answers == "login" and request.path != "/login":
             raise web.HTTPFound(f"http://hub.test:{self.port}/login")  # as with JupyterHub
+        if self.answers == "proxied":
+            headers = CIMultiDict({**request.headers, "Host": "127.0.0.1:8888"})
+            kind = classify(request.method, request.path, headers)
+            if problem := refusal(kind, headers, Origins()):
+                return web.json_response({"detail": "", **problem.as_json()}, status=403)
         return await handler(request)
 
     def _now(self) -> dict[str, Any]:
@@ -505,6 +513,26 @@ def test_a_wrong_setting_shows_no_empty_log_and_highlights_no_button(
     gateway.set(state="failed", error=ERROR)
     expect(page.get_by_role("log")).to_have_text("a line")
     assert colour(retry) != colour(page.get_by_role("button", name="Copy diagnostics"))
+
+
+def test_page_behind_a_proxy_that_changes_host_says_which_header_is_missing(
+    page: Page, gateway: Gateway, watch: Watch, open_page: Open
+) -> None:
+    watch.expected = (FAILED_LOADS,)
+    gateway.set("proxied", state="stopped", steps=[], may_start=True)
+    open_page(host="hub.test")  # not localhost, so that the browser sends no Sec-Fetch-Site
+    expect(page.get_by_text("a proxy has changed its header Host")).to_be_visible()
+    expect(page.get_by_text(f"hub.test:{gateway.port}")).to_be_visible()
+    expect(page.locator("#remedy")).to_contain_text("proxy_set_header Host $http_host;")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#remedy")).to_contain_text("X-Forwarded-Host")
+    assert gateway.count("POST _proxy/start") == 2
+
+    # The proxy is mended.
+    gateway.set("well")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
+    expect(page.locator("#error")).to_be_hidden()
 
 
 def test_an_ordinary_failure_offers_no_taking_over(

@@ -26,6 +26,7 @@
   let following = true; // the log stays scrolled to its end
   let opens = false; // the log opens as soon as it has a line
   let busy = false;
+  let [state, refused] = ["", null]; // the gateway's, and why it refused a request in which state
 
   async function call(url, method = "GET") {
     const signal = AbortSignal.timeout(20000);
@@ -34,6 +35,8 @@
     // A redirect to a login page, that page, a refusal, or JupyterHub's response for a stopped server (424)
     const login = response.type === "opaqueredirect" || (response.ok && /html/.test(type));
     const ended = login || [401, 403, 424].includes(response.status);
+    const refusal = response.status === 403 && /json/.test(type) && (await response.json());
+    if (refusal?.what) throw Object.assign(new Error(refusal.what), { refusal }); // by the gateway, not by Jupyter
     if (ended || !response.ok) throw Object.assign(new Error(`HTTP ${response.status}`), { ended });
     return response;
   }
@@ -95,12 +98,16 @@
     }
   }
 
-  function lost({ ended }) {
+  function lost({ ended, refusal }) {
     hush();
+    if (refusal && first) {
+      refused = { state, error: refusal };
+      return accept({ ...snapshot, state });
+    }
     failures += 1;
     main.dataset.connection = ended ? "ended" : "lost";
     const message = ended ? "Your Jupyter session ended." : "Connection to Jupyter lost, retrying…";
-    put($("connection"), message);
+    put($("connection"), refusal?.detail || message);
     if (first) later(Math.min(FAST * 2 ** (failures - 1), 3 * SLOW));
   }
 
@@ -110,6 +117,9 @@
     delete main.dataset.connection;
     put($("connection"), "");
     const before = snapshot;
+    state = next.state;
+    if (refused?.state !== state) refused = null;
+    if (refused) next = { ...next, state: "failed", error: refused.error, holder: null, next_start: null };
     snapshot = next;
     received = Date.now();
     show(before);
@@ -165,7 +175,7 @@
   function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder }) {
     if (nextStart) return words[readyAfter === null ? "trying" : "waiting"];
     if (holder) return words.elsewhere;
-    return words[state === "failed" && readyAfter !== null ? "ended" : state];
+    return words[state === "failed" && readyAfter !== null && !refused ? "ended" : state];
   }
 
   function sentence(shown) {
@@ -270,6 +280,7 @@
   async function post(url) {
     if (busy) return;
     busy = true;
+    refused = null;
     hush();
     try {
       const response = await call(url, "POST");

@@ -89,6 +89,29 @@ def test_other_sites_cannot_read_or_embed(path: str, site: str, mode: str) -> No
         assert refused(method, {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}, path=path)
 
 
+def why_refused(headers: dict[str, str]) -> str:
+    sent = CIMultiDict({"Host": "127.0.0.1:8888"} | COOKIE | headers)
+    problem = refusal(classify("POST", "/_proxy/start", sent), sent, NONE)
+    assert problem is not None
+    return problem.as_sentence()
+
+
+def test_the_header_that_a_proxy_must_forward_is_named() -> None:
+    why = why_refused({"Origin": "http://hub.example"})
+    for part in ("hub.example", "127.0.0.1:8888", "forward the header `Host`", "X-Forwarded-Host"):
+        assert part in why
+    assert "header `Origin`" in why_refused({})
+
+
+@pytest.mark.parametrize(
+    "headers", [CROSS | {"Origin": "http://evil.example"}, {"Origin": "null"}, CROSS]
+)
+def test_a_proxy_is_not_blamed_for_another_site(headers: dict[str, str]) -> None:
+    why = why_refused(headers)
+    assert "comes from another site" in why
+    assert "proxy" not in why
+
+
 def test_reading_passes() -> None:
     assert not refused("GET", {})
     assert not refused("GET", COOKIE)
