@@ -92,7 +92,8 @@ class _CheckedConnector(aiohttp.TCPConnector):
     async def _create_connection(
         self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
     ) -> ResponseHandler:
-        # aiohttp's own connectors override it, too; its `socket_factory` came with 3.12 only.
+        # Private: aiohttp has no public hook that gets the new connection. A test of it fails if aiohttp
+        # renames it, and pyproject.toml allows no aiohttp 4.
         await self._check()
         connection = await super()._create_connection(req, traces, timeout)
         try:
