@@ -104,7 +104,13 @@ class ControlRoutes:
         text = await asyncio.to_thread(
             diagnostics, self._settings, self._directory, self._supervisor, self._prefix
         )
-        return web.Response(text=text, headers={"Cache-Control": "no-store"})
+        return web.Response(
+            # A file name that is not valid UTF-8 has lone surrogates, which cannot be encoded.
+            body=text.encode(errors="backslashreplace"),
+            content_type="text/plain",
+            charset="utf-8",
+            headers={"Cache-Control": "no-store"},
+        )
 
     async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
         """For watch.js, which reports activity with a POST: that counts as every change does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ SECRET = "s3cr3t-of-the-database"
 
 @pytest.fixture(scope="module")
 def ready(new_data_dir: Callable[[], Path]) -> Iterator[Gateway]:
-    data_dir = new_data_dir()
+    made = new_data_dir()
+    data_dir = made.rename(made.with_name(os.fsdecode(b"d\xe4ta")))  # no valid UTF-8
     add_account(data_dir, "ada@localhost")
     gateway = Gateway(data_dir, settings={"environment": {"MY_SETTING": SECRET}})
     gateway.start()
@@ -170,7 +172,7 @@ def test_style_sheets_are_mapped(ready: Gateway) -> None:
 
 def test_diagnostics_hold_what_helps_and_no_secret(ready: Gateway) -> None:
     text = ready.ask("GET", "/_proxy/diagnostics", [PROGRAM]).body.decode()
-    assert str(ready.data_dir) in text
+    assert str(ready.data_dir).encode(errors="backslashreplace").decode() in text
     assert "MY_SETTING" in text
     assert '"state": "ready"' in text
     key = (ready.data_dir / ".env").read_text().partition("SECRET_KEY=")[2].split()[0]

@@ -205,7 +205,7 @@ def _address_of(context: str, folder: Path) -> Address:
 
     Not by the SDK: without a `config.json` it looks in the working directory.
     """
-    identifier = hashlib.sha256(context.encode()).hexdigest()
+    identifier = hashlib.sha256(os.fsencode(context)).hexdigest()
     origin = f"the Docker context {context!r} names it"
     try:
         meta = json.loads((folder / "contexts/meta" / identifier / "meta.json").read_text("utf-8"))
