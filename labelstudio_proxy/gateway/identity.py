@@ -110,8 +110,8 @@ def clock_problem(lead: float) -> Problem | None:
         f"Label Studio's clock is {duration(lead)} ahead of Jupyter's.",
         "labelstudio-proxy signs in with tokens that are valid for a minute. For Label Studio, they "
         "have expired.",
-        "Correct the clock that is wrong, then try again. If Label Studio runs in a container of a "
-        "virtual machine, restart that machine.",
+        "Correct the clock that is wrong (for a container in a virtual machine, restart that "
+        "machine), then try again.",
     )
 
 

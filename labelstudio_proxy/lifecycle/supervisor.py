@@ -7,6 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from ..aio import begin_task, cancel_and_wait
 from ..backends.base import Backend, NoRestart, Paused, Report
@@ -175,7 +176,8 @@ class Supervisor:
         while self._wanted:
             self._interrupt.clear()
             self._handed_over = None
-            backend = self._make_backend(self._store.report, self._store.add_line)
+            make = partial(self._make_backend, self._store.report, self._store.add_line)
+            backend = await asyncio.to_thread(make)  # looks for programs on the disk
             problem = await self._run_until_interrupted(backend)
             self._insists = False
             restarts = False

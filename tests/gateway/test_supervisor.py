@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from support.gateway import RUN_ECHO, add_account, stand_in
 from support.processes import pids_that_mention
 
 from labelstudio_proxy import aio
+from labelstudio_proxy.backends.base import Backend, Report
 from labelstudio_proxy.backends.process import backend as process
 from labelstudio_proxy.backends.process.backend import ProcessBackend
 from labelstudio_proxy.data_directory import upgrade
@@ -92,6 +93,26 @@ async def test_label_studio_restarts_after_a_kill(lives: list[Life], data_dir: P
     shown = life.supervisor.snapshot
     assert (shown.restarts, shown.restart_reasons, shown.error) == (1, {"ended": 1}, None)
     assert shown.next_start is None
+
+
+async def test_a_disk_that_hangs_while_label_studio_is_looked_for_blocks_nothing(
+    lives: list[Life], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_account(data_dir, "ada@localhost")
+    life = Life(data_dir, RUN_ECHO)
+    lives.append(life)
+    make, responds, seen = life.supervisor._make_backend, threading.Event(), []
+
+    def hang(report: Report, log: Callable[[str], None]) -> Backend:
+        seen.append(responds.wait(10))
+        return make(report, log)
+
+    monkeypatch.setattr(life.supervisor, "_make_backend", hang)
+    life.supervisor.start()
+    await asyncio.sleep(0)  # the event loop begins the start
+    responds.set()
+    await life.until(State.READY)
+    assert seen == [True]
 
 
 @pytest.mark.parametrize("last", ["exit 0", "exit 1", "sleep 5; exit 1", "kill -9 $$"])
