@@ -1,15 +1,12 @@
 """Forward requests from Jupyter to the gateway, streamed both ways, over pooled connections.
 
-jupyter-server-proxy supervises the gateway; this module replaces only its forwarding. See
-docs/decisions/streaming-handler.md.
+This module replaces only the forwarding of jupyter-server-proxy. See docs/decisions/streaming-handler.md.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
-import shutil
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -19,7 +16,6 @@ from typing import Any
 
 import aiohttp
 from jupyter_server_proxy.config import ServerProcess
-from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 from traitlets import Bool, Unicode
@@ -29,8 +25,10 @@ from ..aio import begin_task
 from ..gateway_client import RunningGateway
 from ..label_studio.access_token import explain_refused_token
 from ..label_studio.upstream import HOP_BY_HOP, Endpoint, open_session
+from ..problem import Problem
 from ..request_kind import SAFE_METHODS, classify
-from ..socket_folder import new_socket
+from .supervising_handler import PAGE_SECONDS, SupervisingHandler
+from .unavailable import RELOAD_SECONDS, GatewayUnavailable, page_policy
 
 # Unlimited: Label Studio refuses what is too large for it.
 MAX_BODY_BYTES = 1 << 62
@@ -38,8 +36,6 @@ MAX_BODY_BYTES = 1 << 62
 WAITING_CHUNKS = 4
 CONNECT_SECONDS = 30.0
 CONNECT_POLL_SECONDS = 0.1
-READY_SECONDS = 3.0  # simpervisor allows 5 s for one check
-READY_POLL_SECONDS = 0.02
 WRONG_HOST = (
     "Jupyter does not accept the Host header of this request. An admin can add the host to "
     "`ServerApp.local_hostnames`, or set `ServerApp.allow_remote_access`."
@@ -68,7 +64,7 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
         """Start the gateway as a request would; raises HTTPError. The routes must exist."""
         handler, arguments = self._route
         request = httputil.HTTPServerRequest("GET", "/", connection=_NoConnection())
-        await handler(application, request, **arguments).ensure_process()
+        await handler(application, request, **arguments).ensure_gateway()
 
     def gateway(self) -> RunningGateway | None:
         """Return the gateway if it runs; sends nothing and starts nothing."""
@@ -104,7 +100,7 @@ class _NoConnection(httputil.HTTPConnection):
 
 
 @web.stream_request_body
-class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # without types
+class StreamingHandler(SupervisingHandler):
     """Forwards a request while it arrives, and its response while that does.
 
     Tornado calls `prepare`, then `data_received` for each chunk of the body, then the method. So
@@ -117,16 +113,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
     _refusal: asyncio.TimerHandle | None = None
     _body_complete = False
     _counts_as_activity = False
-
-    @property
-    def unix_socket(self) -> str:
-        """Return the path of the gateway's socket; raises Problem if it can have none."""
-        if "unix_socket" not in self.state:
-            path = new_socket("gateway.sock")
-            atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
-            self.state["unix_socket"] = str(path)
-        found: str = self.state["unix_socket"]
-        return found
 
     async def prepare(self) -> None:
         """Authenticate, and start the request to the gateway."""
@@ -147,8 +133,9 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         request.connection.set_max_body_size(MAX_BODY_BYTES)
         kind = classify(request.method, request.path, request.headers)
         self._counts_as_activity = kind.counts_as_activity
+        self._is_navigation = kind.is_navigation
         self._record_use()
-        await self._ensure_gateway()
+        await self.ensure_gateway()
         self._chunks = asyncio.Queue(WAITING_CHUNKS)
         self._request = asyncio.create_task(self._send_request())
         self._request.add_done_callback(self._respond_early)
@@ -181,11 +168,14 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         return url
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Write an error: Jupyter's page for a browser, JSON for a program."""
+        """Write an error: a page for a browser, JSON for a program."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, GatewayUnavailable):
+            self._explain(error)
+            return
         if self._wants_page:
             super().write_error(status_code, **kwargs)
             return
-        error = kwargs.get("exc_info", (None, None))[1]
         message = getattr(error, "log_message", None) or responses.get(status_code, "")
         if status_code == 403 and not self.current_user:
             message = (
@@ -194,6 +184,16 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
                 else WRONG_HOST
             )
         self.write({"message": message})
+
+    def _explain(self, error: GatewayUnavailable) -> None:
+        self.set_header("Cache-Control", "no-store")
+        if self._is_navigation:
+            policy = f"{self.content_security_policy}; {page_policy()}"
+            self.set_header("Content-Security-Policy", policy)
+            self.write(error.page())
+        else:
+            self.set_header("Retry-After", str(RELOAD_SECONDS))
+            self.write({"message": error.problem.what, **error.problem.as_json()})
 
     @property
     def _wants_page(self) -> bool:
@@ -221,8 +221,12 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         try:
             response = self._request.result()
         except aiohttp.ClientError as error:
-            self.log.warning("labelstudio_proxy: no response: %s", type(error).__name__)
-            raise web.HTTPError(502, "Label Studio's gateway does not respond") from error
+            problem = Problem(
+                "Label Studio's gateway does not respond.",
+                f"It stopped or is restarting ({type(error).__name__}).",
+                "Try again.",
+            )
+            raise GatewayUnavailable(problem, 502, passing=True) from error
         with contextlib.closing(response):
             await self._send_response(response)
         self._record_use()
@@ -259,32 +263,6 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
             self._record_activity()
             self.state["last_activity"] = time.time()
 
-    async def _ensure_gateway(self) -> None:
-        """Start the gateway if it does not run, also after exit status 0.
-
-        simpervisor treats that status as intended and would not start it again.
-        """
-        async with self.state["proc_lock"]:
-            supervised = self.state.get("proc")
-            process = getattr(supervised, "proc", None)
-            if process is not None and not supervised.running and process.returncode == 0:
-                del self.state["proc"]
-        await self.ensure_process()
-
-    async def _http_ready_func(self, process: Any) -> bool:
-        """Return True once the gateway listens, False if it exits or after `READY_SECONDS`.
-
-        jupyter-server-proxy calls it at intervals that double each time, so waiting here is faster.
-        """
-        deadline = time.monotonic() + READY_SECONDS
-        while process.running and time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_unix_connection(self.unix_socket)
-                writer.close()
-                return True
-            await asyncio.sleep(READY_POLL_SECONDS)
-        return False
-
     async def _send_request(self) -> aiohttp.ClientResponse:
         request = self.request
         headers = httputil.HTTPHeaders(request.headers)
@@ -295,7 +273,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
         # The target as it arrived, without the prefix: not decoded and encoded again.
         prefix = f"{self.base_url.rstrip('/')}/{self.proxy_base}"
         target = request.uri.removeprefix(prefix) or "/"
-        deadline = time.monotonic() + CONNECT_SECONDS
+        deadline = time.monotonic() + (PAGE_SECONDS if self._is_navigation else CONNECT_SECONDS)
         while True:
             try:
                 return await self._session().request(
@@ -314,7 +292,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # witho
                     raise
                 await asyncio.sleep(CONNECT_POLL_SECONDS)
                 # It may have exited with status 0 in the meantime.
-                await self._ensure_gateway()
+                await self.ensure_gateway()
 
     async def _body(self) -> AsyncIterator[bytes]:
         while (chunk := await self._chunks.get()) is not None:

@@ -1,0 +1,101 @@
+"""What users and programs get while the gateway cannot serve their request."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from html import escape
+from pathlib import Path
+from string import Template
+
+from tornado import web
+
+from ..problem import Problem
+
+RELOAD_SECONDS = 2
+
+_PACKAGE = Path(__file__).parents[1]
+# Complete in itself: the gateway, which serves the other pages and their files, does not run.
+_PAGE = Template("""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="robots" content="noindex">
+  $reload
+  <title>$heading</title>
+  <link rel="icon" href="$icon">
+  <style>$style</style>
+</head>
+<body>
+<main data-state="$state">
+  <header>
+    <img class="icon" src="$icon" alt="">
+    <h1>$heading</h1>
+  </header>
+  $content
+</main>
+</body>
+</html>
+""")
+_FAILED = Template("""<section id="error">
+    <h2>Probable reason</h2>
+    <p>$why</p>
+    <h2>What to do</h2>
+    <p>$remedy</p>
+  </section>
+  <div class="actions"><a class="button primary" href="">Try again</a></div>
+""")
+
+
+class GatewayUnavailable(web.HTTPError):
+    """Raised for a request that the gateway cannot serve."""
+
+    def __init__(self, problem: Problem, status: int = 503, *, passing: bool = False) -> None:
+        """`passing`: it ends soon, so the page reloads until then."""
+        super().__init__(status, problem.as_sentence())
+        self.problem = problem
+        self.passing = passing
+
+    def page(self) -> str:
+        """Return the page for a user."""
+        why, remedy = _prose(self.problem.why), _prose(self.problem.remedy)
+        if self.passing:
+            reload = f'<meta http-equiv="refresh" content="{RELOAD_SECONDS}">'
+            content = f'<p id="sentence">{why} {remedy}</p>'
+        else:
+            reload = ""
+            content = _FAILED.substitute(why=why, remedy=remedy)
+        return _PAGE.substitute(
+            heading=escape(self.problem.what.removesuffix(".")),
+            state="preparing" if self.passing else "notice",
+            reload=reload,
+            content=content,
+            icon=_icon(),
+            style=_style(),
+        )
+
+
+def page_policy() -> str:
+    """Return the directives of the page's content security policy, but for `frame-ancestors`."""
+    style = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'"
+
+
+@functools.cache
+def _style() -> str:
+    return (_PACKAGE / "gateway" / "static" / "start.css").read_text("utf-8")
+
+
+@functools.cache
+def _icon() -> str:
+    icon = (_PACKAGE / "static" / "labelstudio.svg").read_bytes()
+    return f"data:image/svg+xml;base64,{base64.b64encode(icon).decode()}"
+
+
+def _prose(text: str) -> str:
+    """Return the text escaped, with `code` in backticks as an element."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))
