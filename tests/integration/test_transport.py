@@ -163,7 +163,7 @@ def memory(jupyter: JupyterLab) -> Iterator[None]:
 
 def test_the_gateway_has_jupyters_environment_and_one_heap(jupyter: JupyterLab) -> None:
     environment = Path(f"/proc/{jupyter.gateway_pid}/environ").read_text().split("\0")
-    assert {"MALLOC_ARENA_MAX=1", "MALLOC_TRIM_THRESHOLD_=1048576"} <= set(environment)
+    assert {"MALLOC_ARENA_MAX=1", "MALLOC_TRIM_THRESHOLD_=8388608"} <= set(environment)
     assert f"HOME={jupyter.home}" in environment
 
 
