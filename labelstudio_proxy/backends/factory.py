@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..config.notebook_files import NotebookFiles
 from ..config.settings import LabelStudioProxy, user_name
 from ..data_directory.directory import DataDirectory
 from ..label_studio.environment import labelstudio_environment
@@ -22,17 +23,19 @@ if TYPE_CHECKING:
 
 def make_backend(
     settings: LabelStudioProxy,
-    files_root: Path | None,
+    files: NotebookFiles | None,
     report: Report,
     log: Callable[[str], None],
 ) -> Backend:
     """Return a new backend for one run of Label Studio; raises Problem."""
+    root, shown = (files.root, files.shown) if files else (None, None)
     if runs_as_process(settings):
         return ProcessBackend(
             report,
             log,
             label_studio=settings.label_studio,
-            environment=process_environment(settings, files_root),
+            environment=process_environment(settings, root),
+            files_root=shown,
         )
     # Here, not above: the import of Docker's SDK is slow and takes memory.
     try:
@@ -49,8 +52,9 @@ def make_backend(
     planner = Planner(
         settings=docker_settings(settings),
         directory=DataDirectory(settings.data_directory()),
-        files_root=files_root,
-        environment=container_environment(os.environ, files_root, settings.environment),
+        files_root=shown,
+        document_root=root,
+        environment=container_environment(os.environ, root, settings.environment),
         private=settings.environment,
         user_name=user_name(),
         user=f"{os.getuid()}:{os.getgid()}",

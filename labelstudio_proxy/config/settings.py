@@ -17,6 +17,7 @@ from traitlets.config.loader import DeferredConfig, DeferredConfigString, LazyCo
 
 from .._version import LABEL_STUDIO_VERSION
 from ..problem import Problem
+from .notebook_files import NotebookFiles, home_around
 
 ENVIRONMENT_PREFIX = "LABELSTUDIO_PROXY_"
 SHOWN_CHARACTERS = 200  # of a wrong value
@@ -141,7 +142,8 @@ class LabelStudioProxy(Configurable):
         None,
         allow_none=True,
         help="""Folder whose files Label Studio may read as local files, for example `~/images`.
-        Default: Jupyter's `root_dir`. Empty: no folder.""",
+        Default: the home folder if Jupyter's `root_dir` is in it, else `root_dir`. Empty: no
+        folder.""",
     ).tag(config=True, rule="the path of a folder, for example `~/images`")
 
     files_writable = Bool(
@@ -218,10 +220,19 @@ class LabelStudioProxy(Configurable):
         """Return `data_dir` or its default, absolute."""
         return absolute(self.data_dir) if self.data_dir else default_data_dir()
 
-    def files_directory(self, root_dir: str) -> Path | None:
-        """Return `files_root`, or Jupyter's `root_dir` if not set; None for no local files."""
-        chosen = root_dir if self.files_root is None else self.files_root
-        return absolute(chosen) if chosen else None
+    def notebook_files(self, root_dir: str) -> NotebookFiles | None:
+        """Return the folders of `files_root`, by default around `root_dir`; None for no files.
+
+        The default does not depend on where in the home folder Jupyter starts, and neither do the
+        paths that Label Studio writes into task data.
+        """
+        if self.files_root is not None:
+            root = absolute(self.files_root)
+            return NotebookFiles(root, root, fixed=True) if self.files_root else None
+        if not root_dir:
+            return None
+        shown = absolute(root_dir)
+        return NotebookFiles(home_around(shown) or shown, shown)
 
     def owner(self) -> str:
         """Return `owner_email` or its default."""

@@ -6,13 +6,13 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from urllib.parse import unquote
 
 import aiohttp
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from ..aio import begin_task
+from ..config.notebook_files import NotebookFiles
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
 from ..label_studio import paths
@@ -30,8 +30,9 @@ from .error_responses import ErrorResponses
 from .identity import explain_refusal
 from .idle_stop import IdleStop
 from .place import Place
-from .proxy.files_on_disk import LargeFiles, leads_out
+from .proxy.files_on_disk import Found, LargeFiles, send
 from .proxy.forward import Refused, Upstream, forward
+from .proxy.local_files import LocalFiles, NoFile
 from .proxy.request_body import Stalled
 from .responses import json_response, redirect_response
 
@@ -54,7 +55,7 @@ class Gateway:
         place: Place,
         supervisor: Supervisor,
         directory: DataDirectory,
-        files_root: Path | None,
+        files: NotebookFiles | None,
         external_database: bool,
         assets: Assets,
         large_files: LargeFiles,
@@ -64,8 +65,8 @@ class Gateway:
         self._place = place
         self._supervisor = supervisor
         self._directory = directory
-        self._files_root = files_root
         self._disk = DiskCheck(directory)
+        self._local_files = LocalFiles(directory, files, external_database=external_database)
         self._external_database = external_database
         self._assets = assets
         self._large_files = large_files
@@ -85,7 +86,7 @@ class Gateway:
             (_any, self._show_start_page),
             (paths.TIPS.fullmatch, _give_no_tips),
             (paths.EXPORT_TO_FILES.match, self._refuse_export),
-            (paths.LOCAL_FILE_ANYWHERE.search, self._refuse_outside_file),
+            (paths.LOCAL_FILE_ANYWHERE.search, self._send_local_file),
             (paths.ASSET.fullmatch, self._send_asset),
             (paths.UPLOAD.fullmatch, self._send_from_disk),
             (paths.LOCAL_FILE.fullmatch, self._send_from_disk),
@@ -163,17 +164,25 @@ class Gateway:
         )
         return json_response({"detail": detail}, 403)
 
-    async def _refuse_outside_file(
+    async def _send_local_file(
         self, request: web.BaseRequest, target: str, kind: RequestKind
-    ) -> web.Response | None:
-        root, query = self._files_root, target.partition("?")[2]
-        if root is None or not await asyncio.to_thread(leads_out, root, query):
-            return None
-        detail = (
-            "This file is a link to a file outside of the notebook's folder. "
-            "An admin can set LabelStudioProxy.files_root to a folder that contains both."
+    ) -> web.StreamResponse | None:
+        """Send a file that Label Studio does not find; say why a file cannot be sent."""
+        found = await asyncio.to_thread(
+            self._local_files.find,
+            target.partition("?")[2],
+            request.headers.get(hdrs.REFERER, ""),
+            in_container=self._supervisor.snapshot.backend == "docker",
         )
-        return json_response({"detail": detail}, 403)
+        if isinstance(found, NoFile):
+            return json_response({"detail": found.detail}, found.status)
+        if found is None or not kind.is_safe:
+            return None
+        question = Found(found.path, paths.local_storage(found.storage), {}, 200)
+        response = await send(
+            question, await self._connection.upstream(), self._place.frame_ancestors
+        )
+        return response or json_response({"detail": "Label Studio does not allow this file."}, 404)
 
     async def _send_asset(
         self, request: web.BaseRequest, target: str, kind: RequestKind

@@ -77,10 +77,10 @@ async def serve(
     _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())
-    files_root = settings.files_directory(root_dir)
+    files = settings.notebook_files(root_dir)
     external = external_database(settings.environment)
     supervisor = Supervisor(
-        make_backend=functools.partial(factory.make_backend, settings, files_root),
+        make_backend=functools.partial(factory.make_backend, settings, files),
         directory=directory,
         log=LabelStudioLog(log_path(directory)),
         owner_email=settings.owner(),
@@ -94,10 +94,12 @@ async def serve(
         place=place,
         supervisor=supervisor,
         directory=directory,
-        files_root=files_root,
+        files=files,
         external_database=external,
         assets=Assets(place.prefix),
-        large_files=LargeFiles(directory, files_root, external_database=external),
+        large_files=LargeFiles(
+            directory, files.root if files else None, external_database=external
+        ),
     )
     token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
     handle = TokenAccess(gateway.handle, place.prefix, token).handle if token else gateway.handle

@@ -196,6 +196,17 @@ def test_failed_start_is_explained_and_not_repeated_for_ever(
     assert (made.data_dir.parent / "starts").read_text() == "started\n" * 2
 
 
+def test_missing_files_root_is_named(gateway: Callable[..., Gateway], tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    made = gateway(files_root=str(folder))
+    post(made, "start")
+    error = until(made, "failed", "ready")["error"]
+    assert error["what"] == f"The folder {folder} does not exist."
+    folder.mkdir()
+    post(made, "start")
+    until(made, "ready")
+
+
 @pytest.mark.measures
 def test_pause_between_failed_starts_costs_next_to_nothing(
     gateway: Callable[..., Gateway],

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from docker.errors import APIError
 
+from ...config.notebook_files import check_files_root
 from ...data_directory.directory import DataDirectory
+from ...data_directory.local_storages import all_storages
+from ...label_studio.environment import external_database
 from ...problem import Problem
 from .container_spec import DATA_DIR, Plan, check_paths
 from .engine import Engine, engine_sockets
@@ -72,23 +75,19 @@ class Planner:
 
     settings: DockerSettings
     directory: DataDirectory
-    files_root: Path | None
+    files_root: Path | None  # the part of the document root that the container gets
     environment: Mapping[str, str]  # what every user of the engine may see
     private: Mapping[str, str]  # what only Label Studio may see
     user_name: str
     user: str  # uid:gid
+    document_root: Path | None = None  # None: `files_root` itself
 
     def check_folders(self, *, unquoted: bool) -> None:
         """Raise Problem if a folder is missing or no container can have it; see `check_paths`."""
         folders = [("data_dir", self.directory.path)]
         if self.files_root is not None:
             folders.append(("files_root", self.files_root))
-            if not self.files_root.is_dir():
-                raise Problem(
-                    f"The folder {self.files_root} does not exist.",
-                    "Label Studio reads local files from it.",
-                    "Make it, or set `files_root` to another folder and restart Jupyter.",
-                )
+            check_files_root(self.files_root)
         check_paths(folders, unquoted=unquoted)
 
     def plan(self, site: Site, image: str) -> Plan:
@@ -140,14 +139,36 @@ class Planner:
 
     def _binds(self, jupyter: JupyterContainer) -> list[Bind]:
         binds = jupyter.binds(self.directory.path, DATA_DIR, "data_dir", read_only=False)
+        read_only, name = not self.settings.files_writable, "files_root"
         if self.files_root is not None:
-            binds += jupyter.binds(
-                self.files_root,
-                str(self.files_root),
-                "files_root",
-                read_only=not self.settings.files_writable,
-            )
+            binds += jupyter.binds(self.files_root, str(self.files_root), name, read_only=read_only)
+        for folder in self._used_folders():
+            targets = {bind.target for bind in binds}
+            with contextlib.suppress(Problem):  # the engine of Jupyter's container does not see it
+                made = jupyter.binds(folder, str(folder), name, read_only=read_only)
+                binds += [bind for bind in made if bind.target not in targets]
         return binds
+
+    def _used_folders(self) -> list[Path]:
+        """Return the folders of projects that are in the document root, but not in `files_root`.
+
+        People added them when Jupyter started in another folder.
+        """
+        root, shown = self.document_root, self.files_root
+        if root is None or shown is None or external_database(self.private):
+            return []
+        found: list[Path] = []
+        for folder in sorted({storage.path for storage in all_storages(self.directory)}):
+            outside = not folder.is_relative_to(root) or not folder.resolve().is_relative_to(
+                root.resolve()
+            )
+            if outside or any(folder.is_relative_to(each) for each in (shown, *found)):
+                continue
+            with contextlib.suppress(Problem):  # the gateway shows its pictures all the same
+                check_files_root(folder)
+                check_paths([("files_root", folder)], unquoted=True)
+                found.append(folder)
+        return found
 
     def _groups(self) -> tuple[int, ...]:
         """Return the user's other groups, which may own shared folders, without the engine's."""
@@ -161,7 +182,8 @@ class Planner:
         """Return the engines' sockets in the folders: they give all rights on the machine."""
         folders = [(self.directory.path.resolve(), DATA_DIR)]
         if self.files_root is not None:
-            folders.append((self.files_root.resolve(), str(self.files_root)))
+            for folder in (self.files_root, *self._used_folders()):
+                folders.append((folder.resolve(), str(folder)))
         return sorted(
             str(Path(target, real.relative_to(folder)))
             for real in {socket.resolve() for socket in engine_sockets() if socket.is_socket()}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...aio import begin_task
+from ...config.notebook_files import check_files_root
 from ...data_directory.foreign_processes import PARENT
 from ...label_studio.exit_reasons import describe_return_code
 from ...label_studio.programs import SERVER
@@ -45,14 +46,17 @@ class ProcessBackend(Backend):
         *,
         label_studio: str,
         environment: Mapping[str, str],
+        files_root: Path | None = None,
     ) -> None:
         """`label_studio`: the setting.
 
         `environment`: Label Studio's, without what only the notebook's interpreter needs.
+        `files_root`: the folder of notebooks, which must exist.
         """
         super().__init__(report, log)
         self._label_studio = label_studio
         self._environment = dict(environment)
+        self._files_root = files_root
         self._installation: Installation | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -62,6 +66,8 @@ class ProcessBackend(Backend):
 
     async def prepare(self) -> None:
         self.report("find")
+        if self._files_root is not None:
+            await asyncio.to_thread(check_files_root, self._files_root)
         self._installation = await find_installation(self._label_studio, self._environment)
         self.versions["Label Studio"] = self._installation.version
         self.build = self._installation.build

@@ -37,7 +37,7 @@ CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """A file that a request may mean, and the question to Label Studio whether it may be read."""
 
     file: Path
@@ -67,17 +67,9 @@ class LargeFiles:
         if request.method != hdrs.METH_GET:
             return None
         found = await asyncio.to_thread(self._find, target)
-        if found is None or not await _is_allowed(found, upstream):
-            return None
-        media_type, _ = mimetypes.guess_type(found.file)
-        headers = {
-            hdrs.CONTENT_TYPE: media_type or "application/octet-stream",
-            "Content-Security-Policy": data_policy(ancestors),
-            "X-Content-Type-Options": "nosniff",
-        }
-        return _FileResponse(found.file, headers)
+        return await send(found, upstream, ancestors) if found is not None else None
 
-    def _find(self, target: str) -> _Found | None:
+    def _find(self, target: str) -> Found | None:
         path, _, query = target.partition("?")
         plain = unquote(path)
         try:
@@ -89,7 +81,7 @@ class LargeFiles:
             pass  # Label Studio says what is wrong
         return None
 
-    def _upload(self, name: str, project: int) -> _Found | None:
+    def _upload(self, name: str, project: int) -> Found | None:
         if self._external_database:
             return None
         uploads = self._directory.path / "media" / "upload"
@@ -97,31 +89,36 @@ class LargeFiles:
         if number is None:
             return None
         found = _large(uploads / name, uploads)
-        return found and _Found(found[0], paths.upload_record(number), {}, 200)
+        return found and Found(found[0], paths.upload_record(number), {}, 200)
 
-    def _local_file(self, name: str) -> _Found | None:
+    def _local_file(self, name: str) -> Found | None:
         if self._files_root is None or not name:
             return None
-        found = _large(_path_in(self._files_root, name), self._files_root)
+        found = _large(path_in(self._files_root, name), self._files_root)
         if found is None:
             return None
         headers: dict[str, str] = {hdrs.IF_NONE_MATCH: f"W/{found[1]}"}
-        return _Found(found[0], paths.local_file(name), headers, 304)
+        return Found(found[0], paths.local_file(name), headers, 304)
 
 
-def leads_out(root: Path, query: str) -> bool:
-    """Return True if the query of a local file names one outside of the files root, links followed.
+def is_outside(root: Path, path: Path) -> bool:
+    """Return True if the file at `path` is outside of `root`, links followed, or cannot be one.
 
     Label Studio checks the name only, and follows links. Blocks: reads the disk.
     """
     inside = os.path.realpath(_encoded(root))
-    for name in parse_qs(query, keep_blank_values=True, errors="surrogateescape").get("d", []):
-        if "\0" in name:
-            return True
-        file = os.path.realpath(_encoded(_path_in(root, name)))
-        if os.path.commonpath([inside, file]) != inside:
-            return True
-    return False
+    try:
+        return os.path.commonpath([inside, os.path.realpath(_encoded(path))]) != inside
+    except ValueError:  # a name that no file can have
+        return True
+
+
+def is_file(path: Path) -> bool:
+    """Return True if this user can see a file there."""
+    try:
+        return stat.S_ISREG(os.stat(_encoded(path)).st_mode)  # noqa: PTH116 - bytes
+    except (OSError, ValueError):
+        return False
 
 
 def _encoded(path: Path) -> bytes:
@@ -129,7 +126,7 @@ def _encoded(path: Path) -> bytes:
     return str(path).encode(errors="surrogateescape")
 
 
-def _path_in(root: Path, name: str) -> Path:
+def path_in(root: Path, name: str) -> Path:
     """Return the path of the local file `name`, as Label Studio computes it."""
     return root / posixpath.normpath(name).lstrip("/")
 
@@ -153,7 +150,23 @@ def _validator(status: os.stat_result) -> str:
     return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
 
 
-async def _is_allowed(found: _Found, upstream: Upstream) -> bool:
+async def send(found: Found, upstream: Upstream, ancestors: str) -> web.FileResponse | None:
+    """Return the response with a file; None if Label Studio does not allow it.
+
+    Raises aiohttp.ClientError if Label Studio cannot be reached.
+    """
+    if not await _is_allowed(found, upstream):
+        return None
+    media_type, _ = mimetypes.guess_type(found.file)
+    headers = {
+        hdrs.CONTENT_TYPE: media_type or "application/octet-stream",
+        "Content-Security-Policy": data_policy(ancestors),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return _FileResponse(found.file, headers)
+
+
+async def _is_allowed(found: Found, upstream: Upstream) -> bool:
     headers = {"Host": HOST, "Authorization": upstream.identity.authorization(), **found.headers}
     url = URL(url_of(upstream.endpoint, found.path), encoded=True)
     async with upstream.session.get(url, headers=headers, allow_redirects=False) as response:

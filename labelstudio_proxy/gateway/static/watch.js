@@ -95,7 +95,7 @@
     dialog { max-width: 26em; padding: 24px; }
     dialog::backdrop { background: #fffa; }
     h1 { font-size: 18px; margin: 0 0 8px; }
-    p { margin: 0 0 16px; }
+    p { margin: 0 0 16px; overflow-wrap: anywhere; }
     button { font: inherit; font-weight: 600; color: #fff; background: #b4441f; border: 0; border-radius: 6px;
       padding: 6px 14px; cursor: pointer; white-space: nowrap; }
     button:focus-visible { outline: 2px solid #1f2328; outline-offset: 2px; }
@@ -175,6 +175,38 @@
       setTimeout(examine, WATCH);
     } else if (card.open) ask();
   }
+
+  // ---- A local file cannot be shown; Label Studio's own message blames CORS
+
+  const files = `${prefix}data/local-files/`;
+  const explained = new Set();
+  const why = make("p");
+  const close = make("button", "Close");
+  const missing = make("dialog", "", make("h1", "A file cannot be shown"), why, close);
+  Object.assign(missing.style, { position: "fixed", inset: "auto auto 24px 24px", margin: "0", zIndex: 2147483647 });
+  close.addEventListener("click", () => (missing.open = false));
+  shadow.append(missing);
+  let asking = false;
+
+  /** Shows the gateway's reason, once for each. */
+  async function explain(url) {
+    if (asking || missing.open) return;
+    asking = true;
+    const response = await fetch(url, { cache: "no-store" }).catch(() => null);
+    const { detail } = (response && !response.ok && (await response.json().catch(() => null))) || {};
+    asking = false;
+    if (!detail || explained.has(detail)) return;
+    explained.add(detail);
+    why.textContent = detail;
+    if (!root.isConnected) document.documentElement.append(root);
+    missing.open = true; // unlike show(), leaves the focus where it is
+  }
+
+  new PerformanceObserver((list) => {
+    for (const { name, responseStatus } of list.getEntries()) {
+      if (responseStatus >= 400 && new URL(name).pathname === files) explain(name);
+    }
+  }).observe({ type: "resource", buffered: true });
 
   // ---- Label Studio does not run
 

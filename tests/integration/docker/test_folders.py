@@ -23,6 +23,7 @@ from support.container_studio import (
     upload,
 )
 from support.containers import (
+    container_of,
     containers_of,
     on,
 )
@@ -136,13 +137,17 @@ def test_a_data_directory_moves_from_a_process_to_a_container_and_back(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
 ) -> None:
-    data_dir, notebooks = tmp_path / "a:b 'c'" / "data", notebook_folder(tmp_path / "d:e f")
+    """Jupyter starts in another folder of the home folder each time."""
+    home = tmp_path / "home"
+    data_dir, notebooks = tmp_path / "a:b 'c'" / "data", notebook_folder(home / "d:e f")
     seen = []
     for number, backend in enumerate(("process", "docker", "process")):
         options = on(engine, data_dir, owner_email=EMAIL)
         options["config"]["backend"] = backend
+        options["env"]["HOME"] = str(home)
         with contextlib.ExitStack() as stack:
-            jupyter = JupyterLab(root_dir=notebooks, **options)
+            root = notebooks if number == 0 else home / backend
+            jupyter = JupyterLab(root_dir=root, **options)
             stack.callback(jupyter.stop)
             client = label_studio_client(jupyter)
             assert client.wait_ready()["backend"] == backend
@@ -150,11 +155,20 @@ def test_a_data_directory_moves_from_a_process_to_a_container_and_back(
                 project = new_project(client, "To be kept")
                 upload(client, project)
                 import_local_files(client, project, notebooks)
+                # as Label Studio made it when its document root was the notebook folder
+                earlier = [{"image": "/data/local-files/?d=pictures/local.png"}]
+                json_of(client.post(f"api/projects/{project}/import", json=earlier))
                 annotate(client, project)
+            if backend == "docker":
+                binds = {
+                    m["Destination"]: m for m in container_of(engine, data_dir).attrs["Mounts"]
+                }
+                assert not binds[str(notebooks / "pictures")]["RW"]
+                assert not {str(home), str(notebooks)} & set(binds)
             seen.append(everything(client))
     assert seen[0]["owner"] == EMAIL
-    assert seen[0]["pictures"] == [UPLOADED, LOCAL]
-    assert [len(each) for each in seen[0]["annotations"]] == [1, 1]
+    assert seen[0]["pictures"] == [UPLOADED, LOCAL, LOCAL]
+    assert [len(each) for each in seen[0]["annotations"]] == [1, 1, 1]
     assert seen[1] == seen[0]
     assert seen[2] == seen[0]
     assert not containers_of(engine, data_dir)

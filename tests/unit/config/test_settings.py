@@ -15,6 +15,7 @@ from traitlets.config.loader import DeferredConfigString
 
 from labelstudio_proxy.config import settings as config
 from labelstudio_proxy.config.handoff import Handoff
+from labelstudio_proxy.config.notebook_files import NotebookFiles
 from labelstudio_proxy.config.settings import LabelStudioProxy, describe, resolve
 from labelstudio_proxy.problem import Problem
 
@@ -203,10 +204,10 @@ def test_owner_is_the_jupyterhub_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert LabelStudioProxy(owner_email="x@y").owner() == "x@y"
 
 
-def test_files_root_is_jupyters_root_dir_by_default_and_can_be_empty(tmp_path: Path) -> None:
-    assert LabelStudioProxy().files_directory("/notebooks") == Path("/notebooks")
-    assert LabelStudioProxy(files_root="").files_directory("/notebooks") is None
-    assert LabelStudioProxy(files_root=str(tmp_path)).files_directory("/notebooks") == tmp_path
+def test_files_root_can_be_set_and_be_empty(tmp_path: Path) -> None:
+    assert LabelStudioProxy(files_root="").notebook_files("/notebooks") is None
+    chosen = LabelStudioProxy(files_root=str(tmp_path)).notebook_files("/notebooks")
+    assert chosen == NotebookFiles(tmp_path, tmp_path, fixed=True)
 
 
 def test_default_data_dir_survives_a_sagemaker_machine(

@@ -6,11 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
-from labelstudio_proxy.gateway.proxy.files_on_disk import leads_out
+from labelstudio_proxy.gateway.proxy.files_on_disk import is_outside, path_in
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_files_of_the_root_are_allowed(root: Path, name: str) -> None:
-    assert not leads_out(root, f"d={quote(name)}")
+    assert not is_outside(root, path_in(root, name))
 
 
 @pytest.mark.parametrize(
@@ -48,9 +47,7 @@ def test_files_of_the_root_are_allowed(root: Path, name: str) -> None:
     ],
 )
 def test_links_out_of_the_root_are_refused(root: Path, name: str) -> None:
-    assert leads_out(root, f"d={quote(name)}")
-    assert leads_out(root, f"x=1&d=pictures/cat.png&d={quote(name)}")
-    assert leads_out(root, f"d={quote(name)}&d=pictures/cat.png")
+    assert is_outside(root, path_in(root, name))
 
 
 def test_an_ascii_locale_changes_nothing(root: Path) -> None:
@@ -58,8 +55,9 @@ def test_an_ascii_locale_changes_nothing(root: Path) -> None:
     (root / "ö.png").symlink_to(root.parent / "secret.txt")
     code = (
         "import sys; from pathlib import Path\n"
-        "from labelstudio_proxy.gateway.proxy.files_on_disk import leads_out\n"
-        "print(*[leads_out(Path(sys.argv[1]), f'd={name}') for name in ('%C3%A4.png', '%C3%B6.png')])"
+        "from labelstudio_proxy.gateway.proxy.files_on_disk import is_outside, path_in\n"
+        "root = Path(sys.argv[1])\n"
+        "print(*[is_outside(root, path_in(root, name)) for name in ('\\xe4.png', '\\xf6.png')])"
     )
     ascii_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     run = subprocess.run(
@@ -75,5 +73,5 @@ def test_an_ascii_locale_changes_nothing(root: Path) -> None:
 def test_a_root_may_be_a_link_itself(root: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(root)
-    assert not leads_out(link, "d=pictures/cat.png")
-    assert leads_out(link, "d=pictures/outside.png")
+    assert not is_outside(link, link / "pictures" / "cat.png")
+    assert is_outside(link, link / "pictures" / "outside.png")
