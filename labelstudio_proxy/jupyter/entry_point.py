@@ -5,12 +5,17 @@ Every start of Jupyter calls it, so it imports only what Jupyter has imported al
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 from .. import own_interpreter
+from ..problem import Problem
 from ..request_kind import classify
+from ..socket_folder import new_socket
 
 NAME = "labelstudio"
 # Not `-m labelstudio_proxy`: the gateway would import modules from the folder that Jupyter was
@@ -53,7 +58,13 @@ def server_process() -> dict[str, Any]:
         # Otherwise jupyter-server-proxy would list it twice. An entry point declines by raising;
         # the extension has turned the warning off.
         raise extension.AlreadyServed
-    return process_fields(new_browser_tab=True)
+    fields = process_fields(new_browser_tab=True)
+    # jupyter-server-proxy would choose a temporary folder, whose path may be too long.
+    with contextlib.suppress(Problem):
+        path = new_socket("gateway.sock")
+        atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+        fields["unix_socket"] = str(path)
+    return fields
 
 
 def updates_last_activity(handler: Any) -> bool:

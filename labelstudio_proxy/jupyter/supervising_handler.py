@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
@@ -78,8 +79,8 @@ class SupervisingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # wit
         what = "Label Studio's gateway could not be started."
         remedy = "Try again. If it happens again, show this page to an admin."
         try:
-            if "unix_socket" not in self.state:
-                await asyncio.to_thread(lambda: self.unix_socket)
+            if "proc" not in self.state:
+                await self._prepare_socket()
             await self.ensure_process()
             return
         except Problem as problem:
@@ -93,6 +94,16 @@ class SupervisingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # wit
             reason = Problem(what, await self._last_words(), remedy)
         self.log.error("labelstudio_proxy: %s", reason.as_sentence())
         raise GatewayUnavailable(reason)
+
+    async def _prepare_socket(self) -> None:
+        """Choose a path for the socket, another one if the folder is gone; raises Problem."""
+        path = self.state.get("unix_socket")
+        if path is not None and await asyncio.to_thread(Path(path).parent.is_dir):
+            return
+        self.state.pop("unix_socket", None)
+        if session := self.state.pop("session", None):
+            await session.close()
+        await asyncio.to_thread(lambda: self.unix_socket)
 
     async def _last_words(self) -> str:
         """Run the gateway once more; return the last line that it prints before it exits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def test_page_shows_what_keeps_the_gateway_from_starting(
     assert program.status_code == 503
     assert program.json()["why"] == "ImportError: no <module> named x"
 
+    # Meanwhile a program that cleans up removes the folder of the gateway's socket.
+    (folder,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-????????")
+    shutil.rmtree(folder)
     broken.unlink()
     page.get_by_role("link", name="Try again").click()
     expect(page.get_by_text("There is no Label Studio at")).to_be_visible(timeout=60_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,7 +83,8 @@ def test_command_survives_the_formatting_of_jupyter_server_proxy(
 def test_files_of_a_user_do_not_shadow_modules(tmp_path: Path) -> None:
     for name in ("secrets", "aiohttp", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
-    command = [*entry_point.command("/nowhere/socket", "/")[:3], "--version"]
+    command = entry_point.command("/nowhere/socket", "/")
+    command[command.index("serve") :] = ["--version"]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert told.stdout.startswith("labelstudio-proxy ")
 
@@ -103,6 +105,16 @@ def serverapp(tmp_path: Path, **config: object) -> ServerApp:
 @pytest.fixture
 def not_linked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extension, "linked", False)
+
+
+@pytest.mark.usefixtures("not_linked")
+def test_without_the_extension_the_socket_is_in_jupyters_runtime_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", folder)
+        server = ServerProcess(name=entry_point.NAME, **entry_point.server_process())
+        assert Path(server.unix_socket).is_relative_to(folder)
 
 
 @pytest.mark.usefixtures("not_linked")
