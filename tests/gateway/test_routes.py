@@ -54,7 +54,9 @@ def test_a_hub_can_run_the_gateway_alone(data_dir: Path) -> None:
     made = Gateway(data_dir, prefix="/user/alice/")
     try:
         made.start()
-        asked = respond_with(headers=[("Content-Type", "text/html")], body='<a href="/projects/">')
+        asked = respond_with(
+            headers=[("Content-Type", "text/html")], body='<html><a href="/projects/">'
+        )
         page = made.ask("GET", "/", [*NAVIGATION, asked])
         assert b'<a href="/user/alice/projects/">' in page.body
         assert lands(made, "/logout") == "/user/alice/"
@@ -155,6 +157,29 @@ def test_files_pass_unchanged_and_run_nothing(ready: Gateway, path: str) -> None
     assert got.body == html.encode()
     assert got["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert got["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, '{"status": "UP"}'),
+        (200, "<pre>" + '{"a": "<a href=/x>"}' * 100 + "</pre>"),
+        (200, ""),
+        (206, "<html><a href=/x>"),
+        (404, "Export is not completed"),
+        (503, '{"error": "<html>"}'),
+    ],
+    ids=["JSON", "fragment", "nothing", "part of a page", "text", "error"],
+)
+def test_what_says_that_it_is_html_and_is_no_page_passes_byte_for_byte(
+    ready: Gateway, status: int, body: str
+) -> None:
+    headers = [("Content-Type", "text/html; charset=utf-8")]
+    asked = respond_with(status=status, headers=headers, body=body)
+    got = ready.ask("GET", "/health", [PROGRAM, asked])
+    assert (got.status, got.body) == (status, body.encode())
+    assert got["Content-Length"] == str(len(body))
+    assert got["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/csv", "image/svg+xml"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import label_studio_sdk
 import pytest
 import requests
 from support import media
@@ -200,6 +201,23 @@ def assert_same(through: requests.Response, direct: Direct) -> None:
 
 
 PLAIN = {"Accept-Encoding": "identity"}
+
+
+# ---- what says that it is HTML
+
+
+@pytest.mark.parametrize("path", ["health", "metrics/", "feature-flags/"])
+def test_a_response_that_is_no_page_is_label_studios_own(
+    studio: LabelStudioClient, directly: LabelStudioSocket, path: str
+) -> None:
+    through = studio.get(path, headers=PLAIN)
+    assert through.headers["Content-Type"].startswith("text/html")
+    assert_same(through, directly.get(path))
+
+
+def test_the_sdk_checks_the_connection(studio: LabelStudioClient, jupyter: JupyterLab) -> None:
+    client: Any = label_studio_sdk.Client(studio.url, jupyter.token)
+    assert client.check_connection() == {"status": "UP"}
 
 
 # ---- the API

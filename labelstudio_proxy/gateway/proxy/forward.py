@@ -31,7 +31,7 @@ from .compression import (
 )
 from .content_security_policy import data_policy, label_studio_page_policy, new_nonce
 from .headers import content_type, decoded, request_headers, response_headers, without_token
-from .prefix_map import HTML, MAPPED_TYPES, map_body, read_body
+from .prefix_map import HTML, MAPPED_TYPES, is_document, map_body, read_body
 from .redirects import map_location
 from .request_body import Body, body_of
 
@@ -134,24 +134,28 @@ async def _send_back(
         if location is None:
             return web.Response(status=502, text="Label Studio redirects to another site.\n")
         headers["Location"] = location
+    has_body = request.method != "HEAD" and received.status not in {204, 304}
+    is_data = is_data or received.status == 206  # a part of a page is no page
+    is_mapped = not is_data and media_type in MAPPED_TYPES
+    body, is_whole = b"", True
+    if is_mapped and has_body:
+        body, is_whole = await read_body(_chunks(received))
+        if media_type == HTML and not is_document(body):
+            is_data, is_mapped = True, False
     nonce = new_nonce()
     if is_data:
         headers["Content-Security-Policy"] = data_policy(ancestors)
     elif media_type == HTML and received.status != 304:  # a cached page has another nonce
         headers["Content-Security-Policy"] = label_studio_page_policy(nonce, prefix, ancestors)
-    has_body = request.method != "HEAD" and received.status not in {204, 304}
-    is_mapped = not is_data and media_type in MAPPED_TYPES
     if is_mapped:
         headers.popall("Content-Length", None)  # mapping changes it
     coding = _coding(request, kind, received.status, headers)
-    chunks = _chunks(received)
     if is_mapped and has_body:
-        body, is_whole = await read_body(chunks)
         if is_whole:
             page = await map_body(body, media_type, prefix, scripts, nonce)
             return await _page(received, headers, page, coding)
         logger.warning("A page of Label Studio is too long to map: links in it may not work")
-        chunks = _chunks(received, body)
+    chunks = _chunks(received, body)
     async with AsyncExitStack() as closing:
         if coding is not None:
             set_coding(headers, coding)

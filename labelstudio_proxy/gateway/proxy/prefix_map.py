@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import re
+import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -44,6 +45,10 @@ _RAW_END = {
 _URL_ATTRIBUTES = frozenset(b"href xlink:href src poster formaction".split())
 # These attributes are URLs on one element only.
 _URL_ATTRIBUTES_OF = {b"object": b"data", b"form": b"action"}
+# A document begins with a doctype or one of these; HTML that begins with another tag is a fragment.
+_FIRST_TAGS = frozenset(
+    b"html head body title meta link base style script template noscript".split()
+)
 _SCRIPT_TYPES = (b"", b"text/javascript", b"application/javascript", b"module")
 
 _PREFIX = re.compile(r"/|/(?![/\\])[^\x00-\x1f\x7f-\x9f]+/")
@@ -94,6 +99,21 @@ class _Base(NamedTuple):
             return _UNSAFE.sub(lambda match: form.format(ord(match[0])), prefix[:-1]).encode()
 
         return cls(html=escaped("&#{};"), js=escaped("\\u{{{:x}}}"), css=escaped("\\{:06x}"))
+
+
+def is_document(html: bytes) -> bool:
+    """Return True if the body is an HTML document, which a media type alone does not say.
+
+    Label Studio sends JSON and fragments as `text/html`, too.
+    """
+    at = len(codecs.BOM_UTF8) if html.startswith(codecs.BOM_UTF8) else 0
+    while at >= 0 and (markup := _MARKUP.match(html, _after_space(html, at))):
+        if markup["tag"]:
+            return markup["tag"].lower() in _FIRST_TAGS
+        if _is_doctype(html, markup):
+            return True
+        at = _end_of_comment(html, markup)
+    return False
 
 
 def map_page(html: bytes, prefix: str, scripts: Sequence[str] = (), nonce: str = "") -> bytes:
@@ -162,12 +182,9 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: bytes) 
     places = {b"": len(codecs.BOM_UTF8) if html.startswith(codecs.BOM_UTF8) else 0}
     at = 0
     while at >= 0 and (markup := _MARKUP.search(html, at)):
-        if markup["comment"]:
-            closing = _COMMENT_END.search(html, markup.start() + 2)
-            at = closing.end() if closing else -1
-        elif markup["bogus"]:
-            at = html.find(b">", markup.start()) + 1 or -1
-            if html[markup.start() : markup.start() + 9].lower() == b"<!doctype" and at > 0:
+        if not markup["tag"]:
+            at = _end_of_comment(html, markup)
+            if _is_doctype(html, markup) and at > 0:
                 places.setdefault(b"doctype", at)
         else:
             name = markup["tag"].lower()
@@ -200,6 +217,18 @@ def _page_edits(html: bytes, base: _Base, scripts: Sequence[str], nonce: bytes) 
     place = next(places[name] for name in (b"head", b"html", b"doctype", b"") if name in places)
     if tag and not html.startswith(tag, place):
         yield place, place, tag
+
+
+def _end_of_comment(html: bytes, markup: re.Match[bytes]) -> int:
+    """Return where the comment, doctype or bogus comment `markup` ends; -1 if it does not."""
+    if markup["comment"]:
+        closing = _COMMENT_END.search(html, markup.start() + 2)
+        return closing.end() if closing else -1
+    return html.find(b">", markup.start()) + 1 or -1
+
+
+def _is_doctype(html: bytes, markup: re.Match[bytes]) -> bool:
+    return html[markup.start() : markup.start() + 9].lower() == b"<!doctype"
 
 
 def _attributes(html: bytes, at: int) -> tuple[dict[bytes, Span], int]:
@@ -266,8 +295,7 @@ def _js_edits(text: bytes, span: Span, base: _Base) -> Iterator[Edit]:
 
 def _url_edits(text: bytes, span: Span, base: bytes) -> Iterator[Edit]:
     """Yield the edit for the URL at the start of `span`, unless it is relative or under the prefix."""
-    space = _SPACE.match(text, *span)
-    at, end = space.end() if space else span[0], span[1]
+    at, end = _after_space(text, *span), span[1]
     after = at + len(base)
     # At the end of the span the slice is empty, which `in` accepts, too.
     under = (
@@ -275,6 +303,11 @@ def _url_edits(text: bytes, span: Span, base: bytes) -> Iterator[Edit]:
     )
     if not under and _ROOT_ABSOLUTE.match(text, at, end):
         yield at, at, base
+
+
+def _after_space(text: bytes, at: int, end: int = sys.maxsize) -> int:
+    space = _SPACE.match(text, at, end)
+    return space.end() if space else at
 
 
 def _value(html: bytes, attributes: dict[bytes, Span], name: bytes) -> bytes:

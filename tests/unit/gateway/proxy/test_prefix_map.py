@@ -5,7 +5,57 @@ from __future__ import annotations
 import pytest
 from support.mapped_pages import PREFIX, TAG, mapped
 
-from labelstudio_proxy.gateway.proxy.prefix_map import map_css, map_page
+from labelstudio_proxy.gateway.proxy.prefix_map import is_document, map_css, map_page
+
+# ---- Documents ----
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!doctype html>",
+        b"\n\n  <!DOCTYPE html><html>",
+        b"\xef\xbb\xbf \r\n<!-- a --> <!-- b --><HTML lang=en>",
+        b"<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0//EN'>",
+        b"<!--><head>",
+        b"<html>",
+        b"<head/>",
+        b"<title>x</title>",
+        b"<meta charset=utf-8>",
+        b"<script>x</script>",
+        b"<body\n>",
+    ],
+)
+def test_documents(body: bytes) -> None:
+    assert is_document(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \n",
+        b'{"status": "UP"}',
+        b'"<html>"',
+        b"[]",
+        b"null",
+        b"OK <html>",
+        b'<pre>{\n "a": "<html>"}</pre>',
+        b"<div><html></div>",
+        b"<headers>",
+        b"<html5>",
+        b"</html>",
+        b"<!-- not closed <html>",
+        b"<?not closed",
+        b"<",
+        b"\xff\xfe<\0h\0t\0m\0l\0>\0",
+        b"<!--a-->" * 50_000 + b"x",
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+def test_no_documents(body: bytes) -> None:
+    assert not is_document(body)
+
 
 # ---- Attributes ----
 
