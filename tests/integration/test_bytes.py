@@ -165,6 +165,8 @@ def pictures(studio: LabelStudioClient) -> int:
 # What the gateway's own server says, what belongs to one connection, what it adds or leaves out
 NOT_COMPARED = {
     "connection",
+    # of the whole origin, which is Jupyter's
+    "cross-origin-opener-policy",
     "content-security-policy",
     "content-security-policy-report-only",
     "content-length",

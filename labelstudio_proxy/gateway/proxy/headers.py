@@ -38,6 +38,22 @@ NOT_RETURNED = HOP_BY_HOP | {
     "server",
     "set-cookie",
     "set-cookie2",
+    # Isolation from other windows: JupyterLab's frame is sandboxed, and a tab that opens from there
+    # shows no page that asks for it.
+    "cross-origin-embedder-policy",
+    "cross-origin-embedder-policy-report-only",
+    "cross-origin-opener-policy",
+    "cross-origin-opener-policy-report-only",
+    "cross-origin-resource-policy",
+    "origin-agent-cluster",
+    # Browsers apply these to the whole host, which is Jupyter's, or report to other hosts.
+    "alt-svc",
+    "clear-site-data",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
+    "service-worker-allowed",
+    "strict-transport-security",
 }
 
 

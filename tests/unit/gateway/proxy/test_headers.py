@@ -55,6 +55,23 @@ def test_label_studios_cookies_do_not_reach_the_browser() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("Cross-Origin-Opener-Policy", "Cross-Origin-Opener-Policy-Report-Only"),
+        *("Cross-Origin-Embedder-Policy", "Cross-Origin-Embedder-Policy-Report-Only"),
+        *("Cross-Origin-Resource-Policy", "Origin-Agent-Cluster", "Report-To", "NEL"),
+        *("Reporting-Endpoints", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc"),
+        "Service-Worker-Allowed",
+    ],
+)
+def test_headers_for_the_whole_origin_do_not_reach_the_browser(name: str) -> None:
+    received = [(name, "same-origin"), (name.lower(), "x"), ("Referrer-Policy", "same-origin")]
+    answer = response_headers(received)
+    assert name not in answer
+    assert answer["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
     ("path", "left"),
     [
         ("/a?token=s", "/a"),

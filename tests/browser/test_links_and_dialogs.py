@@ -1,0 +1,98 @@
+"""Links that open new tabs from JupyterLab's frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Frame, Page, expect
+from support import media
+from support.browser import Tab
+from support.jupyter import JupyterLab, LabelStudioClient
+
+STEP_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("notebooks")
+    (folder / "local").mkdir()
+    (folder / "local" / "note.txt").write_text("a note of the notebook's")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path], root: Path
+) -> JupyterLab:
+    config = {"data_dir": str(new_data_dir()), "new_browser_tab": False}
+    return module_jupyter_lab(base_url="/user/alice/", root_dir=root, config=config)
+
+
+@pytest.fixture(scope="module")
+def project(studio: LabelStudioClient, root: Path) -> int:
+    """A project with an uploaded picture and the notebook's files."""
+    made = studio.post("api/projects", json={"title": "Cats"}).json()
+    number: int = made["id"]
+    sent = {"file": ("cat.png", media.png())}
+    studio.post(f"api/projects/{number}/import", files=sent)
+    storage = {"project": number, "path": str(root / "local"), "use_blob_urls": True}
+    assert studio.post("api/storages/localfiles", json=storage).status_code == 201
+    return number
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Tab], jupyter: JupyterLab, project: int) -> Page:
+    """A tab that is logged in, once the project is there."""
+    page = new_page(jupyter).page
+    page.set_default_timeout(STEP_MS)
+    return page
+
+
+def opened(frame: Frame, target: str, *, by_link: bool) -> Page:
+    """Open a URL of Label Studio in a new tab, as its scripts or its links do."""
+    with frame.page.expect_popup() as popup:
+        if by_link:
+            frame.evaluate(
+                """target => {
+                    const link = Object.assign(document.createElement("a"), { href: target, target: "_blank" });
+                    document.body.append(link);
+                    link.click();
+                    link.remove();
+                }""",
+                target,
+            )
+        else:
+            frame.evaluate("target => { window.open(target, '_blank'); }", target)
+    page = popup.value
+    page.wait_for_load_state()
+    return page
+
+
+def test_pages_and_files_open_in_new_tabs(
+    page: Page, jupyter: JupyterLab, studio: LabelStudioClient, project: int
+) -> None:
+    page.goto(f"{jupyter.url}lab")
+    page.locator(".jp-LauncherCard", has_text="Label Studio").click()
+    frame = page.locator("iframe").element_handle().content_frame()
+    assert frame is not None
+    expect(frame.get_by_text("Cats").first).to_be_visible(timeout=STEP_MS)
+    upload = studio.get(f"api/projects/{project}/file-uploads?all=true").json()[0]["file"]
+    upload = f"/data/{upload.removeprefix('/data/')}"
+    shown = {
+        f"/projects/{project}/data": "Label All Tasks",
+        "/data/local-files/?d=local/note.txt": "a note of the notebook's",
+        f"/api/projects/{project}": "Cats",
+        "/static/images/opossum_looking.svg": "",
+        upload: "",
+        "/health": "UP",
+        "/no-such-page": "404",
+    }
+    for target, text in shown.items():
+        for by_link in (False, True):
+            popup = opened(frame, target, by_link=by_link)
+            assert popup.url.startswith(jupyter.url), (target, popup.url)
+            if text:
+                expect(popup.locator("body")).to_contain_text(text, timeout=STEP_MS)
+            popup.close()
