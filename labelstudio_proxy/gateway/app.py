@@ -19,7 +19,7 @@ from ..label_studio import paths
 from ..label_studio.build import Build
 from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
-from ..request_kind import CONTROL, RequestKind, classify
+from ..request_kind import CONTROL, RequestKind, Sender, classify
 from ..snapshot import Snapshot, State
 from . import request_guard
 from .assets.handler import Assets, concerns
@@ -162,6 +162,10 @@ class Gateway:
             "Label Studio may not write into the notebook's files. "
             "An admin can allow it with LabelStudioProxy.files_writable."
         )
+        if kind.sender is Sender.PAGE and paths.EXPORT_FORM.fullmatch(kind.path):
+            # Label Studio's dialog shows the errors of a response like its own, and no others.
+            errors = {"non_field_errors": [detail]}
+            return json_response({"detail": detail, "validation_errors": errors}, 400)
         return json_response({"detail": detail}, 403)
 
     async def _send_local_file(

@@ -55,6 +55,10 @@ TEMPLATE_HANDLERS = (
 API = re.compile(r"/+api(/|$)")
 # Writes into the files root with any method but the safe ones. Matched at the start of a path.
 EXPORT_TO_FILES = re.compile(r"/api/storages/export/localfiles(/|$)")
+# The forms of Label Studio's dialog for a target storage: add, save, check the connection.
+EXPORT_FORM = re.compile(r"/api/storages/export/localfiles(/\d+|/validate)?/?")
+# The link of an invitation; a POST makes another one.
+INVITATION = re.compile(r"/api/invite(/reset-token)?/?")
 # Label Studio asks the internet for these, and waits.
 TIPS = re.compile(r"/heidi-tips/*")
 

@@ -1,4 +1,4 @@
-"""Links that open new tabs from JupyterLab's frame."""
+"""Links that open new tabs from JupyterLab's frame, and refusals."""
 
 from __future__ import annotations
 
@@ -96,3 +96,17 @@ def test_pages_and_files_open_in_new_tabs(
             if text:
                 expect(popup.locator("body")).to_contain_text(text, timeout=STEP_MS)
             popup.close()
+
+
+def test_the_dialog_says_why_a_target_storage_is_refused(
+    page: Page, jupyter: JupyterLab, root: Path, project: int
+) -> None:
+    page.goto(f"{jupyter.url}labelstudio/projects/{project}/settings/storage")
+    page.get_by_role("button", name="Add Target Storage").click()
+    page.get_by_test_id("storage-provider-localfiles").click()
+    page.get_by_role("button", name="Next").click()
+    page.locator("input[name=title]").fill("Labels")
+    page.locator("input[name=path]").fill(str(root / "local"))
+    page.get_by_role("button", name="Test Connection").click()
+    bar = page.locator("[class*=inline-error]")
+    expect(bar).to_contain_text("LabelStudioProxy.files_writable", timeout=STEP_MS)

@@ -91,6 +91,20 @@ def test_nothing_is_written_into_the_notebooks_files(
     assert "files_writable" in refused.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", ""), ("POST", "/validate"), ("PATCH", "/3"), ("PUT", "/3/")]
+)
+def test_the_dialog_for_a_storage_gets_the_refusal_in_its_own_form(
+    ready: Gateway, method: str, path: str
+) -> None:
+    page = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors")]
+    refused = ready.ask(method, f"/api/storages/export/localfiles{path}", page, b"{}")
+    assert refused.status == 400
+    shown = refused.json()
+    assert shown["validation_errors"] == {"non_field_errors": [shown["detail"]]}
+    assert "files_writable" in shown["detail"]
+
+
 def test_storages_are_read_and_imports_are_made(ready: Gateway) -> None:
     assert ready.arrived("GET", "/api/storages/export/localfiles", [PROGRAM]).method == "GET"
     assert ready.arrived("POST", "/api/storages/localfiles", [PROGRAM], b"{}").body == b"{}"
