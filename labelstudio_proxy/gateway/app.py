@@ -29,6 +29,7 @@ from .disk_check import DiskCheck
 from .error_responses import ErrorResponses
 from .identity import explain_refusal
 from .idle_stop import IdleStop
+from .invitations import Invitations
 from .place import Place
 from .proxy.files_on_disk import Found, LargeFiles, send
 from .proxy.forward import Refused, Upstream, forward
@@ -76,15 +77,18 @@ class Gateway:
         self._errors = ErrorResponses(place, directory, supervisor)
         self._idle_stop = IdleStop(supervisor, settings.idle_timeout)
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
+        invitations = Invitations(place)
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (
             (lambda path: path.startswith(CONTROL), control.run),
             (paths.LOGOUT.fullmatch, _redirect("/../" if place.in_jupyter else "/")),
+            (paths.SIGN_UP.fullmatch, invitations.page),
             (paths.LOGIN.fullmatch, _redirect("/")),
             (paths.API_BROWSERS.fullmatch, _redirect(paths.API_SCHEMA)),
             # The routes below need Label Studio.
             (_any, self._show_start_page),
             (paths.TIPS.fullmatch, _give_no_tips),
+            (paths.INVITATION.fullmatch, invitations.link),
             (paths.EXPORT_TO_FILES.match, self._refuse_export),
             (paths.LOCAL_FILE_ANYWHERE.search, self._send_local_file),
             (paths.ASSET.fullmatch, self._send_asset),

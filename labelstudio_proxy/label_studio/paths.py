@@ -39,6 +39,9 @@ def hides_pages(prefix: str) -> bool:
 # --- Pages
 
 LOGIN = re.compile(r"/user/(login|signup)/?")
+# Where Label Studio's invitations lead: relative to the prefix, and as a pattern.
+SIGN_UP_PAGE = "user/signup/"
+SIGN_UP = re.compile(r"/user/signup/?")
 LOGOUT = re.compile(r"/logout/*")
 # These load their program from another site; the schema that they show is at API_SCHEMA.
 API_BROWSERS = re.compile(r"/docs/api/schema/(redoc|swagger-ui)/?")

@@ -1,4 +1,4 @@
-"""Links that open new tabs from JupyterLab's frame, and refusals."""
+"""Links that open new tabs from JupyterLab's frame, invitations, refusals."""
 
 from __future__ import annotations
 
@@ -110,3 +110,18 @@ def test_the_dialog_says_why_a_target_storage_is_refused(
     page.get_by_role("button", name="Test Connection").click()
     bar = page.locator("[class*=inline-error]")
     expect(bar).to_contain_text("LabelStudioProxy.files_writable", timeout=STEP_MS)
+
+
+def test_the_link_of_invite_members_leads_to_a_page_about_access(
+    page: Page, jupyter: JupyterLab
+) -> None:
+    page.goto(f"{jupyter.url}labelstudio/organization")
+    page.get_by_role("button", name="Invite new member").click()
+    shown = page.locator("[class*=invite] input")
+    link = f"{jupyter.url}labelstudio/user/signup/"
+    expect(shown).to_have_value(link, timeout=STEP_MS)
+    page.goto(link)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Label Studio has no sign-up here")
+    expect(page.get_by_text("share the Jupyter server")).to_be_visible()
+    page.get_by_role("link", name="Open Label Studio").click()
+    expect(page.get_by_text("Cats").first).to_be_visible(timeout=STEP_MS)

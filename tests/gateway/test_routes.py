@@ -38,9 +38,23 @@ def lands(gateway: Gateway, path: str, method: str = "GET") -> str:
     return urljoin(gateway.prefix.rstrip("/") + path, redirect["Location"])
 
 
-@pytest.mark.parametrize("path", ["/user/login", "/user/login/?next=/a", "/user/signup/?token=x"])
+@pytest.mark.parametrize("path", ["/user/login", "/user/login/?next=/a"])
 def test_login_leads_home(ready: Gateway, path: str) -> None:
     assert lands(ready, path) == lands(ready, path, "POST") == ready.prefix
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/invite"), ("GET", "/api/invite/"), ("POST", "/api/invite/reset-token")],
+)
+def test_an_invitation_leads_to_a_page_about_access(ready: Gateway, method: str, path: str) -> None:
+    link = ready.ask(method, path, [PROGRAM]).json()["invite_url"]
+    assert link.startswith(ready.prefix)
+    page = ready.ask("GET", "/" + link.removeprefix(ready.prefix), NAVIGATION)
+    assert page.status == 200
+    assert b"share the Jupyter server" in page.body
+    # No account is made here.
+    assert lands(ready, "/user/signup/", "POST") == ready.prefix
 
 
 @pytest.mark.parametrize("path", ["/logout", "/logout/", "/logout?next=//evil.example"])
