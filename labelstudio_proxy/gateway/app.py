@@ -33,6 +33,7 @@ from .invitations import Invitations
 from .place import Place
 from .proxy.files_on_disk import Found, LargeFiles, send
 from .proxy.forward import Refused, Upstream, forward
+from .proxy.headers import without_token
 from .proxy.local_files import LocalFiles, NoFile
 from .proxy.request_body import Stalled
 from .responses import json_response, redirect_response
@@ -80,6 +81,7 @@ class Gateway:
         invitations = Invitations(place)
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (
+            (_any, _remove_token),
             (lambda path: path.startswith(CONTROL), control.run),
             (paths.LOGOUT.fullmatch, _redirect("/../" if place.in_jupyter else "/")),
             (paths.SIGN_UP.fullmatch, invitations.page),
@@ -251,6 +253,19 @@ class Gateway:
 
 def _any(path: str) -> bool:
     return True
+
+
+async def _remove_token(
+    request: web.BaseRequest, target: str, kind: RequestKind
+) -> web.Response | None:
+    """Redirect a browser whose address has Jupyter's token, so that its history does not keep it.
+
+    Jupyter has given it a cookie.
+    """
+    location = without_token(target)
+    if location == target or not kind.is_navigation:
+        return None
+    return redirect_response(target, location)
 
 
 def _redirect(to: str) -> Handler:

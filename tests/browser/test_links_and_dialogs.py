@@ -1,4 +1,4 @@
-"""Links that open new tabs from JupyterLab's frame, invitations, refusals."""
+"""Links that open new tabs from JupyterLab's frame, invitations, addresses with a token, refusals."""
 
 from __future__ import annotations
 
@@ -125,3 +125,19 @@ def test_the_link_of_invite_members_leads_to_a_page_about_access(
     expect(page.get_by_text("share the Jupyter server")).to_be_visible()
     page.get_by_role("link", name="Open Label Studio").click()
     expect(page.get_by_text("Cats").first).to_be_visible(timeout=STEP_MS)
+
+
+@pytest.mark.usefixtures("project")
+def test_jupyters_token_leaves_the_address_bar(
+    new_page: Callable[..., Tab], jupyter: JupyterLab
+) -> None:
+    page, _ = new_page()
+    page.goto(f"{jupyter.url}labelstudio?page=1&token={jupyter.token}&search=a%2Fb+c#here")
+    assert page.url.startswith(f"{jupyter.url}labelstudio/")
+    assert jupyter.token not in page.url + page.evaluate("document.referrer")
+    expect(page.get_by_text("Cats").first).to_be_visible(timeout=STEP_MS)
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].name").endswith("#here")
+    assert page.evaluate("history.length") == 2  # about:blank, and Label Studio
+    page.goto(f"{jupyter.url}labelstudio/health?a=%2F+b&token={jupyter.token}&c")
+    assert page.url == f"{jupyter.url}labelstudio/health?a=%2F+b&c"
+    assert jupyter.token not in jupyter.log.read_text()

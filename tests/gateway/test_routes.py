@@ -57,6 +57,28 @@ def test_an_invitation_leads_to_a_page_about_access(ready: Gateway, method: str,
     assert lands(ready, "/user/signup/", "POST") == ready.prefix
 
 
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ("/?token=s", "./"),
+        ("/data?tab=2&token=s&task=%2F+%C3%BC", "./data?tab=2&task=%2F+%C3%BC"),
+        ("/user/login?next=/&%74oken=s", "../user/login?next=/"),
+        ("/_proxy/state?token=s&token=t", "../_proxy/state"),
+        ("/data/upload/1/a%20b.png?token=s", "../../../data/upload/1/a%20b.png"),
+        ("//evil.example/?token=s", "../../evil.example/"),
+    ],
+)
+def test_the_token_leaves_the_address(ready: Gateway, target: str, location: str) -> None:
+    redirect = ready.ask("GET", target, NAVIGATION)
+    assert redirect.status == 302
+    assert redirect["Location"] == location
+    assert redirect["Cache-Control"] == "no-store"
+
+
+def test_a_program_may_send_its_token_in_the_address(ready: Gateway) -> None:
+    assert ready.arrived("GET", "/api/projects?token=s&a=1").target == "/api/projects?a=1"
+
+
 @pytest.mark.parametrize("path", ["/logout", "/logout/", "/logout?next=//evil.example"])
 def test_logout_leads_to_jupyter(ready: Gateway, path: str) -> None:
     assert lands(ready, path) == "/user/alice/"
