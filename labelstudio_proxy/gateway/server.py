@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from jupyter_core.paths import jupyter_data_dir
 
-from ..aio import ThreadPerCall
+from ..aio import ThreadPerCall, begin_task
 from ..backends import factory
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
@@ -42,6 +42,8 @@ SHUTDOWN_SECONDS = 1.0
 # For the whole exit; Label Studio gets 30 of them. After that, the process exits anyway.
 EXIT_SECONDS = 60.0
 JUPYTER_IS_GONE = 1
+# For the file that lists this gateway, on a disk that may hang.
+REGISTER_SECONDS = 1.0
 # Of a request line or a header: Label Studio's data manager puts its filters into the URL.
 LINE_BYTES = 64 * 1024
 # Each connection is an open file, and many systems allow 1024 by default.
@@ -132,10 +134,7 @@ async def serve(
             port=port,
             token=token,
         )
-        try:
-            running.register()
-        except OSError as error:  # such as a full disk, which the page then explains
-            logger.warning("The labelstudio-proxy command will not find this gateway: %s", error)
+        await asyncio.wait([begin_task(_register(running))], timeout=REGISTER_SECONDS)
         if settings.prewarm:
             supervisor.start(background=True)
         if token:
@@ -146,7 +145,7 @@ async def serve(
     finally:
         faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
         if running is not None:
-            running.unregister()
+            await asyncio.wait([begin_task(_unregister(running))], timeout=REGISTER_SECONDS)
         done = exit_status.done() and not exit_status.cancelled()
         alone = done and exit_status.result() == JUPYTER_IS_GONE
         await supervisor.close(at_once=alone)
@@ -156,6 +155,17 @@ async def serve(
             listen.unix_socket.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 listen.unix_socket.parent.rmdir()
+
+
+async def _register(running: RunningGateway) -> None:
+    try:
+        await asyncio.to_thread(running.register)
+    except OSError as error:  # such as a full disk, which the page then explains
+        logger.warning("The labelstudio-proxy command will not find this gateway: %s", error)
+
+
+async def _unregister(running: RunningGateway) -> None:
+    await asyncio.to_thread(running.unregister)
 
 
 async def _handle(handle: Handle, request: web.BaseRequest) -> web.StreamResponse:

@@ -97,7 +97,7 @@ class ProcessBackend(Backend):
                 umask=0o077,
             )
         except OSError as error:
-            self._remove_socket_folder()
+            await self._remove_socket_folder()
             raise Problem(
                 f"{python} could not be started.",
                 f"{error.strerror or error}.",
@@ -132,7 +132,7 @@ class ProcessBackend(Backend):
             _signal_group(process.pid, signal.SIGKILL)
             await process.wait()
         await self._drain()
-        self._remove_socket_folder()
+        await self._remove_socket_folder()
 
     async def _drain(self) -> None:
         """Wait for the last lines, but not for a grandchild that keeps the pipe open."""
@@ -140,9 +140,9 @@ class ProcessBackend(Backend):
             await asyncio.wait([self._reader], timeout=1)
             self._reader.cancel()
 
-    def _remove_socket_folder(self) -> None:
+    async def _remove_socket_folder(self) -> None:
         if self._socket is not None:
-            shutil.rmtree(self._socket.parent, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._socket.parent, ignore_errors=True)
             self._socket = None
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
