@@ -35,7 +35,7 @@ def make_backend(
             log,
             label_studio=settings.label_studio,
             environment=process_environment(settings, root),
-            files_root=shown,
+            files_root=files.root if files and files.fixed else None,
         )
     # Here, not above: the import of Docker's SDK is slow and takes memory.
     try:

@@ -188,7 +188,7 @@ class Gateway:
             return json_response({"detail": found.detail}, found.status)
         if found is None or not kind.is_safe:
             return None
-        question = Found(found.path, paths.local_storage(found.storage), {}, 200)
+        question = Found(found.path, paths.local_storage(found.storage), {}, 200, by_page=True)
         response = await send(
             question, await self._connection.upstream(), self._place.frame_ancestors
         )

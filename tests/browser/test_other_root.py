@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import expect
+from support import media
 from support.browser import Tab
 from support.container_studio import (
     LOCAL,
@@ -20,6 +22,9 @@ from support.container_studio import (
 )
 from support.jupyter import JupyterLab, LabelStudioClient
 
+# As Label Studio made it when its document root was the folder around `pictures`
+EARLIER = [{"image": "/data/local-files/?d=pictures/local.png"}]
+
 
 def test_pictures_show_after_jupyter_has_started_in_another_folder(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
@@ -29,7 +34,9 @@ def test_pictures_show_after_jupyter_has_started_in_another_folder(
 ) -> None:
     home = tmp_path / "home"
     first, second = notebook_folder(home / "a"), notebook_folder(home / "b")
-    (second / "pictures" / "local.png").write_bytes(b"the wrong one")
+    (second / "pictures" / "local.png").write_bytes(media.png(80))
+    for root in (first, second):  # so old that a browser would keep its copy for months
+        os.utime(root / "pictures" / "local.png", (1e9, 1e9))
     options: dict[str, Any] = {"config": {"data_dir": str(data_dir)}, "env": {"HOME": str(home)}}
     with contextlib.ExitStack() as stack:
         jupyter = JupyterLab(root_dir=first, **options)
@@ -38,29 +45,31 @@ def test_pictures_show_after_jupyter_has_started_in_another_folder(
         client.wait_ready()
         project = new_project(client, "Pictures")
         import_local_files(client, project, first)
-        # as Label Studio made it when its document root was the first folder
-        earlier = [{"image": "/data/local-files/?d=pictures/local.png"}]
-        json_of(client.post(f"api/projects/{project}/import", json=earlier))
+        json_of(client.post(f"api/projects/{project}/import", json=EARLIER))
         assert [picture_of(client, task) for task in tasks_of(client, project)] == [LOCAL, LOCAL]
     with contextlib.ExitStack() as stack:
         jupyter = JupyterLab(root_dir=second, **options)
         stack.callback(jupyter.stop)
         client = label_studio_client(jupyter)
         client.wait_ready()
-        # A folder of today's root, with a picture of the same name
-        import_local_files(client, new_project(client, "Others"), second)
+        # A folder of today's root, with another picture of the same name
+        others = new_project(client, "Others")
+        import_local_files(client, others, second)
+        json_of(client.post(f"api/projects/{others}/import", json=EARLIER))
         (storage,) = json_of(client.get(f"api/storages/localfiles?project={project}"))
         synced = json_of(client.post(f"api/storages/localfiles/{storage['id']}/sync"))
         assert synced["status"] == "completed", synced
         tasks = tasks_of(client, project)
         assert len(tasks) == 2
         page = new_page(jupyter).page
-        for task in tasks:
-            page.goto(f"{jupyter.origin}{jupyter.prefix}projects/{project}/data?task={task['id']}")
+        for task in (*tasks, *tasks_of(client, others), tasks[1]):
+            shown = f"projects/{task['project']}/data?task={task['id']}"
+            page.goto(f"{jupyter.origin}{jupyter.prefix}{shown}")
             picture = page.get_by_alt_text("image", exact=True)
-            expect(picture).to_have_js_property("naturalWidth", 64, timeout=30_000)
-        for thumbnail in page.get_by_alt_text("Data").all():
-            expect(thumbnail).to_have_js_property("naturalWidth", 64)
+            width = 64 if task["project"] == project else 80
+            expect(picture).to_have_js_property("naturalWidth", width, timeout=30_000)
+            for thumbnail in page.get_by_alt_text("Data").all():
+                expect(thumbnail).to_have_js_property("naturalWidth", width)
 
         first.rename(home / "moved")
         page.reload()

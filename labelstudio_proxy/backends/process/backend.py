@@ -51,7 +51,7 @@ class ProcessBackend(Backend):
         """`label_studio`: the setting.
 
         `environment`: Label Studio's, without what only the notebook's interpreter needs.
-        `files_root`: the folder of notebooks, which must exist.
+        `files_root`: the setting, a folder that must exist.
         """
         super().__init__(report, log)
         self._label_studio = label_studio

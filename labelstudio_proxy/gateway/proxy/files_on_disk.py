@@ -44,6 +44,7 @@ class Found:
     path: str  # of the request to Label Studio
     headers: dict[str, str]
     allowed: int  # the status that means yes
+    by_page: bool = False  # another page may mean another file by the same URL
 
 
 class LargeFiles:
@@ -98,7 +99,7 @@ class LargeFiles:
         if found is None:
             return None
         headers: dict[str, str] = {hdrs.IF_NONE_MATCH: f"W/{found[1]}"}
-        return Found(found[0], paths.local_file(name), headers, 304)
+        return Found(found[0], paths.local_file(name), headers, 304, by_page=True)
 
 
 def is_outside(root: Path, path: Path) -> bool:
@@ -158,11 +159,13 @@ async def send(found: Found, upstream: Upstream, ancestors: str) -> web.FileResp
     if not await _is_allowed(found, upstream):
         return None
     media_type, _ = mimetypes.guess_type(found.file)
-    headers = {
+    headers: dict[str, str] = {
         hdrs.CONTENT_TYPE: media_type or "application/octet-stream",
         "Content-Security-Policy": data_policy(ancestors),
         "X-Content-Type-Options": "nosniff",
     }
+    if found.by_page:
+        headers[hdrs.CACHE_CONTROL] = "no-cache"  # the browser asks before it uses its copy
     return _FileResponse(found.file, headers)
 
 
