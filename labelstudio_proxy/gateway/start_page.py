@@ -144,7 +144,7 @@ def _render(
 def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
     if snapshot["next_start"] is not None:
         return _WORDS["trying" if snapshot["ready_after"] is None else "waiting"]
-    if snapshot.get("holder"):
+    if (snapshot.get("holder") or {}).get("action"):
         return _WORDS["elsewhere"]
     ended = snapshot["state"] == "failed" and snapshot["ready_after"] is not None
     return _WORDS["ended" if ended else snapshot["state"]]

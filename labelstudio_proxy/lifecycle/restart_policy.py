@@ -53,6 +53,6 @@ class RestartPolicy:
         )
         return Problem(
             problem.what,
-            f"{problem.why} It crashed {MAX_CRASHES} times {when}, so it does not restart any more.",
+            f"{problem.why} It crashed {MAX_CRASHES} times {when}, so it no longer restarts.",
             problem.remedy,
         )

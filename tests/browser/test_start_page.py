@@ -487,9 +487,7 @@ def test_a_directory_that_another_server_uses_is_taken_over_with_a_button(
     gateway.set(
         state="failed", error=ERROR, holder={"address": "javascript:alert(1)", "action": ""}
     )
-    expect(
-        page.get_by_role("heading", name="Label Studio is running on another server")
-    ).to_be_visible()
+    expect(page.get_by_role("heading", name="Label Studio could not be started")).to_be_visible()
     expect(link).to_be_hidden()
     expect(page.get_by_role("button", name="Take")).to_be_hidden()
 

@@ -183,7 +183,7 @@ class DockerBackend(Backend):
                 raise ended_on_purpose(
                     self._name,
                     "was removed",
-                    "By `docker rm`, or by another program.",
+                    "`docker rm` or another program removed it.",
                 ) from None
             except (EngineProblem, APIError) as error:
                 fault = (
@@ -204,7 +204,7 @@ class DockerBackend(Backend):
             if paused >= PAUSED_POLLS:
                 raise Paused(
                     f"Label Studio's container {self._name} is paused.",
-                    "By `docker pause`, or by another program. Nothing is lost.",
+                    "`docker pause` or another program paused it. Nothing is lost.",
                     "Try again resumes it, as `docker unpause` does.",
                 )
             if state.get("Status") not in {"created", "running", "paused", "restarting"}:
@@ -265,7 +265,7 @@ class DockerBackend(Backend):
             )
             raise Problem(
                 f"Label Studio is not installed, and {engine}.",
-                f"About the engine: {fault.what} {fault.why}",
+                f"{fault.what} {fault.why}",
                 f"{self._without_process}\nTo run it in a container instead: {fault.remedy}",
             ) from fault
 
@@ -291,7 +291,7 @@ class DockerBackend(Backend):
             raise Problem(
                 f"Another program has made a container with the name {plan.name}.",
                 "It does not have the labels of labelstudio-proxy.",
-                f"If nobody needs it, `docker rm --force {plan.name}`, then try again.",
+                f"If nobody needs it, remove it with `docker rm --force {plan.name}`, then try again.",
             )
         return found
 

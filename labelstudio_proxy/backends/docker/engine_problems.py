@@ -61,7 +61,7 @@ def absent(places: list[Address]) -> EngineProblem:
     sockets = ", ".join(str(address.socket) for address in places)
     return EngineMissing(
         "No container engine was found.",
-        f"There is no socket of one ({sockets}), and DOCKER_HOST is not set.",
+        f"Neither Docker nor Podman has a socket at {sockets}, and DOCKER_HOST is not set.",
         "Install Docker or Podman (on Debian and Ubuntu `sudo apt-get install docker.io`); if one "
         f"is installed, start it with {service(places[0], 'start')}. Then try again.",
     )
@@ -120,7 +120,7 @@ def denied(path: Path) -> EngineProblem:
     else:
         why = f"The socket {path} is closed to {user}, which is not in the group {group}."
         remedy = (
-            f"`sudo usermod -aG {group} {user}`, then log in again and restart Jupyter. Members of "
+            f"Run `sudo usermod -aG {group} {user}`, then log in again and restart Jupyter. Members of "
             "that group have all rights on this machine; a rootless engine is safer."
         )
     if any(map(exists, CONTAINER_MARKERS)):

@@ -50,7 +50,7 @@ def explain_container_exit(
     if how == f"exit status {KILLED}":
         return Explained(
             f"Label Studio's container {name} was killed.",
-            "By `docker kill`, or by the system because memory ran out"
+            "`docker kill` killed it, or the system did, because memory ran out"
             + (f" (`memory_limit` is {limit})." if limit else "."),
             "Try again.",
         )
@@ -64,7 +64,7 @@ def explain_container_exit(
         return ended_on_purpose(
             name,
             "was stopped",
-            "By `docker stop`, or because the container engine stopped or restarted.",
+            "`docker stop` stopped it, or the container engine stopped or restarted.",
         )
     if any(re.search(r"label-studio failed|failed to exec pid1", line) for line in tail):
         return Explained(

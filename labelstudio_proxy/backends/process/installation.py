@@ -110,7 +110,7 @@ def _usable(
     if versions is None:
         raise Problem(
             f"{python} does not run.",
-            "labelstudio-proxy asked it which Label Studio it has, and got no usable response.",
+            "It did not say which version of Label Studio is installed for it.",
             f"Run `{python} --version` in a terminal, repair that environment, then try again.",
         )
     missing = [name for name in ("label-studio", "gunicorn") if name not in versions]

@@ -174,7 +174,7 @@
 
   function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder }) {
     if (nextStart) return words[readyAfter === null ? "trying" : "waiting"];
-    if (holder) return words.elsewhere;
+    if (holder?.action) return words.elsewhere;
     return words[state === "failed" && readyAfter !== null && !refused ? "ended" : state];
   }
 
