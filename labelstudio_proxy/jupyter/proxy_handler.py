@@ -222,8 +222,8 @@ class StreamingHandler(SupervisingHandler):
             response = self._request.result()
         except aiohttp.ClientError as error:
             problem = Problem(
-                "Label Studio's gateway does not respond.",
-                f"It stopped or is restarting ({type(error).__name__}).",
+                "Label Studio does not respond.",
+                f"Its gateway stopped or is restarting ({type(error).__name__}).",
                 "Try again.",
             )
             raise GatewayUnavailable(problem, 502, passing=True) from error

@@ -24,9 +24,9 @@ READY_POLL_SECONDS = 0.02
 PAGE_SECONDS = 5.0
 REASON_SECONDS = 10.0
 STARTING = Problem(
-    "Label Studio's gateway is starting.",
-    "The server is busy.",
-    "Label Studio appears here as soon as the gateway responds.",
+    "Label Studio is starting.",
+    "The server is busy, so this takes longer than usual.",
+    "Label Studio appears here when it is ready.",
 )
 
 

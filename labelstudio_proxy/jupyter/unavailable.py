@@ -42,7 +42,6 @@ _PAGE = Template("""\
 </html>
 """)
 _FAILED = Template("""<section id="error">
-    <h2>Probable reason</h2>
     <p>$why</p>
     <h2>What to do</h2>
     <p>$remedy</p>

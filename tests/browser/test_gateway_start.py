@@ -40,8 +40,8 @@ def test_page_shows_what_keeps_the_gateway_from_starting(
 
     slow.touch()
     page.goto(f"{jupyter.url}labelstudio/projects/?page=2")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Label Studio's gateway is starting")
-    expect(page.get_by_text("as soon as the gateway responds")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Label Studio is starting")
+    expect(page.get_by_text("appears here when it is ready")).to_be_visible()
     expect(page.locator("main")).to_have_css("border-radius", "12px")  # the style is allowed
 
     broken.touch()

@@ -17,7 +17,7 @@ SOURCES = [path for path in PACKAGE.rglob("*.py") if path.parent.name not in {"c
 KINDS = re.compile(r"Problem|EngineProblem|EngineMissing|InUse|Explained|NoRestart|Paused|in_use")
 NEXT_STEP = re.compile(
     r"try again|restart Jupyter|Restart Label Studio|Take (over|it back)|save again"
-    r"|press \{\}|from JupyterLab|\{.*\}$",
+    r"|press \{\}|appears here|from JupyterLab|\{.*\}$",
     re.IGNORECASE,
 )
 SETTING = re.compile(r"[Ss]et(ting)? `|`(data_dir|files_root|image|owner_email)`|DOCKER_HOST")
