@@ -32,12 +32,21 @@ class Desk:
     data_dir: Path = Path()
 
     def click(self) -> requests.Response:
-        """Click the tile: a navigation with Jupyter's cookie."""
+        """Click the tile: a navigation with Jupyter's cookie.
+
+        As in a browser, the page reloads while the gateway starts, which a busy machine delays.
+        """
         token = {"token": self.jupyter.token}
         login = self.jupyter.get("login", anonymous=True, params=token)
-        page = self.studio.get(
-            "", anonymous=True, headers=NAVIGATION, cookies=login.cookies.get_dict()
-        )
+        cookies = login.cookies.get_dict()
+        pages: list[requests.Response] = []
+
+        def is_complete() -> bool:
+            pages.append(self.studio.get("", anonymous=True, headers=NAVIGATION, cookies=cookies))
+            return "gateway is starting" not in pages[-1].text
+
+        wait_for(is_complete, what="the gateway", timeout=60)
+        page = pages[-1]
         assert page.status_code == 200, page.text[:2000]
         assert page.headers["Content-Type"].startswith("text/html")
         return page
