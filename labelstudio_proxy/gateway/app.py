@@ -224,7 +224,7 @@ class Gateway:
             upstream,
             prefix=self._place.prefix,
             ancestors=self._place.frame_ancestors,
-            scripts=("watch.js",),
+            scripts=("watch.js", "upload.js"),
             failed=functools.partial(self._check_disk, kind),
         )
 

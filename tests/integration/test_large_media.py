@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +80,21 @@ def upload(studio: LabelStudioClient, project: int) -> str:
     number = answer.json()["file_upload_ids"][0]
     file: str = studio.get(f"api/import/file-upload/{number}").json()["file"]
     return f"data/{file}"
+
+
+class LargeUpload(io.RawIOBase):
+    """The body of an upload of one file of zeros, made while it is sent."""
+
+    HEAD = b'--B\r\nContent-Disposition: form-data; name="f"; filename="large.mp4"\r\n\r\n'
+    TAIL = b"\r\n--B--\r\n"
+
+    def __init__(self, size: int) -> None:
+        self.parts = [self.HEAD, *[bytes(1024 * 1024)] * (size // 1024**2), self.TAIL]
+        self.len = sum(map(len, self.parts))  # requests sends it as the length
+        self.body = itertools.chain.from_iterable([self.parts])
+
+    def read(self, size: int = -1) -> bytes:
+        return next(self.body, b"")
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +193,24 @@ def test_a_seek_in_a_huge_file_reads_the_part_only(
         digest = hashlib.sha256(next(whole.iter_content(1024 * 1024)))
     assert digest.hexdigest() == hashlib.sha256(bytes(1024 * 1024)).hexdigest()
     assert resident(jupyter) - before < MEMORY
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_large_upload_needs_no_memory(
+    studio: LabelStudioClient, jupyter: JupyterLab, data_dir_of: Path, project: int
+) -> None:
+    size, before = 3 * MEMORY, resident(jupyter)
+    sent = studio.post(
+        f"api/projects/{project}/import?commit_to_project=false",
+        data=LargeUpload(size),
+        headers={"Content-Type": "multipart/form-data; boundary=B"},
+    )
+    assert sent.status_code == 201, sent.text
+    assert resident(jupyter) - before < MEMORY
+    (file,) = (data_dir_of / "media" / "upload").rglob("*large.mp4")
+    assert file.stat().st_size == size
+    assert list((data_dir_of / ".labelstudio-proxy" / "uploads").iterdir()) == []
+    file.unlink()
 
 
 @pytest.mark.parametrize(

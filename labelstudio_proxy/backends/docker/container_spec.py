@@ -18,7 +18,7 @@ from docker.types import LogConfig, Mount
 
 from ..._version import __version__
 from ...label_studio.environment import labelstudio_environment
-from ...label_studio.programs import SETTINGS
+from ...label_studio.programs import SETTINGS, UPLOADS
 from ...problem import Problem
 from .jupyter_container import Bind
 
@@ -30,7 +30,7 @@ TEMPORARY = "temporary"  # a folder in the volume
 COMMAND = ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - inside a container
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - inside the container
-    "TMPDIR": f"{VOLUME}/{TEMPORARY}",  # on disk, for uploads: /tmp is memory
+    "TMPDIR": f"{VOLUME}/{TEMPORARY}",  # on disk: /tmp is memory
     "LANG": "C.UTF-8",
     "PYTHONPATH": VOLUME,
     "DJANGO_SETTINGS_MODULE": SETTINGS.stem,
@@ -112,8 +112,8 @@ class Plan:
 
     def digest(self, key: str) -> str:
         """A digest of everything that determines the container."""
-        settings = SETTINGS.read_text(encoding="utf-8")
-        parts = [asdict(self), self._options(), settings, __version__]
+        programs = [path.read_text(encoding="utf-8") for path in (SETTINGS, UPLOADS)]
+        parts = [asdict(self), self._options(), programs, __version__]
         text = json.dumps(parts, sort_keys=True, default=str)
         return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()[:32]
 
@@ -161,7 +161,7 @@ class Plan:
         return options | {name: value for name, value in optional.items() if value is not None}
 
     def files(self, extra: Mapping[str, str]) -> bytes:
-        """Return a tar archive for VOLUME: our settings module and the private variables."""
+        """Return a tar archive for VOLUME: our modules and the private variables."""
         uid, gid = (int(number) for number in self.user.split(":"))
         # An engine that maps users unpacks with its own mapping, not the container's. Only the
         # engine's root can enter a volume.
@@ -174,7 +174,7 @@ class Plan:
                 folder.mode = 0o1777
             archive.addfile(folder)
             for name, text in (
-                (SETTINGS.name, SETTINGS.read_text(encoding="utf-8")),
+                *((path.name, path.read_text(encoding="utf-8")) for path in (SETTINGS, UPLOADS)),
                 ("environment.json", json.dumps({**self.private, **extra})),
             ):
                 data = text.encode()

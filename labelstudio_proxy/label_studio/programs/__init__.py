@@ -4,3 +4,4 @@ from pathlib import Path
 
 SERVER = Path(__file__).with_name("labelstudio_server.py")
 SETTINGS = Path(__file__).with_name("labelstudio_settings.py")
+UPLOADS = Path(__file__).with_name("labelstudio_uploads.py")

@@ -7,6 +7,7 @@ Label Studio's package folder must be on Python's path.
 import gc
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -39,7 +40,14 @@ if gc.isenabled():
 os.environ["DJANGO_SETTINGS_MODULE"] = "core.settings.label_studio"
 
 from core.settings.label_studio import *
-from core.settings.label_studio import DATABASES, LOGGING
+from core.settings.label_studio import (
+    BASE_DATA_DIR,
+    DATABASES,
+    LOGGING,
+    MIDDLEWARE,
+    get_env,
+)
+from labelstudio_uploads import most_files
 
 # SQLite shall wait for a lock. By default Django gives up after five seconds, or at once if two
 # transactions have read before they write
@@ -55,6 +63,20 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 # By default, every user of the machine can read uploaded files.
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+
+# Uploads arrive on the disk of the data directory, where Label Studio then only renames them. What a
+# killed Label Studio left is removed; only one runs at a time.
+FILE_UPLOAD_HANDLERS = ["labelstudio_uploads.UploadHandler"]
+FILE_UPLOAD_TEMP_DIR = str(Path(BASE_DATA_DIR, ".labelstudio-proxy", "uploads"))
+shutil.rmtree(FILE_UPLOAD_TEMP_DIR, ignore_errors=True)
+# labelstudio_uploads refuses what exceeds the limits, with a sentence. The user's own numbers stay.
+UPLOAD_MAX_FILES = int(get_env("DATA_UPLOAD_MAX_NUMBER_FILES") or most_files())
+DATA_UPLOAD_MAX_NUMBER_FILES = None
+TASKS_MAX_FILE_SIZE = sys.maxsize
+MIDDLEWARE = [
+    "labelstudio_uploads.stream_uploads" if name == "core.middleware.ContextLogMiddleware" else name
+    for name in MIDDLEWARE
+]
 
 # Django's development server, which runs in the container, logs each request.
 LOGGING["loggers"].setdefault("django.server", {"level": "WARNING"})

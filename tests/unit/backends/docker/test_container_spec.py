@@ -86,6 +86,7 @@ def test_only_the_user_can_read_the_archive() -> None:
     assert all((e.uid, e.gid) == (1000, 1000) for e in entries.values())
     assert {name: entry.mode for name, entry in entries.items()} == {
         "labelstudio_settings.py": 0o400,
+        "labelstudio_uploads.py": 0o400,
         "environment.json": 0o400,
         "temporary": 0o700,
     }
@@ -97,6 +98,7 @@ def test_the_archive_is_readable_for_mapped_users() -> None:
         modes = {entry.name: entry.mode for entry in archive}
     assert modes == {
         "labelstudio_settings.py": 0o444,
+        "labelstudio_uploads.py": 0o444,
         "environment.json": 0o444,
         "temporary": 0o1777,
     }

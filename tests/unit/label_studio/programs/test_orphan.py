@@ -18,7 +18,7 @@ from labelstudio_proxy.backends.docker.container_spec import (
     ORPHAN_VARIABLE,
     ORPHAN_WORDS,
 )
-from labelstudio_proxy.label_studio.programs import SETTINGS
+from labelstudio_proxy.label_studio.programs import SETTINGS, UPLOADS
 
 # Label Studio brings it; `make test-fast` does not install Label Studio.
 pytest.importorskip("django")
@@ -30,6 +30,9 @@ SECONDS = 0.6
 LABEL_STUDIO = """
 DATABASES = {"default": {"ENGINE": "other"}}
 LOGGING = {"loggers": {}}
+BASE_DATA_DIR = "/nowhere"
+MIDDLEWARE = []
+get_env = dict().get
 """
 # Like `label-studio start`: loads the settings, migrates, imports its server.
 PROGRAM = """
@@ -57,7 +60,8 @@ def volume(tmp_path: Path) -> Path:
     package.mkdir(parents=True)
     (package / "label_studio.py").write_text(LABEL_STUDIO)
     (tmp_path / "core" / "wsgi.py").write_text("")
-    shutil.copy(SETTINGS, tmp_path)
+    for program in (SETTINGS, UPLOADS):
+        shutil.copy(program, tmp_path)
     (tmp_path / "environment.json").write_text(json.dumps({ORPHAN_VARIABLE: str(SECONDS)}))
     return tmp_path
 
