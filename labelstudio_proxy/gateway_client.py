@@ -1,4 +1,7 @@
-"""Find this user's running gateways and ask them: one small file for each, as Jupyter does it."""
+"""Find this user's running gateways and Jupyter servers, and ask them.
+
+Each has a small file in Jupyter's runtime folder that only the user can read.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,9 @@ from jupyter_core.paths import jupyter_runtime_dir
 from . import private_file
 
 TIMEOUT_SECONDS = 60.0
+# Jupyter waits for the gateway that it starts.
+START_SECONDS = 90.0
+ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - nothing is bound to it
 
 
 @dataclass(frozen=True)
@@ -70,14 +77,13 @@ class RunningGateway:
                 elif field == "data":
                     yield event, json.loads(value)
 
-    @contextlib.contextmanager
     def _request(
         self,
         route: str,
         method: str,
         headers: dict[str, str] | None = None,
         seconds: float = TIMEOUT_SECONDS,
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> contextlib.AbstractContextManager[http.client.HTTPResponse]:
         connection: http.client.HTTPConnection
         if self.unix_socket:
             connection, prefix = _UnixConnection(self.unix_socket, seconds), "/"
@@ -86,18 +92,79 @@ class RunningGateway:
             prefix = self.prefix
         # Marks the request as a program's. On a port, the token is required as well.
         authorization = f"token {self.token or 'this-user'}"
-        with contextlib.closing(connection):
-            try:
-                connection.request(
-                    method,
-                    f"{prefix}_proxy/{route}",
-                    headers={"Authorization": authorization, **(headers or {})},
-                )
-                yield connection.getresponse()
-            except TimeoutError:
-                raise
-            except (OSError, http.client.HTTPException) as error:
-                raise ConnectionError(str(error)) from error
+        return _response(
+            connection,
+            method,
+            f"{prefix}_proxy/{route}",
+            {"Authorization": authorization, **(headers or {})},
+        )
+
+
+class Refused(ConnectionError):
+    """Raised if a Jupyter server does not answer as one with Label Studio; its text says why."""
+
+
+@dataclass(frozen=True)
+class JupyterServer:
+    """A Jupyter server of this user on this machine."""
+
+    url: str
+    base_url: str
+    token: str
+    hostname: str
+    port: int
+    secure: bool
+    sock: str
+
+    def ask(self, command: str = "", seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+        """Return Label Studio's state from Jupyter's API, after `command` (`start`) if given.
+
+        Raises OSError; Refused if this server has no Label Studio, or does not let us in.
+        """
+        connection: http.client.HTTPConnection
+        host = "127.0.0.1" if self.hostname in ANY_ADDRESS else self.hostname
+        if self.sock:
+            connection = _UnixConnection(self.sock, seconds)
+        elif self.secure:
+            # It is this machine, and its certificate is for another name.
+            trust = ssl._create_unverified_context()  # noqa: S323
+            connection = http.client.HTTPSConnection(
+                host, self.port, timeout=seconds, context=trust
+            )
+        else:
+            connection = http.client.HTTPConnection(host, self.port, timeout=seconds)
+        # The server of a hub has the hub's token.
+        token = self.token or os.environ.get("JUPYTERHUB_API_TOKEN", "")
+        # Without any token, Jupyter compares a cookie and a header.
+        headers = (
+            {"Authorization": f"token {token}"}
+            if token
+            else {"Cookie": "_xsrf=00", "X-XSRFToken": "00"}
+        )
+        path = f"{self.base_url}api/labelstudio{command and '/' + command}"
+        with _response(connection, "POST" if command else "GET", path, headers) as response:
+            if response.status == 404:
+                raise Refused("the server extension of labelstudio-proxy is not enabled in it")
+            if response.status in {302, 401, 403}:
+                raise Refused("it requires a password, or a token that is not in its file")
+            if response.status >= 400:
+                raise Refused(f"it answered {response.status} {response.reason}")
+            state: dict[str, Any] = json.loads(response.read())
+            return state
+
+
+@contextlib.contextmanager
+def _response(
+    connection: http.client.HTTPConnection, method: str, path: str, headers: Mapping[str, str]
+) -> Iterator[http.client.HTTPResponse]:
+    with contextlib.closing(connection):
+        try:
+            connection.request(method, path, headers=dict(headers))
+            yield connection.getresponse()
+        except (TimeoutError, ConnectionError):
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionError(str(error)) from error
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -113,14 +180,46 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def running_gateways() -> list[RunningGateway]:
     """Return this user's gateways, newest first; removes the files of those that crashed."""
-    found: list[tuple[float, RunningGateway]] = []
-    for path in Path(jupyter_runtime_dir()).glob("labelstudio-proxy-*.json"):
+    found = []
+    for path, fields in _listed("labelstudio-proxy-*.json"):
+        with contextlib.suppress(OSError, TypeError):
+            gateway = RunningGateway(**fields)
+            if _runs(gateway.pid):
+                found.append(gateway)
+            else:
+                path.unlink(missing_ok=True)
+    return found
+
+
+def running_jupyter_servers() -> list[JupyterServer]:
+    """Return this user's Jupyter servers, newest first."""
+    names = JupyterServer.__dataclass_fields__
+    found = []
+    for _, fields in _listed("jpserver-*.json"):
+        with contextlib.suppress(OSError, TypeError, KeyError):
+            if _runs(fields["pid"]):
+                found.append(JupyterServer(**{name: fields[name] for name in names}))
+    return found
+
+
+def _listed(pattern: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the files of this pattern in the runtime folder and what is in them, newest first."""
+    found: list[tuple[float, Path, dict[str, Any]]] = []
+    for path in Path(jupyter_runtime_dir()).glob(pattern):
         try:
-            gateway = RunningGateway(**json.loads(path.read_text(encoding="utf-8")))
-            os.kill(gateway.pid, 0)
-            found.append((path.stat().st_mtime, gateway))
-        except ProcessLookupError:
-            path.unlink(missing_ok=True)
-        except (OSError, ValueError, TypeError):
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(fields, dict):
+                found.append((path.stat().st_mtime, path, fields))
+        except (OSError, ValueError):
             continue
-    return [gateway for _, gateway in sorted(found, key=lambda each: each[0], reverse=True)]
+    found.sort(key=lambda each: each[0], reverse=True)
+    return [(path, fields) for _, path, fields in found]
+
+
+def _runs(pid: int) -> bool:
+    """Return True if this process runs; raises OSError if it is another user's."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

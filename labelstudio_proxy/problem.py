@@ -22,7 +22,7 @@ class Problem(Exception):
 
     def as_sentence(self) -> str:
         """Return the three parts in one line, for a log or the command line."""
-        return f"{self.what} {self.why} {self.remedy}"
+        return " ".join(part for part in (self.what, self.why, self.remedy) if part)
 
     def as_json(self) -> dict[str, str]:
         """Return the three parts, for the start page and for programs."""

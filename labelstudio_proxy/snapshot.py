@@ -45,6 +45,7 @@ class Snapshot:
     """The state at one moment. Its methods return the snapshot after a transition."""
 
     state: State = State.STOPPED
+    since: float | None = None  # when it came into this state; Unix time, seconds
     steps: tuple[Step, ...] = ()
     progress: tuple[int, int] | None = None  # done, total of the current step
     versions: dict[str, str] = field(default_factory=lambda: {"labelstudio-proxy": __version__})
@@ -158,6 +159,7 @@ class Snapshot:
         now = time.time()
         return {
             "state": self.state.value,
+            "since": self.since,
             "steps": [_step_json(step, now) for step in self.steps],
             "progress": self.progress and {"done": self.progress[0], "total": self.progress[1]},
             "versions": self.versions,

@@ -81,6 +81,10 @@ class Backend(ABC):
         """Called once, when Label Studio has sent its first response."""
 
     @abstractmethod
+    async def memory(self) -> int | None:
+        """Return the bytes of memory that Label Studio uses; None if that is not known."""
+
+    @abstractmethod
     async def wait(self) -> str:
         """Wait until Label Studio ends; return how, for example `exit status 1`."""
 

@@ -22,6 +22,7 @@ from .. import private_file
 from .._version import __version__
 from ..data_directory.directory import DATABASE
 from ..problem import Problem
+from ..shell_command import shell_command
 
 FORMAT = 2  # format 1 lists the files as well, with sizes and checksums
 MANIFEST = "labelstudio-proxy.json"
@@ -45,7 +46,7 @@ class RefusedArchive(Problem):
         super().__init__(
             f"{archive} is not restored.",
             f"{why} Nothing was changed.",
-            "Use a complete file that `labelstudio-proxy backup` has made.",
+            f"Use a complete file that `{shell_command('labelstudio-proxy backup')}` has made.",
         )
 
 
@@ -163,7 +164,7 @@ def _has_database(path: Path, packed: zipfile.ZipFile) -> bool:
         if number not in {1, FORMAT} or type(has_database) is not bool:
             raise ValueError
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        raise RefusedArchive(path, "`labelstudio-proxy backup` did not make it.") from None
+        raise RefusedArchive(path, "labelstudio-proxy did not make it.") from None
     if has_database != (DATABASE in packed.namelist()):
         raise RefusedArchive(path, "Its database is missing.")
     return has_database

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..data_directory import interrupted_restore
 from ..data_directory.database_copy import copy_database
-from ..data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
+from ..data_directory.directory import DATABASE, DISK_FULL, PROXY_FOLDER, DataDirectory
 from ..data_directory.migrations import VERSION_RECORD
 from ..private_file import UNFINISHED, create
 from ..problem import Problem
@@ -51,12 +51,8 @@ def backup(
         temporary.replace(target)
         _sync(target.parent)
     except (OSError, sqlite3.Error, ValueError) as error:
-        raise Problem(
-            f"{path} could not be backed up to {target}.",
-            f"{error}.",
-            "Free some space, or write to another disk with `--output`; repair the database if it "
-            "is damaged. Then try again.",
-        ) from error
+        what = f"{path} could not be backed up to {target}."
+        raise Problem(what, f"{error}.", _remedy(error, target)) from error
     finally:
         temporary.unlink(missing_ok=True)
     sentences = [f"{path} is backed up in {target}. It holds the secret key: keep it private."]
@@ -81,12 +77,35 @@ def _check(directory: DataDirectory, target: Path, database: bool) -> None:
             "A backup never overwrites anything.",
             "Choose another name with `--output`, or move the file away.",
         )
+    if not target.parent.is_dir():
+        raise Problem(
+            f"The folder {target.parent} does not exist.",
+            "No backup was made.",
+            "Make that folder, or choose another one with `--output`.",
+        )
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise Problem(
+            f"You may not write into the folder {target.parent}.",
+            "No backup was made.",
+            "Choose another folder with `--output`.",
+        )
     if target.is_relative_to(directory.path):
         raise Problem(
             f"{target} is inside the data directory.",
             "The next backup would contain this one.",
             "Choose a place outside the data directory with `--output`.",
         )
+
+
+def _remedy(error: Exception, target: Path) -> str:
+    if isinstance(error, sqlite3.Error):
+        return "The database may be damaged. Repair it, then try again."
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return "Free some space, or write to another disk with `--output`."
+    place = f"{target.parent}{os.sep}"
+    if isinstance(error, OSError) and not str(error.filename or place).startswith(place):
+        return "Make that file readable for this user, then try again."
+    return "Choose another file with `--output`."
 
 
 def _files(root: Path, left_out: list[str]) -> Iterator[tuple[str, Path]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
-from tqdm import tqdm
+from collections.abc import Callable
 
 from ..backends.base import Report
 from ..backends.factory import docker_settings, process_environment, runs_as_process
 from ..backends.process.installation import find_installation
 from ..config.settings import LabelStudioProxy
+from .output import progress_bar
 
 
 async def prepare(settings: LabelStudioProxy) -> str:
@@ -27,24 +25,21 @@ async def prepare(settings: LabelStudioProxy) -> str:
 
     engine = await connect_engine()
     try:
-        # disable=None: no progress bar without a terminal, as in the log of a build.
-        with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar:
-            image = await get_configured_image(engine, docker_settings(settings), _shown_in(bar))
+        with progress_bar() as show:
+            image = await get_configured_image(engine, docker_settings(settings), _report(show))
         return f"The image {settings.image} is here ({image.short_id})."
     finally:
         engine.close()
 
 
-def _shown_in(bar: Any) -> Report:
-    def show(
+def _report(show: Callable[..., None]) -> Report:
+    def report(
         step: str,
         *,
         detail: str | None = None,
         done: int | None = None,
         total: int | None = None,
     ) -> None:
-        if total:
-            bar.total, bar.n = total, done or 0
-        bar.set_description_str((detail or step).partition(" · ")[0], refresh=True)
+        show(done or 0, total or 0, (detail or step).partition(" · ")[0])
 
-    return show
+    return report

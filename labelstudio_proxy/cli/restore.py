@@ -74,6 +74,12 @@ def _check(source: Path, path: Path) -> None:
         raise Problem(
             f"There is no file {source}.", "Its name may be wrong.", "Name a backup file."
         )
+    if not os.access(source, os.R_OK):
+        raise Problem(
+            f"You may not read the file {source}.",
+            "Nothing was changed.",
+            "Make it readable for this user, or name another backup file.",
+        )
     if path.exists() and not path.is_dir():
         raise Problem(
             f"{path} is not a folder.",

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..problem import Problem
+from ..shell_command import shell_command
 from .lock_record import Holder
 
 TAKE_OVER = "Take over"
 TAKE_BACK = "Take it back"
-COMMAND = "`labelstudio-proxy start --take-over`"
+COMMAND = f"`{shell_command('labelstudio-proxy start --take-over')}`"
 
 
 class InUse(Problem):
@@ -33,7 +34,8 @@ def in_use(path: Path, holder: Holder) -> InUse:
         return InUse(
             f"The data directory {path} is in use.",
             "Another Jupyter server runs Label Studio on it, or a backup is being restored.",
-            "Use that server. Or run `labelstudio-proxy stop` there, then try again.",
+            f"Use that server. Or run `{shell_command('labelstudio-proxy stop')}` there, then try "
+            "again.",
             holder,
             "",
         )

@@ -55,6 +55,7 @@ class ControlRoutes:
         ] = {
             ("GET", "state"): self._state,
             ("GET", "snapshot"): self._snapshot,
+            ("GET", "memory"): self._memory,
             ("GET", "events"): self._events,
             ("GET", "diagnostics"): self._diagnostics,
             ("GET", "activity"): self._activity,
@@ -93,12 +94,20 @@ class ControlRoutes:
     async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
         log = self._supervisor.log
         return json_response(
-            {**self._supervisor.snapshot.as_json(), "log": log.since(log.last - LOG_LINES)}
+            {
+                **self._supervisor.snapshot.as_json(),
+                "address": self._supervisor.address,
+                "log": log.since(log.last - LOG_LINES),
+            }
         )
 
     async def _snapshot(self, request: web.BaseRequest) -> web.StreamResponse:
         """For Jupyter's metrics: the state without the log."""
         return json_response(self._supervisor.snapshot.as_json())
+
+    async def _memory(self, request: web.BaseRequest) -> web.StreamResponse:
+        """For `labelstudio-proxy status`: the bytes that Label Studio uses; null if it does not run."""
+        return json_response({"memory": await self._supervisor.memory()})
 
     async def _diagnostics(self, request: web.BaseRequest) -> web.StreamResponse:
         text = await asyncio.to_thread(

@@ -20,6 +20,7 @@ from ..label_studio.access_token import (
 )
 from ..label_studio.upstream import HOST, Endpoint, url_of
 from ..problem import Problem
+from ..shell_command import shell_command
 from .idle_stop import duration
 
 # In a database that is not SQLite, the owner is found among so many first accounts.
@@ -68,13 +69,14 @@ async def establish(
         raise Problem(
             "The accounts of Label Studio cannot be read.",
             f"SQLite reports for {directory.database}: {error}.",
-            "Try again. If that does not help, restore a backup: `labelstudio-proxy restore`.",
+            "Try again. If that does not help, restore a backup: "
+            f"`{shell_command('labelstudio-proxy restore')} FILE`.",
         ) from error
     if account is None:
         raise Problem(
             "Label Studio has no account.",
             "The account of the first start is missing.",
-            "Restart Label Studio: `labelstudio-proxy restart`.",
+            f"Restart Label Studio: `{shell_command('labelstudio-proxy restart')}`.",
         )
     return Identity(key, account)
 
@@ -153,7 +155,8 @@ def explain_refusal(
     return Problem(
         what,
         "Its secret key has probably changed since its start.",
-        "Restart Label Studio. If that does not help, look at its log: `labelstudio-proxy logs`.",
+        "Restart Label Studio. If that does not help, look at its log: "
+        f"`{shell_command('labelstudio-proxy logs')}`.",
     )
 
 
@@ -168,7 +171,8 @@ def _by_password(directory: DataDirectory, account: Account, image: str) -> str:
         )
         place = listen = ""
     return (
-        "in a terminal, stop it with `labelstudio-proxy stop`, choose a password with "
+        f"in a terminal, stop it with `{shell_command('labelstudio-proxy stop')}`, choose a password "
+        "with "
         f"`{program} reset_password --username {account.email}{place}`, and start it without "
         f"labelstudio-proxy: `{program} start{listen}{place}`."
     )

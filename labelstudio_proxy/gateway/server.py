@@ -12,6 +12,7 @@ import os
 import resource
 import secrets
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +66,16 @@ async def serve(
     root_dir: str,
     place: Place,
     listen: Listen,
+    announce: Callable[[str], None],
     parent: int = 0,
 ) -> int:
     """Run the gateway until a signal or, behind Jupyter, until Jupyter exits; return the exit status.
 
     Stops Label Studio before it returns. If Jupyter was killed, it stops at once and leaves a
     container to the next gateway. The status is not 0: simpervisor treats 0 as intended and would
-    not restart the gateway. `parent`: the pid of a Jupyter whose extension sends SIGTERM when it
-    stops; 0 without the extension. Raises OSError if it cannot listen.
+    not restart the gateway. `announce` gets the address with its token, if Jupyter is not in front.
+    `parent`: the pid of a Jupyter whose extension sends SIGTERM when it stops; 0 without the
+    extension. Raises OSError if it cannot listen.
     """
     asyncio.get_running_loop().set_default_executor(ThreadPerCall())
     os.umask(0o077)
@@ -138,9 +141,7 @@ async def serve(
         if settings.prewarm:
             supervisor.start(background=True)
         if token:
-            print(  # noqa: T201 - for the person who ran the command
-                f"Label Studio: http://127.0.0.1:{port}{place.prefix}?token={token}", flush=True
-            )
+            announce(f"http://127.0.0.1:{port}{place.prefix}?token={token}")
         return await exit_status
     finally:
         faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)

@@ -22,7 +22,7 @@ NAME = "labelstudio"
 # started in, which is a user's (`-P` prevents that from Python 3.11 on).
 RUN = (
     "import sys; sys.path[:] = [path for path in sys.path if path]; "
-    "from labelstudio_proxy.cli.main import main; main()"
+    "from labelstudio_proxy.cli.run_gateway import main; main()"
 )
 # Seconds until jupyter-server-proxy kills a gateway that does not respond. It takes one, more on an
 # overloaded machine.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class StateStore:
 
     def set(self, snapshot: Snapshot) -> None:
         """Replace the snapshot."""
+        if snapshot.state is not self.snapshot.state:
+            snapshot = replace(snapshot, since=time.time())
         self.snapshot = snapshot
         self._wake_readers()
 

@@ -81,6 +81,7 @@ class Supervisor:
         self._interrupt = asyncio.Event()  # set when the wish changes
         self._closed = self._closes_at_once = False
         # What happens.
+        self._backend: Backend | None = None
         self._life: asyncio.Task[None] | None = None
         self._policy = RestartPolicy()
         self._handed_over: Problem | None = None  # set when another server took the directory
@@ -89,6 +90,16 @@ class Supervisor:
     def snapshot(self) -> Snapshot:
         """The current snapshot."""
         return self._store.snapshot
+
+    @property
+    def address(self) -> str:
+        """The URL of this server, as a browser has used it; "" before that."""
+        return self._lock.address
+
+    async def memory(self) -> int | None:
+        """Return the bytes of memory that Label Studio uses; None if it does not run."""
+        ready = self.snapshot.state is State.READY
+        return await self._backend.memory() if ready and self._backend is not None else None
 
     # ---- Commands
 
@@ -224,6 +235,7 @@ class Supervisor:
         self._store.set(self.snapshot.preparing(backend.name, steps))
         logger.info("Label Studio (%s) is starting", self._directory.path)
         lines_before = self.log.last
+        self._backend = backend
         owner = await self._preparation.run(
             backend, insists=lambda: self._insists, on_request=self._hand_over
         )

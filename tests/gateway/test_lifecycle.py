@@ -27,6 +27,7 @@ from support.processes import (
 
 from labelstudio_proxy.config.handoff import VARIABLE, Handoff
 from labelstudio_proxy.config.settings import LabelStudioProxy
+from labelstudio_proxy.shell_command import shell_command
 
 IDLE_SECONDS = 5
 
@@ -401,20 +402,27 @@ def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Ga
     status = json.loads(run(made, "status", "--json").stdout)
     assert status["state"] == "ready"
     assert status["data_dir"] == str(made.data_dir)
+    assert status["since"] == pytest.approx(time.time(), abs=60)
+    assert 1e6 < status["memory"] < 1e9
+    shown = run(made, "status").stdout
+    assert re.search(r"since: +\d\d:\d\d:\d\d, for \d+ s\n  memory: +\d+ MB\n", shown), shown
     assert "hello from label studio" in run(made, "logs").stdout
+    lines = json.loads(run(made, "logs", "--json").stdout)["lines"]
+    assert json.loads(run(made, "logs", "-n", "1", "--json").stdout)["lines"] == lines[-1:]
+    assert run(made, "logs", "-n", "1").stdout == f"{lines[-1]}\n"
     assert run(made, "restart").stdout == "Label Studio is ready.\n"
     assert run(made, "stop").stdout == "Label Studio is stopped.\n"
     assert "stopped" in run(made, "status", "--data-dir", str(made.data_dir)).stdout
     wrong = run(made, "status", "--data-dir", "/elsewhere")
     assert wrong.returncode == 1
-    assert "No gateway is running for /elsewhere" in wrong.stderr
+    assert "No Label Studio is running for /elsewhere" in wrong.stderr
 
 
 def test_command_line_reports_a_failed_start(gateway: Callable[..., Gateway]) -> None:
     made = gateway("echo no good", "exit 7")
-    failed = run(made, "start")
+    failed = run(made, "start", "--json")
     assert failed.returncode == 1
-    assert "exit status 7" in failed.stderr
+    assert "exit status 7" in json.loads(failed.stdout)["error"]["what"]
     # the supervisor may be trying again just now
     wait_for(lambda: "no good" in run(made, "status").stdout, what="the failure")
 
@@ -458,7 +466,8 @@ def test_without_a_gateway_the_command_line_says_what_to_do(tmp_path: Path) -> N
         [*command, "status"], env=env, capture_output=True, text=True, check=False
     )
     assert told.returncode == 1
-    assert "Click the Label Studio tile" in told.stderr
+    assert "No Jupyter server of this user is running" in told.stderr
+    assert f"`{shell_command('labelstudio-proxy serve --port 9000')}`" in told.stderr
     version = subprocess.run(
         [*command, "--version"], env=env, capture_output=True, text=True, check=True
     )

@@ -21,6 +21,7 @@ from support.processes import clean_environment, wait_for
 
 from labelstudio_proxy.data_directory.directory import PROXY_FOLDER
 from labelstudio_proxy.data_directory.lock_record import RECORD
+from labelstudio_proxy.shell_command import shell_command
 
 HOST = ("Host", "hub.example")
 BROWSER = [HOST, ("Origin", "https://hub.example"), ("Sec-Fetch-Site", "same-origin")]
@@ -161,7 +162,7 @@ def test_command_line_takes_over(pair: tuple[Gateway, Gateway]) -> None:
     refused = run("start")
     assert refused.returncode == 1
     assert "is in use by the Jupyter server at /user/ada/ on" in refused.stderr
-    assert "`labelstudio-proxy start --take-over`" in refused.stderr
+    assert f"`{shell_command('labelstudio-proxy start --take-over')}`" in refused.stderr
     taken = run("start", "--take-over")
     assert (taken.returncode, taken.stdout) == (0, "Label Studio is ready.\n"), taken.stderr
     assert until(first, "failed")["holder"]["server"] == "the Jupyter server at /user/ada/gpu/"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import command_line, pids_that_mention, wait_for
 
+from labelstudio_proxy.shell_command import shell_command
 from labelstudio_proxy.snapshot import State
 
 API = "api/labelstudio"
@@ -109,6 +112,31 @@ def test_reading_the_state_starts_neither_gateway_nor_label_studio(
     stopped = jupyter.post(f"{API}/stop")
     assert (stopped.status_code, stopped.json()["state"]) == (202, "stopped")
     assert not gateways(jupyter)
+
+
+def test_the_command_line_starts_label_studio_with_nothing_running(
+    jupyter: JupyterLab, data_directory: Path
+) -> None:
+    runtime = jupyter.home / "run" / "jupyter"
+    env = {"HOME": str(jupyter.home), "JUPYTER_RUNTIME_DIR": str(runtime), "PATH": "/usr/bin:/bin"}
+
+    def run(words: str) -> Any:
+        """Return the JSON answer of a command, typed where the PATH has nothing of Python."""
+        command = shell_command(f"labelstudio-proxy {words} --json")
+        return json.loads(subprocess.check_output(["/bin/sh", "-c", command], env=env, timeout=120))
+
+    address = f"{jupyter.url}labelstudio/"
+    stopped = run("status")
+    assert (stopped["state"], stopped["data_dir"]) == ("stopped", str(data_directory))
+    assert not gateways(jupyter)
+    started = run("start")
+    assert started["state"] == "ready"
+    status = run("status")
+    assert started["started_at"] <= status["since"] <= status["now"]
+    assert status["memory"] > 50e6
+    for opened in (run("open")["address"], f"{status['address']}?token={jupyter.token}"):
+        assert re.sub("localhost", "127.0.0.1", opened) == f"{address}?token={jupyter.token}"
+    assert run("stop")["state"] == "stopped"
 
 
 def test_started_restarted_and_stopped_with_state_log_and_metrics(

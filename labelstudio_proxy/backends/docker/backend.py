@@ -157,6 +157,21 @@ class DockerBackend(Backend):
             except (APIError, EngineProblem) as error:
                 logger.warning("Container %s keeps its low priority: %s", self._name, error)
 
+    async def memory(self) -> int | None:
+        container = self._container
+        if container is None:
+            return None
+        with contextlib.suppress(APIError, EngineProblem):
+            used = await self._connected().ask(
+                lambda client: client.api.stats(container.id, stream=False, one_shot=True)
+            )
+            memory = used["memory_stats"]
+            # Pages of files, which the kernel drops as needed; named so by cgroup v2 and v1.
+            pages = memory.get("stats", {})
+            cache = pages.get("inactive_file", pages.get("total_inactive_file", 0))
+            return int(memory["usage"]) - int(cache) if "usage" in memory else None
+        return None
+
     async def wait(self) -> str:
         assert self._container is not None, "launch() comes first"
         contacts = begin_task(self._contact())

@@ -11,6 +11,8 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 from ...aio import begin_task
 from ...config.notebook_files import check_files_root
 from ...data_directory.foreign_processes import PARENT
@@ -107,6 +109,9 @@ class ProcessBackend(Backend):
         self._reader = begin_task(self._read(self._process))
         return Endpoint(unix_socket=socket)
 
+    async def memory(self) -> int | None:
+        return await asyncio.to_thread(_memory, self._process.pid) if self._process else None
+
     async def wait(self) -> str:
         assert self._process is not None, "launch() comes first"
         code = await self._process.wait()
@@ -177,6 +182,18 @@ class ProcessBackend(Backend):
     def _report_migrations(self) -> None:
         done, total = self._migrations_applied, self._migrations
         self.report("load", detail="updating the database", done=done, total=total)
+
+
+def _memory(pid: int) -> int | None:
+    """Return the memory of a process and its children; what they share counts once (Linux)."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        total = 0
+        for each in (process, *process.children(recursive=True)):
+            used = each.memory_full_info()
+            total += getattr(used, "pss", used.rss)
+        return total
+    return None
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

@@ -349,7 +349,11 @@ def test_the_setting_environment_reaches_label_studio(studio: Studio) -> None:
         files = {f"{n}.png": (f"{n}.png", media.png(colour=(n, n, n))) for n in range(number)}
         response = studio.client.post(f"api/projects/{project}/import", files=files)
         assert response.ok is taken, response.text[:2000]
-        assert ("DATA_UPLOAD_MAX_NUMBER_FILES" in response.text) is not taken
+        assert (f"at most {FILES_AT_ONCE} files" in response.text) is not taken
+
+
+def test_the_memory_of_the_container_is_known(studio: Studio) -> None:
+    assert 50e6 < studio.client.get("_proxy/memory").json()["memory"] < MEMORY
 
 
 # ---- the notebook folder

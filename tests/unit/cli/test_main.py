@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import struct
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from support.processes import clean_environment
+
+from labelstudio_proxy.cli.main import main
 
 
 def run(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +61,9 @@ def test_backup_shows_its_progress_on_a_terminal(source: Path, tmp_path: Path) -
             check=True,
         )
         os.set_blocking(leader, False)
-        assert b"%|" in os.read(leader, 65536)
+        shown = os.read(leader, 65536)
+        assert b"Saving  [" in shown
+        assert b"100%" in shown
     finally:
         os.close(leader)
         os.close(follower)
@@ -70,3 +75,67 @@ def test_wrong_setting_fails_a_command_with_one_line(command: str) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("labelstudio-proxy: `data_dir` must be the path of a folder")
     assert done.stderr.count("\n") == 1
+
+
+NOBODY = {"JUPYTER_RUNTIME_DIR": "/nonexistent"}  # no gateway and no Jupyter server
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "cause"),
+    [
+        (["status"], 1, "No Jupyter server of this user is running"),
+        (["start"], 1, "No Jupyter server of this user is running"),
+        (["restart"], 1, "No Jupyter server of this user is running"),
+        (["open"], 1, "No Jupyter server of this user is running"),
+        (["logs"], 1, "Label Studio is not running"),
+        (["logs", "-n", "x"], 2, "'x' is not a valid integer"),
+        (["serve", "--port", "x"], 2, "'x' is no port. A port is a number from 0 to 65535."),
+        (["serve"], 2, "Name a port, for example `--port 9000`."),
+        (["backup", "--data-dir", "~no-such-user/x"], 2, "names a user that this machine does not"),
+        (["backup", "--data-dir", "/nonexistent"], 1, "There is nothing to back up"),
+        (["restore", "/nonexistent/x.zip"], 1, "There is no file /nonexistent/x.zip"),
+        (["restore"], 2, "Missing argument 'FILE'"),
+        (["no-such-command"], 2, "No such command 'no-such-command'"),
+    ],
+)
+def test_errors_name_the_cause_and_are_json_if_asked_for(
+    words: list[str],
+    status: int,
+    cause: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in NOBODY.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as exited:
+        main([*words, "--json"])
+    assert exited.value.code == status
+    printed = capsys.readouterr()
+    error = json.loads(printed.out)["error"]
+    assert cause in " ".join(error.values())
+    assert printed.err == ""
+
+
+def test_a_stop_with_nothing_running_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in NOBODY.items():
+        monkeypatch.setenv(name, value)
+    main(["stop", "--json"])
+    assert json.loads(capsys.readouterr().out) == {"state": "stopped"}
+
+
+def test_backup_and_restore_answer_in_json(source: Path, tmp_path: Path) -> None:
+    file, target = tmp_path / "a.zip", tmp_path / "restored"
+    saved = run("backup", "--data-dir", source, "--output", file, "--json")
+    assert json.loads(saved.stdout)["file"] == str(file)
+    restored = run("restore", "--data-dir", target, file, "--json")
+    assert json.loads(restored.stdout)["data_dir"] == str(target)
+
+
+def test_a_backup_into_a_folder_that_does_not_exist_says_so(source: Path, tmp_path: Path) -> None:
+    done = run("backup", "--data-dir", source, "--output", tmp_path / "nowhere" / "a.zip")
+    assert done.returncode == 1
+    assert f"The folder {tmp_path / 'nowhere'} does not exist." in done.stderr
+    assert "Free some space" not in done.stderr
+    assert "\x1b[" not in done.stderr  # colours are for a terminal

@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from jupyter_server.serverapp import ServerApp
 from jupyter_server_proxy.config import ServerProcess, get_entrypoint_server_processes
+from support.processes import clean_environment
 from traitlets.config import Config
 
 from labelstudio_proxy.config import settings as config
@@ -83,10 +84,15 @@ def test_command_survives_the_formatting_of_jupyter_server_proxy(
 def test_files_of_a_user_do_not_shadow_modules(tmp_path: Path) -> None:
     for name in ("secrets", "aiohttp", "json"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
-    command = entry_point.command("/nowhere/socket", "/")
-    command[command.index("serve") :] = ["--version"]
-    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert told.stdout.startswith("labelstudio-proxy ")
+    told = subprocess.run(
+        entry_point.command("/nowhere/socket", "/"),
+        cwd=tmp_path,
+        env=clean_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Cannot listen on /nowhere/socket: No such file or directory" in told.stderr
 
 
 def serverapp(tmp_path: Path, **config: object) -> ServerApp:

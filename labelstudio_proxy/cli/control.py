@@ -1,0 +1,232 @@
+"""`status`, `logs`, `open`, `start`, `stop` and `restart`: commands for a running Label Studio."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from ..gateway_client import RunningGateway, running_jupyter_servers
+from ..problem import Problem
+from ..shell_command import shell_command
+from .options import data_dir_option
+from .output import answer, json_option
+from .running import find_gateway, find_server, reach, start_gateway
+
+POLL_SECONDS = 0.2
+COLOURS = {"ready": "green", "failed": "red"}
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+which = data_dir_option("data directory of the Label Studio to use, if there are several")
+
+
+@click.command(short_help="show the state of Label Studio")
+@which
+@json_option
+def status(data_dir: Path | None, as_json: bool) -> None:
+    """Show the state of Label Studio: its address, since when, and the memory that it uses."""
+    gateway = find_gateway(data_dir)
+    if gateway is None:
+        server, state = find_server(data_dir)
+        state = {**state, "address": f"{server.url}labelstudio/", "memory": None}
+    else:
+        state = _state(gateway)
+    answer(_describe(state), state, as_json=as_json)
+
+
+@click.command(short_help="show the log of Label Studio")
+@which
+@click.option("-n", "--lines", type=click.IntRange(min=0), help="only the last lines")
+@click.option("-f", "--follow", is_flag=True, help="wait for new lines and show them")
+@json_option
+def logs(data_dir: Path | None, lines: int | None, follow: bool, as_json: bool) -> None:
+    """Show the log of Label Studio."""
+    gateway = find_gateway(data_dir)
+    if gateway is None:
+        raise Problem(
+            "Label Studio is not running, so it has no log.",
+            "",
+            f"Start it with `{shell_command('labelstudio-proxy start')}`.",
+        )
+    shown = _last(reach(gateway, lambda: _log(gateway)), lines)
+    if as_json and not follow:
+        answer("", {"lines": [line for _, line in shown]}, as_json=True)
+        return
+    last = 0
+    while True:
+        for last, line in shown:  # noqa: B007 - the last number is used below
+            click.echo(json.dumps({"line": line}) if as_json else line)
+        if not follow:
+            return
+        time.sleep(POLL_SECONDS)
+        shown = reach(gateway, functools.partial(_log, gateway, last, wait=True))
+
+
+@click.command("open", short_help="open Label Studio in the browser")
+@which
+@json_option
+def open_page(data_dir: Path | None, as_json: bool) -> None:
+    """Print the address of Label Studio, and open it in the browser if there is one here."""
+    gateway = find_gateway(data_dir)
+    if gateway is None:
+        server, _ = find_server(data_dir)
+        address = _with_token(f"{server.url}labelstudio/", server.token)
+    else:
+        address = _address(gateway, reach(gateway, lambda: gateway.ask("state")))
+    answer(address, {"address": address}, as_json=as_json)
+    screen = {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ)
+    if screen or sys.platform == "darwin":
+        # Without the token: every user can read a browser's command line.
+        webbrowser.open(address.partition("?")[0])
+
+
+@click.command(short_help="start Label Studio and wait until it is ready")
+@which
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="if another server uses the data directory, stop Label Studio there",
+)
+@json_option
+def start(data_dir: Path | None, take_over: bool, as_json: bool) -> None:
+    """Start Label Studio and wait until it is ready."""
+    gateway = find_gateway(data_dir) or _start_gateway(data_dir)
+    _change("take-over" if take_over else "start", gateway, as_json=as_json)
+
+
+@click.command(short_help="stop Label Studio; the next click on the tile starts it")
+@which
+@json_option
+def stop(data_dir: Path | None, as_json: bool) -> None:
+    """Stop Label Studio. The next click on the tile starts it."""
+    gateway = find_gateway(data_dir)
+    if gateway is None:
+        answer("Label Studio is stopped.", {"state": "stopped"}, as_json=as_json)
+    else:
+        _change("stop", gateway, as_json=as_json)
+
+
+@click.command(short_help="restart Label Studio and wait until it is ready")
+@which
+@json_option
+def restart(data_dir: Path | None, as_json: bool) -> None:
+    """Restart Label Studio and wait until it is ready."""
+    gateway = find_gateway(data_dir)
+    if gateway is None:
+        _change("start", _start_gateway(data_dir), as_json=as_json)
+    else:
+        _change("restart", gateway, as_json=as_json)
+
+
+def _start_gateway(data_dir: Path | None) -> RunningGateway:
+    server, state = find_server(data_dir)
+    return start_gateway(server, state["data_dir"])
+
+
+def _change(command: str, gateway: RunningGateway, *, as_json: bool) -> None:
+    goal = "stopped" if command == "stop" else "ready"
+    before = reach(gateway, lambda: gateway.ask("state"))
+    state = reach(gateway, lambda: gateway.ask(command, "POST"))
+    while True:
+        # A restart has begun when the time of the start is another one.
+        begun = command != "restart" or state["started_at"] != before["started_at"]
+        if begun and state["state"] in {goal, "failed"}:
+            break
+        time.sleep(POLL_SECONDS)
+        state = reach(gateway, lambda: gateway.ask("state"))
+    if state["state"] == "failed" and goal == "ready":
+        raise Problem(**state["error"])
+    answer(f"Label Studio is {state['state']}.", _state(gateway), as_json=as_json)
+
+
+# ---- What a gateway answers
+
+
+def _state(gateway: RunningGateway) -> dict[str, Any]:
+    state = reach(gateway, lambda: gateway.ask("state"))
+    memory = reach(gateway, lambda: gateway.ask("memory"))
+    return {
+        **state,
+        "address": _address(gateway, state).partition("?")[0],
+        "data_dir": gateway.data_dir,
+        "prefix": gateway.prefix,
+        "memory": memory["memory"],
+    }
+
+
+def _address(gateway: RunningGateway, state: dict[str, Any]) -> str:
+    """Return where a browser of this user finds the gateway, with a token where that helps."""
+    if gateway.port:
+        return _with_token(f"http://127.0.0.1:{gateway.port}{gateway.prefix}", gateway.token)
+    seen = str(state.get("address") or "")  # by a browser
+    if urlsplit(seen).hostname not in {None, *LOCAL}:
+        return seen
+    for server in running_jupyter_servers():
+        if f"{server.base_url}labelstudio/" == gateway.prefix:
+            return _with_token(f"{server.url}labelstudio/", server.token)
+    return seen or gateway.prefix
+
+
+def _with_token(address: str, token: str) -> str:
+    return f"{address}?token={token}" if token else address
+
+
+def _log(gateway: RunningGateway, after: int = 0, *, wait: bool = False) -> list[tuple[int, str]]:
+    """Return the numbers and lines of the log after a number; `wait`: for one, at most a minute."""
+    lines: list[tuple[int, str]] = []
+    for event, data in gateway.events(after):
+        if event == "log":
+            lines += data
+        if event == "log" or not wait:
+            break
+    return lines
+
+
+def _last(lines: list[tuple[int, str]], count: int | None) -> list[tuple[int, str]]:
+    return lines if count is None else lines[max(0, len(lines) - count) :]
+
+
+# ---- Text
+
+
+def _describe(state: dict[str, Any]) -> str:
+    name = f"Label Studio {state['versions'].get('Label Studio', '')}".rstrip()
+    word = state["state"]
+    current = [step["title"] for step in state["steps"] if step["state"] == "current"]
+    doing = f" ({current[0]})" if current and word != "ready" else ""
+    rows = [("address", state["address"])]
+    if since := state.get("since"):
+        rows.append(("since", f"{_moment(since)}, for {_duration(time.time() - since)}"))
+    if memory := state["memory"]:
+        rows.append(("memory", f"{memory / 1e6:,.0f} MB"))
+    rows.append(("data directory", state["data_dir"]))
+    rows += [("note", notice) for notice in state["notices"]]
+    if because := state.get("stopped_because"):
+        rows.append(("note", because))
+    if error := state["error"]:
+        rows += [("what happened", error["what"]), ("probable reason", error["why"])]
+        rows.append(("what to do", error["remedy"]))
+    lines = [f"  {name + ':':<17}{text}" for name, text in rows]
+    return "\n".join(
+        (f"{name}: {click.style(word, fg=COLOURS.get(word, 'yellow'))}{doing}", *lines)
+    )
+
+
+def _moment(seconds: float) -> str:
+    moment, today = time.localtime(seconds), time.localtime()
+    return time.strftime("%H:%M:%S" if moment[:3] == today[:3] else "%Y-%m-%d %H:%M:%S", moment)
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return f"{int(seconds)} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,55 @@
+"""What commands print: an answer, an error, JSON of either, and progress on a terminal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
+
+import click
+
+from ..problem import Problem
+
+JSON = "--json"
+json_option = click.option(JSON, "as_json", is_flag=True, help="print JSON, errors included")
+
+
+def answer(text: str, fields: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the text for a person, or the fields as JSON."""
+    click.echo(json.dumps(fields, indent=2) if as_json else text)
+
+
+def fail(problem: Problem, *, as_json: bool, status: int = 1) -> NoReturn:
+    """Print the problem, in JSON on the standard output, and exit."""
+    if as_json:
+        answer("", {"error": problem.as_json()}, as_json=True)
+    else:
+        click.secho("labelstudio-proxy: ", err=True, nl=False, fg="red")
+        click.echo(problem.as_sentence(), err=True)
+    sys.exit(status)
+
+
+@contextmanager
+def progress_bar(label: str = "") -> Iterator[Callable[..., None]]:
+    """Show a progress bar on a terminal; yields a function of bytes done, in all, and a label."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    bar = click.progressbar(length=1, label=label, show_eta=False, file=sys.stderr)
+    with ExitStack() as shown:
+
+        def show(done: int, total: int, label: str = label) -> None:
+            bar.pos, bar.length, bar.label = done, total, label
+            if not bar.entered:
+                shown.enter_context(bar)
+            bar.render_progress()
+
+        yield show
+
+
+def end_with_sigterm() -> None:
+    """Turn SIGTERM into SystemExit, so that what is unfinished is removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
