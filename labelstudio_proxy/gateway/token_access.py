@@ -63,7 +63,8 @@ class TokenAccess:
         return response
 
     def _is_token(self, token: str) -> bool:
-        return hmac.compare_digest(unquote(token).encode(), self._token.encode())
+        given = unquote(token).encode(errors="surrogateescape")  # headers may hold any bytes
+        return hmac.compare_digest(given, self._token.encode())
 
 
 def _cookie_name(request: web.BaseRequest) -> str:

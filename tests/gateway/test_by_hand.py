@@ -74,6 +74,15 @@ def test_a_program_gets_access_with_the_token(address: str, browser: requests.Se
     assert "Send the token in the address" in refused.json()["message"]
 
 
+def test_bytes_that_are_no_text_are_no_token(address: str, browser: requests.Session) -> None:
+    page, _ = address.split("?token=")
+    for header in ("Authorization", "Cookie"):
+        value = (
+            f"labelstudio-proxy-{urlsplit(page).port}=\xff" if header == "Cookie" else "token \xff"
+        )
+        assert browser.get(page, headers={header: value.encode("latin-1")}).status_code == 403
+
+
 def test_only_the_prefix_is_served(address: str, browser: requests.Session) -> None:
     page, _, token = address.partition("?token=")
     root = page.removesuffix("x/")
