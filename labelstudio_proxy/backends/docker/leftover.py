@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from ... import private_file
 from ...data_directory.directory import DataDirectory
@@ -46,10 +47,9 @@ async def remove_recorded(directory: DataDirectory, *, keep_engine: str = "") ->
     Return a sentence for people if there was a container, or may still be one; never raises.
     """
     try:
-        text = await asyncio.to_thread(_path(directory).read_text, encoding="utf-8")
-        record = json.loads(text)
+        record, inode = await asyncio.to_thread(_read_record, directory)
         url, name, labels = str(record["engine"]), str(record["name"]), dict(record["labels"])
-        if record["directory"] != directory.path.stat().st_ino or url == keep_engine:
+        if record["directory"] != inode or url == keep_engine:
             return ""
     except (OSError, ValueError, TypeError, KeyError):
         return ""
@@ -62,6 +62,11 @@ async def remove_recorded(directory: DataDirectory, *, keep_engine: str = "") ->
         )
     await asyncio.to_thread(clear_record, directory)
     return f"The container {name} of an earlier gateway was removed." if removed else ""
+
+
+def _read_record(directory: DataDirectory) -> tuple[Any, int]:
+    """Return the record, and the inode of the directory; raises OSError and ValueError."""
+    return json.loads(_path(directory).read_text(encoding="utf-8")), directory.path.stat().st_ino
 
 
 async def _remove(url: str, name: str, labels: dict[str, str]) -> bool:
