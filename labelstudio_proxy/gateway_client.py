@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ TIMEOUT_SECONDS = 60.0
 # Jupyter waits for the gateway that it starts.
 START_SECONDS = 90.0
 ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - nothing is bound to it
+# A gateway whose socket was removed listens again within a second.
+LISTEN_SECONDS = 3.0
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,20 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        """Connect; wait up to LISTEN_SECONDS for a socket."""
+        deadline = time.monotonic() + min(self.timeout or 0, LISTEN_SECONDS)
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            try:
+                self.sock.connect(self._path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                self.sock.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+            else:
+                return
 
 
 def running_gateways() -> list[RunningGateway]:

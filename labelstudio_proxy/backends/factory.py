@@ -65,11 +65,12 @@ def make_backend(
 
 def process_environment(settings: LabelStudioProxy, files_root: Path | None) -> dict[str, str]:
     """Return the environment of a Label Studio that runs as a process."""
+    directory = DataDirectory(settings.data_directory())
     return labelstudio_environment(
         os.environ,
-        data_dir=settings.data_directory(),
+        data_dir=directory.path,
         files_root=files_root,
-        extra=settings.environment,
+        extra={"TMPDIR": str(directory.temporary), **settings.environment},
     )
 
 

@@ -18,6 +18,7 @@ from . import interrupted_restore
 
 DATABASE = "label_studio.sqlite3"
 PROXY_FOLDER = ".labelstudio-proxy"
+TEMPORARY = "temporary"  # in the proxy folder
 
 # With less, a start would fail during the migrations: a migrated, empty database and its journal
 # take about 3 MB, the log 4 MB.
@@ -58,6 +59,24 @@ class DataDirectory:
     def database(self) -> Path:
         """Label Studio's own SQLite file."""
         return self.path / DATABASE
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for temporary files while Label Studio runs; cleaners may remove TMPDIR."""
+        return self.proxy_folder / TEMPORARY
+
+    def clear_temporary(self) -> None:
+        """Make the folder for temporary files, without those of a Label Studio that was killed.
+
+        Only the holder of the lock may call it. Raises Problem.
+        """
+        try:
+            if self.temporary.is_symlink():
+                self.temporary.unlink()
+            shutil.rmtree(self.temporary, ignore_errors=True)
+            self.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def prepare(self) -> None:
         """Make the directory, make it private and check it; raises Problem if it cannot be used."""

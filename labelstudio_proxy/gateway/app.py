@@ -146,6 +146,8 @@ class Gateway:
             if request.transport is None or request.transport.is_closing():
                 raise  # the browser closed the connection
             logger.warning("Label Studio does not respond: %s", type(error).__name__)
+            if isinstance(error, aiohttp.ClientConnectionError):
+                await self._supervisor.check_connection()
             if isinstance(error, aiohttp.ClientConnectionError | asyncio.TimeoutError):
                 return self._errors.say_state(kind)
             return json_response({"detail": "Label Studio's response could not be read."}, 502)

@@ -59,7 +59,7 @@ class Connection:
             except BaseException:
                 await session.close()
                 raise
-            self._upstream = Upstream(session, endpoint, identity)
+            self._upstream = Upstream(session, endpoint, identity, self._directory.temporary)
             return self._upstream
 
     async def close(self) -> None:

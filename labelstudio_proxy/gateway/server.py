@@ -31,6 +31,7 @@ from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
 from .app import Gateway
 from .assets.handler import Assets
+from .listener import UnixListener
 from .place import Place
 from .proxy.files_on_disk import LargeFiles
 from .token_access import Handle, TokenAccess
@@ -38,6 +39,7 @@ from .token_access import Handle, TokenAccess
 logger = logging.getLogger(__name__)
 
 PARENT_POLL_SECONDS = 1.0
+KEEP_SECONDS = 1.0
 # For responses under way at the exit. Label Studio has stopped before.
 SHUTDOWN_SECONDS = 1.0
 # For the whole exit; Label Studio gets 30 of them. After that, the process exits anyway.
@@ -121,13 +123,14 @@ async def serve(
     await runner.setup()
     exit_status = _exit_status(place.behind_jupyter, parent)
     running: RunningGateway | None = None
+    keeping: asyncio.Task[None] | None = None
     try:
-        site: web.BaseSite
+        listener: UnixListener | None = None
         if listen.unix_socket is not None:
-            site = web.UnixSite(runner, str(listen.unix_socket))
+            listener = UnixListener(runner, listen.unix_socket)
+            await listener.start()
         else:
-            site = web.TCPSite(runner, "127.0.0.1", listen.port)
-        await site.start()
+            await web.TCPSite(runner, "127.0.0.1", listen.port).start()
         port = 0 if listen.unix_socket else runner.addresses[0][1]
         running = RunningGateway(
             pid=os.getpid(),
@@ -138,6 +141,7 @@ async def serve(
             token=token,
         )
         await asyncio.wait([begin_task(_register(running))], timeout=REGISTER_SECONDS)
+        keeping = begin_task(_keep_reachable(listener, running))
         if settings.prewarm:
             supervisor.start(background=True)
         if token:
@@ -145,6 +149,8 @@ async def serve(
         return await exit_status
     finally:
         faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
+        if keeping is not None:
+            keeping.cancel()
         if running is not None:
             await asyncio.wait([begin_task(_unregister(running))], timeout=REGISTER_SECONDS)
         done = exit_status.done() and not exit_status.cancelled()
@@ -167,6 +173,21 @@ async def _register(running: RunningGateway) -> None:
 
 async def _unregister(running: RunningGateway) -> None:
     await asyncio.to_thread(running.unregister)
+
+
+async def _keep_reachable(listener: UnixListener | None, running: RunningGateway) -> None:
+    """Put back the socket and the file of this gateway when programs that clean up remove them."""
+    while True:
+        await asyncio.sleep(KEEP_SECONDS)
+        if listener is not None:
+            await listener.renew()
+        await asyncio.to_thread(_register_again, running)
+
+
+def _register_again(running: RunningGateway) -> None:
+    with contextlib.suppress(OSError):
+        if not running.file.exists():
+            running.register()
 
 
 async def _handle(handle: Handle, request: web.BaseRequest) -> web.StreamResponse:

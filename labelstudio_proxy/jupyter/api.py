@@ -64,7 +64,7 @@ class CommandHandler(StateHandler):
     async def post(self, command: str) -> None:
         """`command`: start, stop or restart."""
         self.log.info("Label Studio (%s): %s, by Jupyter's API", self.instance["data_dir"], command)
-        if command != "stop":
+        if command != "stop" or self.server.gateway() is not None:
             await self.server.start(self.application)
         self.set_status(202)
         await self.send_state(command, "POST")

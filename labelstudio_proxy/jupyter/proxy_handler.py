@@ -64,7 +64,7 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
         """Start the gateway as a request would; raises HTTPError. The routes must exist."""
         handler, arguments = self._route
         request = httputil.HTTPServerRequest("GET", "/", connection=_NoConnection())
-        await handler(application, request, **arguments).ensure_gateway()
+        await handler(application, request, **arguments).ensure_reachable()
 
     def gateway(self) -> RunningGateway | None:
         """Return the gateway if it runs; sends nothing and starts nothing."""
@@ -291,8 +291,7 @@ class StreamingHandler(SupervisingHandler):
                 if not repeatable or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(CONNECT_POLL_SECONDS)
-                # It may have exited with status 0 in the meantime.
-                await self.ensure_gateway()
+                await self.ensure_reachable()
 
     async def _body(self) -> AsyncIterator[bytes]:
         while (chunk := await self._chunks.get()) is not None:

@@ -1,4 +1,4 @@
-"""Start the gateway with jupyter-server-proxy, and say so if it cannot start."""
+"""Start the gateway with jupyter-server-proxy, replace it, and say so if it cannot start."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ READY_POLL_SECONDS = 0.02
 # That a page waits for the gateway; then it says so, and reloads.
 PAGE_SECONDS = 5.0
 REASON_SECONDS = 10.0
+UNREACHABLE_SECONDS = 5.0  # then a gateway that runs is replaced
+REACH_SECONDS = 30.0  # for a gateway that crashes again and again
+REACH_POLL_SECONDS = 0.1
 STARTING = Problem(
     "Label Studio is starting.",
     "The server is busy, so this takes longer than usual.",
@@ -54,16 +58,67 @@ class SupervisingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # wit
 
         A page does not wait longer than PAGE_SECONDS, while the start continues.
         """
-        starting: asyncio.Task[None] | None = self.state.get("starting")
-        if starting is None or starting.done():
-            starting = asyncio.create_task(self._start_gateway())
+        await self._wait_for(self._begin(self._start_gateway))
+
+    async def ensure_reachable(self) -> None:
+        """Start the gateway if it does not run, and replace one that cannot be reached.
+
+        Raises GatewayUnavailable, as `ensure_gateway` does.
+        """
+        await self._wait_for(self._begin(self._reach_gateway))
+
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """Return the task that does `work` for all requests."""
+        key = work.__name__
+        task: asyncio.Task[None] | None = self.state.get(key)
+        if task is None or task.done():
+            task = asyncio.create_task(work())
             # Marks the error as seen: the user may have closed the page.
-            starting.add_done_callback(lambda task: task.cancelled() or task.exception())
-            self.state["starting"] = starting
-        await asyncio.wait([starting], timeout=PAGE_SECONDS if self._is_navigation else None)
-        if not starting.done():
+            task.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self.state[key] = task
+        return task
+
+    async def _wait_for(self, task: asyncio.Task[None]) -> None:
+        await asyncio.wait([task], timeout=PAGE_SECONDS if self._is_navigation else None)
+        if not task.done():
             raise GatewayUnavailable(STARTING, passing=True)
-        starting.result()
+        task.result()
+
+    async def _reach_gateway(self) -> None:
+        """Wait until the gateway listens; replace it if it runs and does not.
+
+        A gateway whose socket was removed listens again within a second, unless the folder of the
+        socket is not usable any more. The next gateway gets another folder.
+        """
+        await asyncio.shield(self._begin(self._start_gateway))
+        pid, began = self._pid, time.monotonic()
+        while (
+            not await _listens(self.unix_socket)
+            and (waited := time.monotonic() - began) < REACH_SECONDS
+        ):
+            if waited > UNREACHABLE_SECONDS:
+                await self._kill_gateway(pid)
+            await asyncio.sleep(REACH_POLL_SECONDS)
+            await asyncio.shield(self._begin(self._start_gateway))
+
+    @property
+    def _pid(self) -> int | None:
+        return getattr(getattr(self.state.get("proc"), "proc", None), "pid", None)
+
+    async def _kill_gateway(self, pid: int | None) -> None:
+        """Kill the gateway and forget its socket, if it is still this one.
+
+        Label Studio ends with it; a container waits for the next gateway.
+        """
+        async with self.state["proc_lock"]:
+            if pid is None or pid != self._pid:
+                return
+            self.log.warning("labelstudio_proxy: replacing a gateway that cannot be reached")
+            await self.state.pop("proc").kill()
+            self.state.pop("unix_socket", None)
+            session = self.state.pop("session", None)
+        if session is not None:
+            await session.close()
 
     async def _start_gateway(self) -> None:
         """Start the gateway if it does not run, also after exit status 0.
@@ -136,9 +191,15 @@ class SupervisingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # wit
                 with contextlib.suppress(ProcessLookupError):
                     await process.kill()
                 raise _GatewayExited
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_unix_connection(self.unix_socket)
-                writer.close()
+            if await _listens(self.unix_socket):
                 return True
             await asyncio.sleep(READY_POLL_SECONDS)
         return False
+
+
+async def _listens(unix_socket: str) -> bool:
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_unix_connection(unix_socket)
+        writer.close()
+        return True
+    return False

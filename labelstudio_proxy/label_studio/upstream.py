@@ -41,6 +41,7 @@ CONNECTIONS = 100
 # parts.
 READ_BYTES = 256 * 1024
 RESPONSE_SECONDS = 10.0
+ACCEPT_SECONDS = 2.0
 POLL_SECONDS = 0.05
 
 
@@ -122,6 +123,33 @@ async def is_healthy(
 ) -> bool:
     """Return True if Label Studio responds within `seconds`."""
     return await responds(session, endpoint, paths.HEALTH, seconds=seconds)
+
+
+async def accepts_connections(endpoint: Endpoint) -> bool:
+    """Return True if Label Studio accepts a connection, even if it responds too slowly."""
+    timeout = aiohttp.ClientTimeout(total=ACCEPT_SECONDS)
+    try:
+        async with (
+            open_session(endpoint) as session,
+            session.get(url_of(endpoint, paths.HEALTH), headers={"Host": HOST}, timeout=timeout),
+        ):
+            return True
+    except asyncio.TimeoutError:
+        return True
+    except (aiohttp.ClientError, OSError):
+        return False
+
+
+def unreachable(endpoint: Endpoint) -> Problem:
+    """Return the Problem of a Label Studio that runs and accepts no connection."""
+    where, why = f"port {endpoint.port}", "its container may have lost its network"
+    if endpoint.unix_socket is not None:
+        where, why = str(endpoint.unix_socket), "a program that cleans up may have removed it"
+    return Problem(
+        "Label Studio could no longer be reached.",
+        f"It runs, but does not listen at {where}: {why}.",
+        "Try again. To ask for help, use Copy diagnostics.",
+    )
 
 
 async def responds(

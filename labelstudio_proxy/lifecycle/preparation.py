@@ -50,6 +50,7 @@ class Preparation:
         self.store.report("data", detail="looking for other programs that use it")
         await foreign_processes.ensure_none(path)
         self.store.report("data", detail="")
+        await asyncio.to_thread(self.directory.clear_temporary)
         external = self.external_database
         owner = await asyncio.to_thread(
             new_owner, self.directory, self.owner_email, external_database=external

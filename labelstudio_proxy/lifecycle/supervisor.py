@@ -16,7 +16,12 @@ from ..data_directory.lock import DirectoryLock
 from ..data_directory.lock_problems import handed_over
 from ..data_directory.lock_record import Holder
 from ..label_studio.exit_reasons import Explained
-from ..label_studio.upstream import Endpoint, wait_for_first_response
+from ..label_studio.upstream import (
+    Endpoint,
+    accepts_connections,
+    unreachable,
+    wait_for_first_response,
+)
 from ..problem import Problem, unexpected
 from ..snapshot import Snapshot, State, Step
 from .database_preparation import record_version
@@ -29,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 EXPLAIN_LINES = 40
 NOT_RUN = "Label Studio could not be run."
+# A Label Studio that accepts no connection for so long restarts. If it ended, the backend notices that
+# sooner; the backend of a container asks the engine every few seconds.
+UNREACHABLE_SECONDS = {"process": 1.0, "docker": 10.0}
+UNREACHABLE_POLL_SECONDS = 0.1
 
 
 class _Crash(Problem):
@@ -83,6 +92,8 @@ class Supervisor:
         # What happens.
         self._backend: Backend | None = None
         self._life: asyncio.Task[None] | None = None
+        self._unreachable = asyncio.Event()
+        self._checking = asyncio.Lock()
         self._policy = RestartPolicy()
         self._handed_over: Problem | None = None  # set when another server took the directory
 
@@ -143,6 +154,23 @@ class Supervisor:
         self._interrupt_run()
         self._policy = RestartPolicy()
         self.start()
+
+    async def check_connection(self) -> None:
+        """Restart Label Studio if it runs and accepts no connection. Call it after a failed request.
+
+        Return when that is decided.
+        """
+        async with self._checking:
+            endpoint = self.snapshot.endpoint
+            deadline = time.monotonic() + UNREACHABLE_SECONDS.get(self.snapshot.backend, 0)
+            while endpoint is not None and not await accepts_connections(endpoint):
+                if self.snapshot.endpoint is not endpoint:  # it ended
+                    return
+                if time.monotonic() > deadline:
+                    self._unreachable.set()
+                    await self.changed(UNREACHABLE_POLL_SECONDS)
+                    return
+                await asyncio.sleep(UNREACHABLE_POLL_SECONDS)
 
     def set_address(self, address: str) -> None:
         """Set the URL of this server, for people whose other server wants the data directory."""
@@ -247,11 +275,23 @@ class Supervisor:
             await wait_for_first_response(endpoint, ended, self._start_timeout)
             if not ended.done():
                 await self._become_ready(backend, endpoint)
+                await self._until_end(endpoint, ended)
             how = await ended
         finally:
             await cancel_and_wait(ended)
         printed = [line for _, line in self.log.since(lines_before)]
         raise _Crash(backend.explain(how, printed[-EXPLAIN_LINES:]))
+
+    async def _until_end(self, endpoint: Endpoint, ended: asyncio.Task[str]) -> None:
+        """Return when `ended` is done; raises _Crash if `check_connection` sees no connection."""
+        self._unreachable.clear()
+        lost = asyncio.create_task(self._unreachable.wait())
+        try:
+            await asyncio.wait([ended, lost], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+        if not ended.done():
+            raise _Crash(unreachable(endpoint))
 
     async def _become_ready(self, backend: Backend, endpoint: Endpoint) -> None:
         if not self._external_database:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -54,6 +55,7 @@ class Upstream:
     session: aiohttp.ClientSession
     endpoint: Endpoint
     identity: Identity
+    temporary: Path  # a folder for large bodies, on the disk of the data directory
 
 
 async def forward(
@@ -76,7 +78,7 @@ async def forward(
     Raises Refused, Stalled, and aiohttp.ClientError if Label Studio cannot be reached.
     """
     target = without_token(target)
-    async with body_of(request) as body:
+    async with body_of(request, upstream.temporary) as body:
         received = await _send(request, target, upstream, body)
         if _is_refused(received) and kind.is_safe and body.data is None:
             # The token has expired on the way: the machine was suspended, or Label Studio was busy.

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import aiohttp
@@ -32,8 +33,11 @@ class Body:
 
 
 @asynccontextmanager
-async def body_of(request: web.BaseRequest) -> AsyncIterator[Body]:
-    """Provide the body of `request`. Raises Stalled, also for the request that sends `data`."""
+async def body_of(request: web.BaseRequest, folder: Path) -> AsyncIterator[Body]:
+    """Provide the body of `request`; a large one without a length is kept in `folder` meanwhile.
+
+    Raises Stalled, also for the request that sends `data`.
+    """
     stalled = False
 
     async def arriving() -> AsyncIterator[bytes]:
@@ -58,7 +62,7 @@ async def body_of(request: web.BaseRequest) -> AsyncIterator[Body]:
             yield Body(length, arriving())
         else:
             # A program sends chunks. WSGI supports no body without a length.
-            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+            with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=str(folder)) as spool:
                 async for chunk in arriving():
                     spool.write(chunk)
                 length = spool.tell()
