@@ -183,6 +183,26 @@ def begin(
     return sock
 
 
+def test_a_body_without_a_length_arrives_on_the_disk_of_the_data(gateway: Gateway) -> None:
+    chunk = bytes(2 * 1024 * 1024)  # more than is kept in memory
+    with gateway.connection() as sock:
+        sock.sendall(head("POST", "/api/x", [PROGRAM], chunked=True))
+        sock.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        folder = str(gateway.data_dir / ".labelstudio-proxy" / "temporary")
+
+        def is_on_the_disk() -> bool:
+            for file in Path(f"/proc/{gateway.process.pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    if str(file.readlink()).startswith(folder):
+                        return True
+            return False
+
+        wait_for(is_on_the_disk, what="the body on the disk")
+        sock.sendall(b"0\r\n\r\n")
+        arrived = Arrived.of(read_response(sock, "POST"))
+    assert arrived.length == len(chunk)
+
+
 def test_stalled_bodies_do_not_block_other_requests(gateway: Gateway) -> None:
     """The echo has a thread for each request; a test below has Label Studio's eight threads."""
     with contextlib.ExitStack() as stack:

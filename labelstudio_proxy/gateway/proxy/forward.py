@@ -75,7 +75,8 @@ async def forward(
 
     `ancestors`: sources that may frame the response. `scripts`: the gateway's own files that pages
     get. Calls `failed` if Label Studio responds with a 5xx status; it may raise Problem.
-    Raises Refused, Stalled, and aiohttp.ClientError if Label Studio cannot be reached.
+    Raises Refused, Stalled, Problem if the disk is full, and aiohttp.ClientError if Label Studio
+    cannot be reached.
     """
     target = without_token(target)
     async with body_of(request, upstream.temporary) as body:

@@ -13,6 +13,9 @@ from typing import IO
 import aiohttp
 from aiohttp import web
 
+from ...data_directory.directory import DISK_FULL
+from ...problem import Problem
+
 CHUNK_BYTES = 256 * 1024
 SPOOL_BYTES = 1024 * 1024
 # Label Studio's server keeps one of its eight threads for a body until it is complete. A slow body may
@@ -36,7 +39,7 @@ class Body:
 async def body_of(request: web.BaseRequest, folder: Path) -> AsyncIterator[Body]:
     """Provide the body of `request`; a large one without a length is kept in `folder` meanwhile.
 
-    Raises Stalled, also for the request that sends `data`.
+    Raises Stalled, also for the request that sends `data`, and Problem if the disk is full.
     """
     stalled = False
 
@@ -64,7 +67,7 @@ async def body_of(request: web.BaseRequest, folder: Path) -> AsyncIterator[Body]
             # A program sends chunks. WSGI supports no body without a length.
             with tempfile.SpooledTemporaryFile(SPOOL_BYTES, dir=str(folder)) as spool:
                 async for chunk in arriving():
-                    spool.write(chunk)
+                    await asyncio.to_thread(_write, spool, chunk, folder)
                 length = spool.tell()
                 spool.seek(0)
                 yield Body(length, _replay(spool))
@@ -75,6 +78,19 @@ async def body_of(request: web.BaseRequest, folder: Path) -> AsyncIterator[Body]
         raise
 
 
+def _write(spool: IO[bytes], chunk: bytes, folder: Path) -> None:
+    try:
+        spool.write(chunk)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise Problem(
+            "The disk is full: this was not saved.",
+            f"It does not fit on the disk of {folder}. Everything saved before is kept.",
+            "Free some space, then save again.",
+        ) from error
+
+
 async def _replay(spool: IO[bytes]) -> AsyncIterator[bytes]:
-    while chunk := spool.read(CHUNK_BYTES):
+    while chunk := await asyncio.to_thread(spool.read, CHUNK_BYTES):
         yield chunk

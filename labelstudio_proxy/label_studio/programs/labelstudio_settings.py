@@ -7,7 +7,6 @@ Label Studio's package folder must be on Python's path.
 import gc
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -64,11 +63,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
-# Uploads arrive on the disk of the data directory, where Label Studio then only renames them. What a
-# killed Label Studio left is removed; only one runs at a time.
+# Uploads arrive on the disk of the data directory, where Label Studio then only renames them. The
+# gateway empties this folder before a start.
 FILE_UPLOAD_HANDLERS = ["labelstudio_uploads.UploadHandler"]
-FILE_UPLOAD_TEMP_DIR = str(Path(BASE_DATA_DIR, ".labelstudio-proxy", "uploads"))
-shutil.rmtree(FILE_UPLOAD_TEMP_DIR, ignore_errors=True)
+FILE_UPLOAD_TEMP_DIR = str(Path(BASE_DATA_DIR, ".labelstudio-proxy", "temporary"))
 # labelstudio_uploads refuses what exceeds the limits, with a sentence. The user's own numbers stay.
 UPLOAD_MAX_FILES = int(get_env("DATA_UPLOAD_MAX_NUMBER_FILES") or most_files())
 DATA_UPLOAD_MAX_NUMBER_FILES = None

@@ -36,7 +36,7 @@ class Usage(NamedTuple):
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """Where uploads arrive; of one, at most three files."""
-    path = tmp_path / ".labelstudio-proxy" / "uploads"
+    path = tmp_path / ".labelstudio-proxy" / "temporary"
     limits = {"UPLOAD_MAX_FILES": 3, "DATA_UPLOAD_MAX_MEMORY_SIZE": MOST}
     with override_settings(FILE_UPLOAD_TEMP_DIR=str(path), **limits):
         yield path
