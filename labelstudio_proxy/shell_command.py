@@ -10,19 +10,22 @@ from pathlib import Path
 
 # Every shell searches these folders. Jupyter's own PATH may have more than a terminal's.
 SEARCHED_ALWAYS = "/usr/local/bin:/usr/bin:/bin"
+# What Python can run where the program is missing.
+MODULES = {"jupyter": "jupyter", "labelstudio-proxy": "labelstudio_proxy", "pip": "pip"}
 
 
 def shell_command(line: str) -> str:
     """Return the command so that it works in any terminal of this user.
 
-    `line`: of a program of this Python environment, for example `labelstudio-proxy start`. It gets a
-    path if a terminal would not find the program.
+    `line`: of a program of this Python environment, for example `labelstudio-proxy start`. The
+    program gets its path if a terminal would not find it.
     """
     program, _, arguments = line.partition(" ")
     script = Path(sys.executable).with_name(program)
     found = shutil.which(program, path=SEARCHED_ALWAYS)
     if not os.access(script, os.X_OK):
-        program = f"{shlex.quote(sys.executable)} -m {program.replace('-', '_')}"
+        if program in MODULES:
+            program = f"{shlex.quote(sys.executable)} -m {MODULES[program]}"
     elif found is None or not script.samefile(found):
         program = shlex.quote(str(script))
     return f"{program} {arguments}".strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -36,10 +35,11 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     as_json = output.JSON in words
-    color = False if os.environ.get("NO_COLOR") else None
     try:
         program = shell_command(NAME)
-        status = commands.main(words, prog_name=program, standalone_mode=False, color=color)
+        status = commands.main(
+            words, prog_name=program, standalone_mode=False, color=output.colour()
+        )
     except click.Abort:  # Ctrl-C
         sys.exit(130)
     except click.UsageError as error:

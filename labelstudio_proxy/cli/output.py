@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,11 @@ JSON = "--json"
 json_option = click.option(JSON, "as_json", is_flag=True, help="print JSON, errors included")
 
 
+def colour() -> bool | None:
+    """Return False if the user wants no colours; None: colours on a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
 def answer(text: str, fields: Mapping[str, Any], *, as_json: bool) -> None:
     """Print the text for a person, or the fields as JSON."""
     click.echo(json.dumps(fields, indent=2) if as_json else text)
@@ -27,7 +33,7 @@ def fail(problem: Problem, *, as_json: bool, status: int = 1) -> NoReturn:
     if as_json:
         answer("", {"error": problem.as_json()}, as_json=True)
     else:
-        click.secho("labelstudio-proxy: ", err=True, nl=False, fg="red")
+        click.secho("labelstudio-proxy: ", err=True, nl=False, fg="red", color=colour())
         click.echo(problem.as_sentence(), err=True)
     sys.exit(status)
 

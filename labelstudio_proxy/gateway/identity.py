@@ -162,7 +162,8 @@ def explain_refusal(
 
 def _by_password(directory: DataDirectory, account: Account, image: str) -> str:
     path = shlex.quote(str(directory.path))
-    program, place, listen = "label-studio", f" --data-dir {path}", " --internal-host 127.0.0.1"
+    program = shell_command("label-studio")
+    place, listen = f" --data-dir {path}", " --internal-host 127.0.0.1"
     if image:
         mount = f"type=bind,source={directory.path},target=/label-studio/data"
         program = (

@@ -30,7 +30,7 @@ def make_program(folder: Path) -> Path:
     return program
 
 
-@pytest.mark.parametrize("program", ["labelstudio-proxy", "jupyter"])
+@pytest.mark.parametrize("program", ["labelstudio-proxy", "jupyter", "pip"])
 def test_the_command_runs_where_the_path_has_nothing_of_python(
     program: str, tmp_path: Path
 ) -> None:
@@ -54,6 +54,7 @@ def test_a_program_that_a_terminal_would_not_find_gets_its_path(folder: Path) ->
 def test_without_the_program_python_runs_the_package(folder: Path) -> None:
     told = shell_command("labelstudio-proxy start")
     assert told == f"{shlex.quote(sys.executable)} -m labelstudio_proxy start"
+    assert shell_command("label-studio start") == "label-studio start"  # of another environment
 
 
 def test_a_program_that_every_terminal_finds_keeps_its_name(

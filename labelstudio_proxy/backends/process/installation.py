@@ -20,14 +20,16 @@ from ...label_studio.build import Build
 from ...label_studio.programs import SERVER
 from ...label_studio.programs.labelstudio_server import installed
 from ...problem import Problem
+from ...shell_command import shell_command
 from .launcher import command_of
 
 PROBE_SECONDS = 30.0
 
+INSTALL = shell_command("pip install 'labelstudio-proxy[local]'")
 HOW_TO_INSTALL = (
-    "Install it into the notebook's environment, `pip install 'labelstudio-proxy[local]'`, then try "
-    "again. Or install it into a separate environment, set `label_studio` to the path of its "
-    "`label-studio` executable, and restart Jupyter."
+    f"Install it into the notebook's environment, `{INSTALL}`, then try again. Or install "
+    "it into a separate environment, set `label_studio` to the path of its `label-studio` "
+    "executable, and restart Jupyter."
 )
 
 

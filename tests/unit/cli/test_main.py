@@ -45,6 +45,25 @@ def test_backup_without_the_labels_needs_an_option(source: Path, tmp_path: Path)
         assert "label_studio.sqlite3" not in packed.namelist()
 
 
+def test_errors_are_coloured_on_a_terminal(tmp_path: Path) -> None:
+    leader, follower = os.openpty()
+    try:
+        for colours in ({}, {"NO_COLOR": "1"}):
+            subprocess.run(
+                [sys.executable, "-m", "labelstudio_proxy", "restore", tmp_path / "a.zip"],
+                env=clean_environment(tmp_path / "home") | {"TERM": "xterm"} | colours,
+                stderr=follower,
+                timeout=60,
+                check=False,
+            )
+            shown = os.read(leader, 65536)
+            assert b"There is no file" in shown
+            assert (b"\x1b[31mlabelstudio-proxy:" in shown) is not bool(colours)
+    finally:
+        os.close(leader)
+        os.close(follower)
+
+
 def test_backup_shows_its_progress_on_a_terminal(source: Path, tmp_path: Path) -> None:
     leader, follower = os.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
