@@ -119,7 +119,7 @@ def unpack(archive: Path, target: Path, progress: Progress) -> bool:
             total, done = sum(info.file_size for info in entries), 0
             _check_room(archive, target, total + len(entries) * FILE_BYTES)
             for info in entries:
-                path = target / info.filename
+                path = target / os.fsdecode(info.filename.encode())  # whatever the locale
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with private_file.create(path) as file, packed.open(info) as source:
                     for count in _copy(source, file):  # BadZipFile: wrong size or checksum

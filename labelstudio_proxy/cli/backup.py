@@ -57,7 +57,8 @@ def backup(
         temporary.unlink(missing_ok=True)
     sentences = [f"{path} is backed up in {target}. It holds the secret key: keep it private."]
     if left_out:
-        sentences.append(f"Left out, because they are no plain files: {', '.join(left_out)}.")
+        why = "they are no plain files, or their names are not valid UTF-8"
+        sentences.append(f"Left out, because {why}: {', '.join(left_out)}.")
     if not database:
         sentences.append("The database is NOT in the backup: back it up with its own tools.")
     return sentences
@@ -121,14 +122,15 @@ def _files(root: Path, left_out: list[str]) -> Iterator[tuple[str, Path]]:
         folders.sort()
         for name in sorted([*folders, *names]):
             path = Path(folder, name)
-            inside = path.relative_to(root).as_posix()
+            # In UTF-8, as in the archive, whatever the locale.
+            inside = os.fsencode(path.relative_to(root)).decode(errors="surrogateescape")
             if _is_left_out(inside):
                 continue
             try:
                 mode = path.lstat().st_mode
             except FileNotFoundError:
                 continue
-            if stat.S_ISREG(mode):
+            if stat.S_ISREG(mode) and _is_text(inside):
                 yield inside, path
             elif not stat.S_ISDIR(mode):
                 left_out.append(inside)
@@ -138,6 +140,14 @@ def _is_left_out(inside: str) -> bool:
     if inside.startswith(f"{PROXY_FOLDER}/"):
         return inside != KEPT_OF_PROXY_FOLDER
     return inside in {DATABASE, *JOURNALS} or inside.startswith(UNFINISHED)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sync(folder: Path) -> None:

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.archives import quiet, refused, tree
+from support.archives import PICTURE, quiet, refused, tree
 
 from labelstudio_proxy.cli.backup import backup
 from labelstudio_proxy.cli.restore import restore
@@ -118,6 +118,34 @@ def test_links_and_pipes_are_left_out_and_the_output_names_them(
     assert "media/link, pipe" in said[1] or "pipe, media/link" in said[1]
     with zipfile.ZipFile(tmp_path / "a.zip") as packed:
         assert not {"pipe", "media/link"} & set(packed.namelist())
+
+
+def test_files_without_a_valid_name_are_left_out_and_named(source: Path, tmp_path: Path) -> None:
+    (source / "media" / os.fsdecode(b"\xe4.png")).touch()
+    said = backup(DataDirectory(source), tmp_path / "a.zip", quiet)
+    assert "not valid UTF-8: media/\udce4.png." in said[1]
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        assert PICTURE in packed.namelist()
+
+
+def test_an_ascii_locale_changes_no_name(source: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from labelstudio_proxy.cli.backup import backup\n"
+        "from labelstudio_proxy.cli.restore import restore\n"
+        "from labelstudio_proxy.data_directory.directory import DataDirectory\n"
+        "source, archive, target = map(Path, sys.argv[1:])\n"
+        "assert len(backup(DataDirectory(source), archive, lambda *_: None)) == 1\n"
+        "restore(archive, DataDirectory(target), lambda *_: None)"
+    )
+    paths = (source, tmp_path / "a.zip", tmp_path / "target")
+    ascii_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run(
+        [sys.executable, "-c", code, *map(str, paths)], env=os.environ | ascii_locale, check=True
+    )
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        assert PICTURE in packed.namelist()
+    assert (tmp_path / "target" / PICTURE).exists()
 
 
 def test_both_commands_say_that_the_database_is_not_included(source: Path, tmp_path: Path) -> None:
