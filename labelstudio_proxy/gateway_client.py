@@ -61,10 +61,12 @@ class RunningGateway:
         """Return the JSON response of a control route, for example `state`.
 
         Raises TimeoutError if nothing arrives for `seconds`, ConnectionError if nothing listens or the
-        response breaks off, and ValueError if it is no JSON.
+        response breaks off, and ValueError if it is no JSON object.
         """
         with self._request(route, method, seconds=seconds) as response:
-            data: dict[str, Any] = json.loads(response.read())
+            data = json.loads(response.read())
+            if not isinstance(data, dict):
+                raise ValueError("the response is no object")  # noqa: TRY004 - as for no JSON
             return data
 
     def events(self, last: int) -> Iterator[tuple[str, Any]]:

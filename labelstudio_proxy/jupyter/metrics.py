@@ -118,5 +118,5 @@ class LabelStudioCollector(Collector):
                 snapshot = {}
         try:
             return _Measured(snapshot, Path(self._server.data_dir, DATABASE).stat().st_size)
-        except OSError:
+        except (OSError, ValueError):  # the latter: a name that the locale cannot encode
             return _Measured(snapshot)

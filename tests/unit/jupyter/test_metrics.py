@@ -31,6 +31,10 @@ async def break_off(writer: asyncio.StreamWriter) -> None:
     writer.write(HEAD + b'{"state":')
 
 
+async def send_no_object(writer: asyncio.StreamWriter) -> None:
+    writer.write(READY.replace(b'{"state":"ready"}', b'["state","ready"]'))
+
+
 async def send_no_json(writer: asyncio.StreamWriter) -> None:
     writer.write(READY.replace(b"{", b"["))
 
@@ -71,7 +75,7 @@ async def shown(respond: Respond, folder: Path) -> tuple[str, float, list[bytes]
         return text, time.monotonic() - began, asked
 
 
-@pytest.mark.parametrize("respond", [break_off, send_no_json, dribble])
+@pytest.mark.parametrize("respond", [break_off, send_no_json, send_no_object, dribble])
 async def test_a_gateway_that_responds_badly_neither_fails_nor_delays_the_metrics(
     tmp_path: Path, respond: Respond
 ) -> None:
