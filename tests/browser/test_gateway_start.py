@@ -53,6 +53,10 @@ def test_page_shows_what_keeps_the_gateway_from_starting(
     assert program.status_code == 503
     assert program.json()["why"] == "ImportError: no <module> named x"
 
+    start = jupyter.post("api/labelstudio/start")
+    assert start.status_code == 503
+    assert "no <module> named x" in start.json()["message"]
+
     # Meanwhile a program that cleans up removes the folder of the gateway's socket.
     (folder,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-????????")
     shutil.rmtree(folder)
