@@ -7,7 +7,7 @@ import sys
 import click
 
 from .._version import __version__
-from ..problem import Problem
+from ..problem import Problem, unexpected
 from ..shell_command import shell_command
 from . import control, data, output, serve
 
@@ -52,5 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
         output.fail(problem, as_json=as_json)
     except OSError as error:
         output.fail(Problem(f"{error.strerror or error}.", "", ""), as_json=as_json)
+    except Exception as error:
+        if not as_json:
+            raise
+        output.fail(unexpected("The command failed.", error), as_json=True)
     if status:
         sys.exit(status)

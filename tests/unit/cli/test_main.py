@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.processes import clean_environment
 
+from labelstudio_proxy.cli import control
 from labelstudio_proxy.cli.main import main
 
 
@@ -133,6 +134,21 @@ def test_errors_name_the_cause_and_are_json_if_asked_for(
     error = json.loads(printed.out)["error"]
     assert cause in " ".join(error.values())
     assert printed.err == ""
+
+
+def test_an_error_that_nobody_expected_is_json_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(data_dir: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(control, "find_gateway", broken)
+    with pytest.raises(SystemExit) as exited:
+        main(["status", "--json"])
+    assert exited.value.code == 1
+    assert "LookupError: a bug" in json.loads(capsys.readouterr().out)["error"]["why"]
+    with pytest.raises(LookupError):
+        main(["status"])
 
 
 def test_a_stop_with_nothing_running_is_no_error(
