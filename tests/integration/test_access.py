@@ -253,6 +253,17 @@ def test_a_program_and_a_page_from_here_get_through_behind_a_proxy_that_changes_
     assert ready.state()["state"] == "ready"
 
 
+def test_the_header_that_a_proxy_must_forward_is_named(
+    jupyter: JupyterLab, stopped: LabelStudioClient
+) -> None:
+    page = [logged_in(jupyter, "inside.example"), ("Host", "inside.example")]
+    refused = ask(jupyter, "POST", "_proxy/start", [*page, ("Origin", "http://hub.example")], b"")
+    assert refused.status == 403
+    for part in ("hub.example", "inside.example", "the header `Host`", "`X-Forwarded-Host`"):
+        assert part in refused.json()["detail"]
+    assert stopped.state()["state"] == "stopped"
+
+
 def test_a_users_navigation_starts_it_behind_a_proxy_that_changes_host(
     jupyter: JupyterLab, stopped: LabelStudioClient
 ) -> None:
