@@ -38,6 +38,8 @@ def hides_pages(prefix: str) -> bool:
 
 # --- Pages
 
+# The group: the project's number. Searched for in addresses with the prefix.
+PROJECT = re.compile(r"/projects/(\d+)(?![^/?#])")
 LOGIN = re.compile(r"/user/(login|signup)/?")
 # Where Label Studio's invitations lead: relative to the prefix, and as a pattern.
 SIGN_UP_PAGE = "user/signup/"

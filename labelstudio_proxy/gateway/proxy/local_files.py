@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs
 from ...config.notebook_files import NotebookFiles
 from ...data_directory.directory import DataDirectory
 from ...data_directory.local_storages import LocalStorage, source_storages
+from ...label_studio import paths
 from .files_on_disk import is_file, is_outside, path_in
 
 ASK_ADMIN = "An admin can set LabelStudioProxy.files_root to a folder that contains both."
@@ -119,7 +119,7 @@ def _choose(found: list[_Candidate], here: Path, project: int | None) -> _Candid
 
 def project_of(referer: str) -> int | None:
     """Return the project whose page sent a request."""
-    numbers = re.findall(r"/projects/(\d+)(?![^/?#])", referer)
+    numbers = paths.PROJECT.findall(referer)
     return int(numbers[-1]) if numbers else None
 
 
