@@ -43,7 +43,7 @@ class Desk:
 
         def is_complete() -> bool:
             pages.append(self.studio.get("", anonymous=True, headers=NAVIGATION, cookies=cookies))
-            return "gateway is starting" not in pages[-1].text
+            return pages[-1].status_code != 503 or "http-equiv" not in pages[-1].text
 
         wait_for(is_complete, what="the gateway", timeout=60)
         page = pages[-1]
