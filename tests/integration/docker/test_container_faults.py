@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -101,6 +102,22 @@ def test_a_label_studio_killed_inside_the_container_is_restarted(
             if int(process.name) != container.attrs["State"]["Pid"]:  # init
                 os.kill(int(process.name), signal.SIGKILL)
     works(desk)
+
+
+def test_a_container_that_lost_its_port_is_replaced(engine: Engine, desk: Desk) -> None:
+    """The engine's process for a port can crash while the container runs."""
+    container = container_of(engine, desk.data_dir)
+    (port,) = container.ports["8080/tcp"]
+    before = desk.studio.state()["restarts"]
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"-host-port" in words and port["HostPort"].encode() in words:
+                os.kill(int(process.name), signal.SIGKILL)
+    assert desk.studio.get("api/projects").status_code == 503
+    wait_for(lambda: desk.studio.get("api/projects").ok, what=lambda: str(desk.studio.state()))
+    assert desk.studio.state()["restarts"] == before + 1
+    assert container_of(engine, desk.data_dir).id != container.id
 
 
 def test_a_stopped_container_is_reported(engine: Engine, desk: Desk) -> None:
