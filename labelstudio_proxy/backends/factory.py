@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,16 +39,10 @@ def make_backend(
             files_root=files.root if files and files.fixed else None,
         )
     # Here, not above: the import of Docker's SDK is slow and takes memory.
-    try:
+    with docker_sdk():
         from .docker.backend import DockerBackend
         from .docker.container_spec import container_environment
         from .docker.plan import Planner
-    except Exception as error:
-        raise Problem(
-            "The Docker SDK for Python could not be loaded.",
-            f"{type(error).__name__}: {error}.",
-            f"Run `{sys.executable} -m pip install --force-reinstall docker`, then restart Jupyter.",
-        ) from error
 
     planner = Planner(
         settings=docker_settings(settings),
@@ -61,6 +56,19 @@ def make_backend(
     )
     without_process = HOW_TO_INSTALL if settings.backend == "auto" else ""
     return DockerBackend(report, log, planner, without_process)
+
+
+@contextlib.contextmanager
+def docker_sdk() -> Iterator[None]:
+    """Raise Problem if an import in this block fails."""
+    try:
+        yield
+    except Exception as error:
+        raise Problem(
+            "The Docker SDK for Python could not be loaded.",
+            f"{type(error).__name__}: {error}.",
+            f"Run `{sys.executable} -m pip install --force-reinstall docker`, then restart Jupyter.",
+        ) from error
 
 
 def process_environment(settings: LabelStudioProxy, files_root: Path | None) -> dict[str, str]:

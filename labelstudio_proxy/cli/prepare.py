@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..backends.base import Report
-from ..backends.factory import docker_settings, process_environment, runs_as_process
+from ..backends.factory import (
+    docker_sdk,
+    docker_settings,
+    process_environment,
+    runs_as_process,
+)
 from ..backends.process.installation import find_installation
 from ..config.settings import LabelStudioProxy
 from .output import progress_bar
@@ -20,8 +25,9 @@ async def prepare(settings: LabelStudioProxy) -> str:
         environment = process_environment(settings, files_root=None)
         found = await find_installation(settings.label_studio, environment)
         return f"Label Studio {found.version} is installed."
-    from ..backends.docker.backend import get_configured_image
-    from ..backends.docker.engine import connect_engine
+    with docker_sdk():
+        from ..backends.docker.backend import get_configured_image
+        from ..backends.docker.engine import connect_engine
 
     engine = await connect_engine()
     try:

@@ -429,12 +429,23 @@ def test_command_line_reports_a_failed_start(gateway: Callable[..., Gateway]) ->
 
 def test_docker_sdk_that_cannot_be_loaded_is_reported(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "docker.py").write_text("raise ImportError('cannot import name APIClient')")
-    made = Gateway(data_dir, settings={"backend": "docker"}, env={"PYTHONPATH": str(tmp_path)})
+    broken = {"PYTHONPATH": str(tmp_path)}
+    made = Gateway(data_dir, settings={"backend": "docker"}, env=broken)
     try:
         post(made, "start")
         error = until(made, "failed")["error"]
+        prepared = subprocess.run(
+            [sys.executable, "-m", "labelstudio_proxy", "prepare"],
+            env=clean_environment(made.home) | broken | {"LABELSTUDIO_PROXY_BACKEND": "docker"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
     finally:
         made.stop()
+    assert error["what"] in " ".join(prepared.stderr.split())
+    assert "Traceback" not in prepared.stderr
     assert error["what"] == "The Docker SDK for Python could not be loaded."
     assert "ImportError: cannot import name APIClient" in error["why"]
     assert "-m pip install --force-reinstall docker`, then restart Jupyter" in error["remedy"]
