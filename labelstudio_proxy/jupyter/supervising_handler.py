@@ -25,7 +25,8 @@ READY_POLL_SECONDS = 0.02
 PAGE_SECONDS = 5.0
 REASON_SECONDS = 10.0
 UNREACHABLE_SECONDS = 5.0  # then a gateway that runs is replaced
-REACH_SECONDS = 30.0  # for a gateway that crashes again and again
+REACH_SECONDS = 30.0
+RESTARTS = 2  # of a gateway that does not listen; then it is started anew
 REACH_POLL_SECONDS = 0.1
 STARTING = Problem(
     "Label Studio is starting.",
@@ -88,18 +89,23 @@ class SupervisingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # wit
         """Wait until the gateway listens; replace it if it runs and does not.
 
         A gateway whose socket was removed listens again within a second, unless the folder of the
-        socket is not usable any more. The next gateway gets another folder.
+        socket is not usable any more. The next gateway gets another folder. simpervisor restarts a
+        gateway that crashes again and again; a new start says why it does.
         """
         await asyncio.shield(self._begin(self._start_gateway))
         pid, began = self._pid, time.monotonic()
+        pids = {pid}
         while (
             not await _listens(self.unix_socket)
             and (waited := time.monotonic() - began) < REACH_SECONDS
         ):
-            if waited > UNREACHABLE_SECONDS:
+            if len(pids - {None}) > RESTARTS:  # None: between two processes
+                await self._kill_gateway(self._pid)
+            elif waited > UNREACHABLE_SECONDS:
                 await self._kill_gateway(pid)
             await asyncio.sleep(REACH_POLL_SECONDS)
             await asyncio.shield(self._begin(self._start_gateway))
+            pids.add(self._pid)
 
     @property
     def _pid(self) -> int | None:
@@ -114,7 +120,8 @@ class SupervisingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]  # wit
             if pid is None or pid != self._pid:
                 return
             self.log.warning("labelstudio_proxy: replacing a gateway that cannot be reached")
-            await self.state.pop("proc").kill()
+            with contextlib.suppress(ProcessLookupError):  # it exits at this moment
+                await self.state.pop("proc").kill()
             self.state.pop("unix_socket", None)
             session = self.state.pop("session", None)
         if session is not None:

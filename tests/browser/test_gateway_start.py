@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,3 +66,10 @@ def test_page_shows_what_keeps_the_gateway_from_starting(
     page.get_by_role("link", name="Try again").click()
     expect(page.get_by_text("There is no Label Studio at")).to_be_visible(timeout=60_000)
     assert page.url == f"{jupyter.url}labelstudio/projects/?page=2"
+
+    # It ends and cannot start again.
+    broken.touch()
+    os.kill(jupyter.gateway_pid, signal.SIGKILL)
+    page.reload()
+    expect(heading).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("ImportError: no <module> named x")).to_be_visible()
