@@ -149,7 +149,9 @@ class Gateway:
             if isinstance(error, aiohttp.ClientConnectionError):
                 await self._supervisor.check_connection()
             if isinstance(error, aiohttp.ClientConnectionError | asyncio.TimeoutError):
-                return self._errors.say_state(kind)
+                # Label Studio may have received it, and a repeated change could be made twice
+                may_repeat = kind.is_safe or isinstance(error, aiohttp.ClientConnectorError)
+                return self._errors.say_state(kind, 503 if may_repeat else 502)
             return json_response({"detail": "Label Studio's response could not be read."}, 502)
 
     # --- Handlers, in the order of the routes

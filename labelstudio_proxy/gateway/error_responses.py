@@ -40,8 +40,11 @@ class ErrorResponses:
         )
         return json_response({"detail": problem.as_sentence(), **problem.as_json()}, 403)
 
-    def say_state(self, kind: RequestKind) -> web.Response:
-        """Return the start page or the state; start Label Studio if the request may."""
+    def say_state(self, kind: RequestKind, status: int = 503) -> web.Response:
+        """Return the start page, or the state with `status`; start Label Studio if the request may.
+
+        With status 503 the client may repeat the request.
+        """
         snapshot = self._supervisor.snapshot
         # An idle stop that is under way has no user who wants it.
         stopped = snapshot.state is State.STOPPED or (
@@ -53,7 +56,7 @@ class ErrorResponses:
             self._supervisor.start()
         state = self._supervisor.snapshot.as_json()
         if not kind.is_navigation:
-            return json_response(state, 503, retry_after=RETRY_SECONDS)
+            return json_response(state, status, retry_after=RETRY_SECONDS if status == 503 else 0)
         state["may_start"] = kind.page_may_start
         html = render_start_page(state, self._place.prefix)
         return page_response(html, ancestors=self._place.frame_ancestors)

@@ -79,6 +79,15 @@ def test_a_program_may_send_its_token_in_the_address(ready: Gateway) -> None:
     assert ready.arrived("GET", "/api/projects?token=s&a=1").target == "/api/projects?a=1"
 
 
+@pytest.mark.parametrize(("method", "status"), [("GET", 503), ("POST", 502), ("PATCH", 502)])
+def test_status_says_whether_a_lost_request_may_be_repeated(
+    ready: Gateway, method: str, status: int
+) -> None:
+    lost = ready.ask(method, "/api/projects", [PROGRAM, respond_with(status=0)])
+    assert lost.status == status
+    assert ("Retry-After" in lost) is (status == 503)
+
+
 @pytest.mark.parametrize("path", ["/logout", "/logout/", "/logout?next=//evil.example"])
 def test_logout_leads_to_jupyter(ready: Gateway, path: str) -> None:
     assert lands(ready, path) == "/user/alice/"

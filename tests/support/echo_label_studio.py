@@ -76,6 +76,8 @@ class Handler(socketserver.StreamRequestHandler):
             response = {"body": json.dumps(told), "headers": [["Content-Type", "application/json"]]}
         if "x-response" in fields:
             response = json.loads(base64.b64decode(fields["x-response"]))
+        if response.get("status") == 0:
+            raise ConnectionAbortedError
         self.send(method, response)
         return "close" not in fields.get("connection", "")
 

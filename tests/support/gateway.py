@@ -93,7 +93,8 @@ def respond_with(
 ) -> tuple[str, str]:
     """Return the header that makes the echo respond so. `body` and header values are sent as Latin-1.
 
-    `rest`: so many more bytes, once the test asks for `/-/release`; `cut`: they never come.
+    `rest`: so many more bytes, once the test asks for `/-/release`; `cut`: they never come. With
+    status 0 it closes the connection without a response.
     """
     wanted = {"status": status, "headers": list(headers), "body": body, "rest": rest, "cut": cut}
     return "X-Response", base64.b64encode(json.dumps(wanted).encode()).decode()
