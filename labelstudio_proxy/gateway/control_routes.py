@@ -31,6 +31,8 @@ STREAM_SECONDS = 30.0
 STREAM_BEAT_SECONDS = 10.0
 LOG_LINES = 200
 RESPONDS_SECONDS = 5.0
+# What watch.js shows of the state; open pages ask for it every few seconds.
+SHOWN_OVER_PAGES = ("state", "backend", "stopped_because", "error", "holder", "next_start")
 
 
 class ControlRoutes:
@@ -123,10 +125,10 @@ class ControlRoutes:
 
     async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
         """For watch.js, which reports activity with a POST: that counts as every change does."""
-        snapshot = self._supervisor.snapshot
+        snapshot = self._supervisor.snapshot.as_json()
         return json_response(
             {
-                "state": "waiting" if snapshot.next_start is not None else snapshot.state.value,
+                **{name: snapshot[name] for name in SHOWN_OVER_PAGES},
                 "timeout": self._idle_stop.timeout,
                 "stop_in": self._idle_stop.stop_in,
             }

@@ -9,12 +9,13 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
+from support.small_server import small_server
 
 PREFIX = "/user/a%40b.c/labelstudio/"
 SCRIPT = (files("labelstudio_proxy.gateway") / "static" / "prefix.js").read_bytes()
@@ -158,15 +159,8 @@ class Tab:
 @pytest.fixture
 def site() -> Iterator[Site]:
     site = Site()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("SiteHandler", (Handler,), {"site": site}))
-    server.daemon_threads = True
-    site.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield site
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with small_server(type("SiteHandler", (Handler,), {"site": site})) as site.port:
+        yield site
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,16 @@ def test_a_page_learns_when_the_stop_comes(gateway: Gateway) -> None:
     )
     assert activity(gateway, "POST")["stop_in"] == TIMEOUT
     gateway.until("stopped")
-    assert activity(gateway) == {"state": "stopped", "timeout": TIMEOUT, "stop_in": None}
+    assert activity(gateway) == {
+        "state": "stopped",
+        "backend": "process",
+        "stopped_because": "Nobody has used it for 3 seconds.",
+        "error": None,
+        "holder": None,
+        "next_start": None,
+        "timeout": TIMEOUT,
+        "stop_in": None,
+    }
     # work in an old page does not start it
     assert activity(gateway, "POST")["state"] == "stopped"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,8 @@ class JupyterLab(Http):
         self.root_dir = root_dir or self.home / "notebooks"
         self.root_dir.mkdir(exist_ok=True)
         self._write_config(config or {}, server_config or {})
-        self.process = Process(
+        self._launch = functools.partial(
+            Process,
             [str(python), "-m", "jupyterlab", *argv],
             env=self._environment() | dict(env or {}),
             cwd=self.home,
@@ -72,6 +75,10 @@ class JupyterLab(Http):
             umask=umask,
             terminal=terminal,
         )
+        self._start()
+
+    def _start(self) -> None:
+        self.process = self._launch()
         try:
             self.process.wait_until(self._responds, what="Jupyter's /api", timeout=120)
         except BaseException:
@@ -79,6 +86,13 @@ class JupyterLab(Http):
             self.process.stop()
             self._clean_up()
             raise
+
+    @contextlib.contextmanager
+    def restarted(self) -> Iterator[None]:
+        """Stop it, and start it again after the block: at the same address, with the same files."""
+        self.process.stop()
+        yield
+        self._start()
 
     @property
     def log(self) -> Path:

@@ -1,9 +1,11 @@
 /*
- * Shows in a page of Label Studio why it does not work now, and offers the next step. The page stays as it is.
+ * Shows over a page of Label Studio why it does not work now, and offers the next step.
  *
+ * - The page stays as it is. What it wants to save meanwhile is sent as soon as Label Studio works again.
+ * - The page asks the gateway for the state: every few seconds while a user is there, when the user returns, and when a
+ *   request fails.
  * - Label Studio does not respond: a request has waited for 20 s, and the gateway gets no response either.
- * - Label Studio stops because nobody uses it (only with `idle_timeout`): warns before, and starts it at the next click.
- *   Reports to the gateway that the user is active in the page.
+ * - Only with `idle_timeout`: warns before Label Studio stops, and reports to the gateway that the user is active.
  *
  *   <script src="<prefix>_proxy/static/watch.js" data-prefix="<prefix>"></script>
  */
@@ -13,66 +15,115 @@
   const script = document.currentScript;
   const done = Symbol.for("labelstudio-proxy.watch");
   if (!script?.dataset.prefix || window[done]) return;
-  const settings = { patience: 20000 }; // ms that a request may wait before the gateway is asked
+  const settings = {
+    patience: 20000, // ms that a request may wait before the gateway is asked whether Label Studio responds
+    beat: 5000, // ms between questions for the state
+  };
   Object.defineProperty(window, done, { value: settings });
   const { prefix } = script.dataset;
 
   const INPUT = ["pointerdown", "pointermove", "keydown", "wheel", "touchmove"];
+  const REST = 15 * 60 * 1000; // ms without input, after which an open page stops asking: it would keep a hub's server running
   const WARN = 60; // s before the stop, at most, that the page warns
   const REPORT = 60; // s between reports of activity, at least
   const PART = 4; // both are at most the time-out divided by this
-  const RETRY = 10000; // ms between requests while Jupyter cannot be reached
-  const WATCH = 500; // ms between requests while Label Studio starts or stops
+  const WATCH = 500; // ms between questions while Label Studio starts, stops or does not respond
+  const LIMIT = 15000; // ms for an answer of the gateway
+  const LEAVING = 2000; // ms in which a browser cancels the requests of a page that it leaves
 
   let timeout = 0; // s, the gateway's
+  let seen = Date.now(); // when the user was last active
   let reported = 0; // when activity was last reported
-  let timer = 0;
+  let left = 0; // when the browser last began to leave the page
+  let asking = null; // the question under way
+  let timer = 0; // of the next question
   let stops = 0; // when Label Studio stops, if that is soon
   let ticking = 0;
-  const fetch = window.fetch.bind(window); // before Label Studio replaces it
+  const fetch = window.fetch.bind(window); // before it is replaced, below
 
   const share = (most) => Math.min(most, timeout / PART);
-  const later = (ms) => {
-    clearTimeout(timer);
-    timer = setTimeout(ask, Math.min(ms, 2 ** 31 - 1));
-  };
+  const isHtml = ({ headers }) => /html/.test(headers.get("Content-Type"));
 
-  async function send(path, method) {
+  // ---- The question
+
+  /** Returns what the gateway answers, or an object whose `state` says why it cannot. */
+  async function call(path, method = "GET") {
+    const request = (redirect) =>
+      fetch(`${prefix}_proxy/${path}`, { method, redirect, cache: "no-store", signal: AbortSignal.timeout(LIMIT) });
+    const isQuestion = method === "GET";
     try {
-      const response = await fetch(`${prefix}_proxy/${path}`, { method, redirect: "manual", cache: "no-store" });
-      // A redirect to a login page, a refusal, or JupyterHub's response for a stopped server (424)
-      if (response.type === "opaqueredirect" || [401, 403, 424].includes(response.status)) return { state: "ended" };
-      return response.ok ? await response.json() : null;
-    } catch {
-      return null; // Jupyter cannot be reached now
+      // Followed, since a hub renews a login that expired by redirects if it can
+      return await read(await request(isQuestion ? "follow" : "manual"));
+    } catch ({ name }) {
+      // No connection, or a redirect to a login on another host
+      const { type } = isQuestion && name !== "TimeoutError" ? await request("manual").catch(() => ({})) : {};
+      return { state: type === "opaqueredirect" ? "ended" : "lost" };
     }
   }
 
-  const ask = async () => accept(await send("activity", "GET"));
+  async function read(response) {
+    const { ok, status, type, headers } = response;
+    const isJson = /json/.test(headers.get("Content-Type"));
+    if (ok && isJson) return response.json();
+    // JupyterHub's response for a server that is not running
+    if (status === 424 || (status === 503 && headers.has("X-JupyterHub-Version"))) return { state: "off" };
+    const { detail } = isJson ? await response.json() : {};
+    if (detail) return { state: "refused", detail };
+    const isLogin = ok || type === "opaqueredirect" || status === 401 || status === 403;
+    return { state: isLogin ? "ended" : "lost", status };
+  }
+
+  function ask() {
+    clearTimeout(timer);
+    asking ??= (async () => {
+      const found = await call("activity");
+      if (asking !== mine) return; // from before a command
+      asking = null;
+      accept(found);
+    })();
+    const mine = asking;
+    return mine;
+  }
+
+  function later(ms) {
+    clearTimeout(timer);
+    if (ms < Infinity) timer = setTimeout(ask, Math.min(ms, 2 ** 31 - 1));
+  }
+
+  const isPresent = () => !document.hidden && Date.now() - seen < REST;
 
   function accept(found) {
-    if (!found) return later(RETRY);
+    const { state, stop_in: stopIn = null } = found;
+    if (state === "lost" && Date.now() - left < LEAVING) return later(LEAVING);
     timeout = found.timeout ?? timeout;
-    const { state, stop_in: stopIn } = found;
-    if (state !== "ready") return showStopped(state);
-    if (unresponsive) return;
+    const beat = isPresent() ? settings.beat : Infinity;
+    if (state !== "ready") {
+      unresponsive = false;
+      const moving = !["stopped", "failed", "ended", "off", "lost", "refused"].includes(state);
+      show(cardFor(found));
+      return later(moving ? WATCH : beat);
+    }
+    if (unresponsive) return later(beat);
     if (card.open) card.close();
-    if (stopIn === null) return clearTimeout(timer); // there is no idle stop now
     const soon = share(WARN);
-    stops = stopIn <= soon ? Date.now() + 1000 * stopIn : 0;
+    stops = stopIn !== null && stopIn <= soon ? Date.now() + 1000 * stopIn : 0;
     tick();
-    later(1000 * (stops ? Math.min(stopIn + 0.5, 5) : stopIn - soon));
+    const idle = stopIn === null ? Infinity : 1000 * (stops ? Math.min(stopIn + 0.5, 5) : stopIn - soon);
+    later(Math.min(idle, beat));
   }
 
   // ---- Activity
 
-  function report({ isTrusted }) {
-    if (!isTrusted || !timeout || card.open) return;
-    if (!stops && Date.now() - reported < 1000 * share(REPORT)) return;
-    reported = Date.now();
+  function notice({ isTrusted }) {
+    if (!isTrusted) return;
+    const returns = !isPresent();
+    seen = Date.now();
+    if (returns) ask();
+    if (!timeout || card.open || (!stops && seen - reported < 1000 * share(REPORT))) return;
+    reported = seen;
     stops = 0;
     tick();
-    send("activity", "POST").then(accept);
+    call("activity", "POST").then(ask);
   }
 
   // ---- The warning and the card: outside of Label Studio's styles and its part of the page
@@ -92,12 +143,13 @@
     #note { position: fixed; inset: auto 24px 24px auto; z-index: 2147483647; width: 24em;
       max-width: calc(100vw - 48px); box-sizing: border-box; }
     #note[hidden] { display: none; }
-    dialog { max-width: 26em; padding: 24px; }
+    dialog { max-width: 28em; padding: 24px; outline: 0; }
     dialog::backdrop { background: #fffa; }
     h1 { font-size: 18px; margin: 0 0 8px; }
-    p { margin: 0 0 16px; overflow-wrap: anywhere; }
+    p { margin: 0; white-space: pre-line; overflow-wrap: anywhere; }
+    code { font: 0.9em ui-monospace, monospace; }
     button { font: inherit; font-weight: 600; color: #fff; background: #b4441f; border: 0; border-radius: 6px;
-      padding: 6px 14px; cursor: pointer; white-space: nowrap; }
+      margin-top: 16px; padding: 6px 14px; cursor: pointer; white-space: nowrap; }
     button:focus-visible { outline: 2px solid #1f2328; outline-offset: 2px; }
     button[hidden] { display: none; }
     @media (prefers-color-scheme: dark) {
@@ -112,10 +164,15 @@
 
   const heading = make("h1");
   const sentence = make("p");
-  const button = make("button", "Continue");
+  const button = make("button");
   const card = make("dialog", "", heading, sentence, button);
+  let shown = ""; // a screen reader would repeat it
+  let act = null; // what the button does
+  let anywhere = false; // a click anywhere does it, too
   card.addEventListener("cancel", (event) => event.preventDefault());
-  card.addEventListener("click", (event) => event.isTrusted && !button.hidden && resume());
+  card.addEventListener("click", ({ isTrusted, target }) => {
+    if (isTrusted && act && (anywhere || target === button)) act();
+  });
   // No keyboard shortcut of Label Studio may change what cannot be saved now.
   for (const type of ["keydown", "keypress", "keyup"]) {
     addEventListener(type, (event) => card.open && event.stopImmediatePropagation(), true);
@@ -132,22 +189,116 @@
     ticking = setTimeout(tick, 1000);
   }
 
-  function showCard(title, what, label) {
+  function show([title, text, label = "", action = null]) {
     if (!root.isConnected) document.documentElement.append(root);
-    heading.textContent = title;
-    sentence.textContent = what;
-    button.hidden = !label;
-    button.textContent = label || "";
+    const parts = `${text} This page stays as you left it.`.trim().split(/`([^`\n]+)`/); // every second one is code
+    if (shown !== (shown = [title, text, label].join("\n"))) {
+      heading.textContent = title;
+      sentence.replaceChildren(...parts.map((part, index) => (index % 2 ? make("code", part) : part)));
+      button.hidden = !label;
+      button.textContent = label;
+    }
+    act = action;
+    anywhere = label === "Continue";
     stops = 0;
     tick();
     if (!card.open) card.showModal();
   }
 
-  // The polls of Label Studio's scripts would fill Jupyter's log meanwhile.
-  window.fetch = (...request) => {
-    if (!card.open) return watched(fetch(...request));
+  // ---- What the card says
+
+  const STARTING = ["Starting Label Studio…", ""];
+  const start = () => command("start");
+  const openTab = () => window.open(prefix, "_blank");
+
+  /** Returns the title, the text, the button and what it does. */
+  function cardFor({ state, stopped_because: because, backend, holder, error, next_start: nextStart, detail, status }) {
+    if (state === "stopped") {
+      if (because) return ["Label Studio was stopped", "Nobody was using it.", "Continue", start];
+      // A gateway that never started Label Studio is a new one
+      if (!backend) return ["Label Studio is not running", "The server restarted.", "Start", start];
+      return ["Label Studio was stopped", "A user or a program stopped it.", "Start", start];
+    }
+    if (state === "failed") {
+      if (nextStart) return ["Label Studio crashed", "It restarts automatically within a minute.", "Restart now", start];
+      const takeOver = () => command("take-over");
+      if (holder?.action) return ["Label Studio runs elsewhere", error.what, holder.action, takeOver];
+      return ["Label Studio could not be started", `${error.what} ${error.why}\n${error.remedy}\n`, "Try again", start];
+    }
+    if (state === "ended") return ["You are logged out", "Log in again in a new tab, then return.", "Log in again", openTab];
+    if (state === "off") {
+      return ["Your Jupyter server is not running", "Start it in a new tab, then return.", "Start the server", openTab];
+    }
+    if (state === "refused") return ["The server refused the request", detail, "Try again", ask];
+    if (state === "lost") {
+      const why = status ? `The server responded with the error ${status}.` : "There is no connection to the Jupyter server.";
+      return ["Label Studio cannot be reached", `${why} The page tries again every few seconds.`, "Try now", ask];
+    }
+    return state === "stopping" ? ["Stopping Label Studio…", ""] : STARTING;
+  }
+
+  async function command(name) {
+    unresponsive = false;
+    asking = null;
+    seen = reported = Date.now();
+    show(STARTING);
+    const found = await call(name, "POST");
+    if (found.state === "refused") accept(found);
+    else ask();
+  }
+
+  // ---- The requests of the page
+
+  const refusal = () => {
     const init = { status: 503, headers: { "Content-Type": "application/json" } };
-    return Promise.resolve(new Response('{"detail": "Label Studio is not running."}', init));
+    return new Response('{"detail": "Label Studio cannot be reached."}', init);
+  };
+  const closed = () => new Promise((resolve) => card.addEventListener("close", resolve, { once: true }));
+
+  /**
+   * Sends a request as `fetch` does, but not while the card is open, and gives a response 503 instead of none: many
+   * callers in Label Studio never end after an error, and then *Submit* waits for them for ever.
+   *
+   * A request that failed is sent once more if Label Studio has not received it, or if it may receive it twice.
+   */
+  async function reach(input, init, url) {
+    const method = (init?.method ?? input.method ?? "GET").toUpperCase();
+    const path = url.pathname.replace(prefix, "/");
+    const mayRepeat = method !== "POST" || /\/drafts\/?$/.test(path);
+    for (let again = false; ; again = true) {
+      while (card.open) await closed();
+      let response = null;
+      try {
+        response = await watched(fetch(input instanceof Request ? input.clone() : input, init));
+        const { headers } = response;
+        const isData = /json/.test(headers.get("Content-Type")) && !headers.has("Content-Disposition");
+        if (isData) await response.clone().arrayBuffer(); // the connection may end before the response does
+      } catch (error) {
+        if ((init?.signal ?? input.signal)?.aborted) throw error;
+        response = null;
+      }
+      // A login page
+      const leads = response?.redirected && !new URL(response.url).pathname.startsWith(prefix);
+      const isLogin = response?.ok && isHtml(response) && (leads || path.startsWith("/api/"));
+      const isUnsent = isLogin || [401, 403, 424, 503].includes(response?.status);
+      if (response && !isUnsent && response.status !== 502 && response.status !== 504) return response;
+      const asked = asking ? asking.then(ask) : ask(); // an answer that is on its way may be from before
+      if (again || !(isUnsent || mayRepeat)) return isLogin || !response ? refusal() : response;
+      await asked;
+      if (response && !isLogin && !card.open) return response; // it is Label Studio's own
+    }
+  }
+
+  window.fetch = (...request) => {
+    const [input, init] = request;
+    let url;
+    try {
+      url = new URL(input.url ?? input, document.baseURI);
+    } catch {
+      return fetch(...request);
+    }
+    const isOurs = url.origin === location.origin && /^http/.test(url.protocol);
+    return isOurs ? reach(input, init, url) : fetch(...request);
   };
 
   // ---- Label Studio does not respond
@@ -166,14 +317,13 @@
   async function examine() {
     if (examining || card.open !== unresponsive) return;
     examining = true;
-    const found = await send("responds", "GET");
+    const { responds } = await call("responds");
     examining = false;
     if (card.open !== unresponsive) return; // Restart was clicked meanwhile
-    unresponsive = found?.responds === false;
-    if (unresponsive) {
-      showCard("Label Studio does not respond.", "This page stays as you left it.", "Restart");
-      setTimeout(examine, WATCH);
-    } else if (card.open) ask();
+    unresponsive = responds === false;
+    if (!unresponsive) return ask();
+    show(["Label Studio does not respond.", "", "Restart", () => command("restart")]);
+    setTimeout(examine, WATCH);
   }
 
   // ---- A local file cannot be shown; Label Studio's own message blames CORS
@@ -186,15 +336,15 @@
   Object.assign(missing.style, { position: "fixed", inset: "auto auto 24px 24px", margin: "0", zIndex: 2147483647 });
   close.addEventListener("click", () => (missing.open = false));
   shadow.append(missing);
-  let asking = false;
+  let explaining = false;
 
   /** Shows the gateway's reason, once for each. */
   async function explain(url) {
-    if (asking || missing.open) return;
-    asking = true;
+    if (explaining || missing.open) return;
+    explaining = true;
     const response = await fetch(url, { cache: "no-store" }).catch(() => null);
     const { detail } = (response && !response.ok && (await response.json().catch(() => null))) || {};
-    asking = false;
+    explaining = false;
     if (!detail || explained.has(detail)) return;
     explained.add(detail);
     why.textContent = detail;
@@ -208,35 +358,10 @@
     }
   }).observe({ type: "resource", buffered: true });
 
-  // ---- Label Studio does not run
-
-  let reload = false; // what the button does
-
-  function showStopped(state) {
-    clearTimeout(timer);
-    reload = state === "failed" || state === "ended";
-    const kept = "This page stays as you left it.";
-    if (state === "stopped") showCard("Label Studio was stopped", `Nobody was using it. ${kept}`, "Continue");
-    else if (state === "failed") showCard("Label Studio is not running", "The start page shows the reason.", "Show reason");
-    else if (state === "ended") showCard("Your Jupyter session ended", "Reload to log in.", "Reload");
-    else {
-      showCard(state === "stopping" ? "Stopping Label Studio…" : "Starting Label Studio…", kept, "");
-      later(WATCH);
-    }
-  }
-
-  async function resume() {
-    if (reload) return location.reload();
-    const command = unresponsive ? "restart" : "start";
-    unresponsive = false;
-    showCard("Starting Label Studio…", "This takes a few seconds.", "");
-    reported = Date.now();
-    await send(command, "POST");
-    ask();
-  }
+  // ---- The page
 
   const listening = { capture: true, passive: true };
-  const listen = (target) => INPUT.forEach((type) => target.addEventListener(type, report, listening));
+  const listen = (target) => INPUT.forEach((type) => target.addEventListener(type, notice, listening));
 
   // Events in a frame, such as of a text that is labelled, do not reach this window. Listening twice is listening once.
   function enter({ target }) {
@@ -248,9 +373,14 @@
     document.documentElement.append(root);
     listen(window);
     addEventListener("pointerover", enter, listening);
+    addEventListener("beforeunload", () => (left = Date.now()));
     // Back from another tab, or from sleep
-    const back = () => document.hidden || !timeout || ask();
-    for (const type of ["focus", "online", "visibilitychange"]) addEventListener(type, back);
+    const back = () => {
+      if (document.hidden) return;
+      seen = Date.now();
+      ask();
+    };
+    for (const type of ["focus", "online", "offline", "visibilitychange"]) addEventListener(type, back);
     reported = Date.now(); // the gateway counted the request of this page
     ask();
   }

@@ -1,0 +1,276 @@
+"""What the script says over a page, and what becomes of the page's requests, against a small server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from support.small_server import small_server
+
+PREFIX = "/user/alice/labelstudio/"
+SCRIPT = (files("labelstudio_proxy.gateway") / "static" / "watch.js").read_bytes()
+PAGE = (
+    '<!doctype html><html><head><title>Label Studio</title><link rel="icon" href="data:,">'
+    f'<script src="{PREFIX}_proxy/static/watch.js" data-prefix="{PREFIX}"></script></head>'
+    "<body><h2>Texts</h2></body></html>"
+)
+HTML, JSON = {"Content-Type": "text/html"}, {"Content-Type": "application/json"}
+READY: dict[str, Any] = {
+    "state": "ready",
+    "backend": "process",
+    "stopped_because": "",
+    "error": None,
+    "holder": None,
+    "next_start": None,
+    "timeout": 0,
+    "stop_in": None,
+}
+ERROR = {"what": "The disk is full.", "why": "0 bytes are free.", "remedy": "Run `rm x`."}
+LOGIN = "/hub/login"
+HURRY = """() => {
+    window[Symbol.for("labelstudio-proxy.watch")].beat = 50;
+    dispatchEvent(new Event("focus"));
+}"""
+POST = """path => fetch(path, {method: "POST", body: "{}"})
+    .then(async answer => [answer.status, await answer.text()], error => [error.name])"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
+    body: str = "{}"
+    is_lost: bool = False  # the connection ends before the body does
+
+
+LOST = Answer(is_lost=True)
+
+
+def state(**changes: Any) -> Answer:
+    return Answer(body=json.dumps(READY | changes))
+
+
+@dataclass
+class Site:
+    """Answers as a test says; `answers` are lists, whose last one repeats."""
+
+    port: int = 0
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, method: str, path: str) -> Answer:
+        name = path.removeprefix(PREFIX)
+        self.asked.append(f"{method} {name}")
+        if name == "_proxy/static/watch.js":
+            return Answer(200, {"Content-Type": "text/javascript; charset=utf-8"}, SCRIPT.decode())
+        if path == LOGIN or name == "page":
+            return Answer(200, HTML, PAGE if name == "page" else "<form>Log in</form>")
+        said = self.answers.get(name, [state()])
+        return said.pop(0) if len(said) > 1 else said[0]
+
+
+class Handler(BaseHTTPRequestHandler):
+    site: Site
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        answer = self.site.answer(self.command, self.path.partition("?")[0])
+        self.close_connection = answer.is_lost
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        body = answer.body.encode()
+        self.send_header("Content-Length", str(len(body) + 1000 * answer.is_lost))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PATCH = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    with small_server(type("SiteHandler", (Handler,), {"site": site})) as site.port:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def shared_page(chromium: Browser) -> Iterator[Page]:
+    with chromium.new_page() as page:
+        yield page
+
+
+@pytest.fixture
+def page(shared_page: Page, site: Site) -> Iterator[Page]:
+    """An open page of a Label Studio that is ready."""
+    shared_page.goto(f"http://127.0.0.1:{site.port}{PREFIX}page")
+    yield shared_page
+    shared_page.goto("about:blank")
+
+
+def card(page: Page) -> list[str]:
+    """The title, the text and the button of the card, once it is there."""
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    return dialog.locator("> :visible").all_inner_texts()
+
+
+CARDS = {
+    "idle": (
+        state(state="stopped", stopped_because="Nobody has used it for 30 minutes."),
+        ("Label Studio was stopped", "Nobody was using it.", "Continue"),
+    ),
+    "stopped": (
+        state(state="stopped"),
+        ("Label Studio was stopped", "A user or a program stopped it.", "Start"),
+    ),
+    "restarted": (
+        state(state="stopped", backend=""),
+        ("Label Studio is not running", "The server restarted.", "Start"),
+    ),
+    "crashed": (
+        state(state="failed", error=ERROR, next_start=1.0),
+        ("Label Studio crashed", "It restarts automatically", "Restart now"),
+    ),
+    "taken over": (
+        state(state="failed", error=ERROR, holder={"action": "Take it back", "address": ""}),
+        ("Label Studio runs elsewhere", "The disk is full.", "Take it back"),
+    ),
+    "failed": (
+        state(state="failed", error=ERROR),
+        ("Label Studio could not be started", "0 bytes are free.\nRun rm x.", "Try again"),
+    ),
+    "starting": (state(state="preparing"), ("Starting Label Studio…", "")),
+    "stopping": (state(state="stopping"), ("Stopping Label Studio…", "")),
+    "hub server stopped": (
+        Answer(424, HTML, "Not running"),
+        ("Your Jupyter server is not running", "Start it in a new tab", "Start the server"),
+    ),
+    "older hub's server stopped": (
+        Answer(503, HTML | {"X-JupyterHub-Version": "2.0"}, "Not running"),
+        ("Your Jupyter server is not running", "Start it in a new tab", "Start the server"),
+    ),
+    "login page": (
+        Answer(200, HTML, "<form>Log in</form>"),
+        ("You are logged out", "Log in again in a new tab", "Log in again"),
+    ),
+    "redirect to a login page": (
+        Answer(302, {"Location": LOGIN}),
+        ("You are logged out", "Log in again in a new tab", "Log in again"),
+    ),
+    "redirect to another host's login": (
+        Answer(302, {"Location": "http://hub.invalid/login"}),
+        ("You are logged out", "Log in again in a new tab", "Log in again"),
+    ),
+    "forbidden": (
+        Answer(403, JSON, '{"message": "Forbidden", "reason": null}'),
+        ("You are logged out", "Log in again in a new tab", "Log in again"),
+    ),
+    "refused": (
+        Answer(403, JSON, '{"detail": "It comes from another site."}'),
+        ("The server refused the request", "It comes from another site.", "Try again"),
+    ),
+    "bad gateway": (
+        Answer(502, HTML, "Bad gateway"),
+        ("Label Studio cannot be reached", "responded with the error 502", "Try now"),
+    ),
+    "no connection": (
+        LOST,
+        ("Label Studio cannot be reached", "There is no connection", "Try now"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_card_of_each_state(page: Page, site: Site, name: str) -> None:
+    answer, (title, text, *button) = CARDS[name]
+    page.evaluate(HURRY)
+    site.answers["_proxy/activity"] = [answer]
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    found = card(page)
+    assert found[0] == title
+    assert text in found[1]
+    assert "This page stays as you left it." in found[1]
+    assert found[2:] == button
+    site.answers.clear()
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (LOST, 503),
+        (Answer(200, HTML, "<form>Log in</form>"), 503),
+        (Answer(302, {"Location": LOGIN}), 503),
+        (Answer(502), 502),
+        (Answer(403, JSON, '{"detail": "No permission."}'), 403),
+        (Answer(404, HTML, "There is no such page."), 404),
+        (Answer(201, JSON, '{"id": 1}'), 201),
+    ],
+)
+def test_request_gets_a_response_that_label_studio_survives(
+    page: Page, site: Site, answer: Answer, status: int
+) -> None:
+    site.answers["api/tasks/1/annotations/"] = [answer]
+    found = page.evaluate(POST, f"{PREFIX}api/tasks/1/annotations/")
+    assert found[0] == status, found
+    if status == 503:
+        assert json.loads(found[1])["detail"]
+    else:
+        assert found[1] == answer.body
+
+
+def test_cancelled_request_is_no_response(page: Page) -> None:
+    cancel = """path => {
+        const controller = new AbortController();
+        const answer = fetch(path, {signal: controller.signal});
+        controller.abort();
+        return answer.catch(error => error.name);
+    }"""
+    assert page.evaluate(cancel, f"{PREFIX}api/projects") == "AbortError"
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "times"),
+    [
+        ("api/tasks/1/drafts", LOST, 2),
+        ("api/tasks/1/annotations/", LOST, 1),  # Label Studio may have it
+        ("api/tasks/1/annotations/", Answer(502), 1),
+    ],
+)
+def test_only_what_may_arrive_twice_is_repeated(
+    page: Page, site: Site, path: str, first: Answer, times: int
+) -> None:
+    site.answers[path] = [first, Answer(201)]
+    (status, *_) = page.evaluate(POST, PREFIX + path)
+    assert (status == 201) is (times == 2)
+    assert site.asked.count(f"POST {path}") == times
+
+
+@pytest.mark.parametrize("first", [Answer(503), Answer(424), Answer(302, {"Location": LOGIN})])
+def test_request_that_did_not_arrive_is_sent_when_label_studio_works_again(
+    page: Page, site: Site, first: Answer
+) -> None:
+    path = "api/tasks/1/annotations/"
+    site.answers |= {"_proxy/activity": [state(state="stopped")], path: [first, Answer(201)]}
+    saved = page.evaluate_handle(f"path => [({POST})(path)]", PREFIX + path)
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    # a request of the meantime
+    later = page.evaluate_handle(f"path => [({POST})(path)]", f"{PREFIX}api/tasks/1/drafts")
+    assert "POST api/tasks/1/drafts" not in site.asked
+    site.answers["_proxy/activity"] = [state(state="starting"), state()]
+    page.get_by_role("button", name="Start").click()
+    assert saved.evaluate("([answer]) => answer")[0] == 201
+    assert later.evaluate("([answer]) => answer")[0] == 200
+    assert "POST _proxy/start" in site.asked
