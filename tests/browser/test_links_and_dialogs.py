@@ -32,11 +32,11 @@ def jupyter(
 
 @pytest.fixture(scope="module")
 def project(studio: LabelStudioClient, root: Path) -> int:
-    """A project with an uploaded picture and the notebook's files."""
+    """A project with an uploaded picture, an uploaded PDF and the notebook's files."""
     made = studio.post("api/projects", json={"title": "Cats"}).json()
     number: int = made["id"]
-    sent = {"file": ("cat.png", media.png())}
-    studio.post(f"api/projects/{number}/import", files=sent)
+    for name, content in (("cat.png", media.png()), ("paper.pdf", media.pdf())):
+        studio.post(f"api/projects/{number}/import", files={"file": (name, content)})
     storage = {"project": number, "path": str(root / "local"), "use_blob_urls": True}
     assert studio.post("api/storages/localfiles", json=storage).status_code == 201
     return number
@@ -78,14 +78,13 @@ def test_pages_and_files_open_in_new_tabs(
     frame = page.locator("iframe").element_handle().content_frame()
     assert frame is not None
     expect(frame.get_by_text("Cats").first).to_be_visible(timeout=STEP_MS)
-    upload = studio.get(f"api/projects/{project}/file-uploads?all=true").json()[0]["file"]
-    upload = f"/data/{upload.removeprefix('/data/')}"
-    shown = {
+    uploads = studio.get(f"api/projects/{project}/file-uploads?all=true").json()
+    assert len(uploads) == 2
+    shown = {f"/data/{upload['file'].removeprefix('/data/')}": "" for upload in uploads} | {
         f"/projects/{project}/data": "Label All Tasks",
         "/data/local-files/?d=local/note.txt": "a note of the notebook's",
         f"/api/projects/{project}": "Cats",
         "/static/images/opossum_looking.svg": "",
-        upload: "",
         "/health": "UP",
         "/no-such-page": "404",
     }

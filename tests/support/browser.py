@@ -100,9 +100,13 @@ class Recorder:
             by_request[request] = exchange
             self.exchanges.append(exchange)
 
+        def on_failure(request: Request) -> None:
+            if request in by_request:  # Chromium's PDF viewer fails without a begin when it closes
+                by_request[request].failure = request.failure
+
         self.context.on("request", on_request)
         self.context.on("response", lambda r: setattr(by_request[r.request], "status", r.status))
-        self.context.on("requestfailed", lambda r: setattr(by_request[r], "failure", r.failure))
+        self.context.on("requestfailed", on_failure)
         self.context.on("weberror", lambda error: self.page_errors.append(str(error.error)))
         self.context.on(
             "console",

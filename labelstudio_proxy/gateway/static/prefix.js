@@ -20,6 +20,15 @@
   const base = new URL(script.dataset.prefix, script.src).pathname.replace(/\/$/, "");
   if (!base) return;
 
+  // A tab that opens from JupyterLab's frame inherits its sandbox, in which Chromium shows no PDF. Scripts of this origin
+  // run in the frame, so the sandbox of the tabs protects nothing from them.
+  const sandbox = window.frameElement?.sandbox;
+  const ESCAPE = "allow-popups-to-escape-sandbox";
+  if (sandbox?.contains("allow-popups") && !sandbox.contains(ESCAPE)) {
+    sandbox.add(ESCAPE);
+    location.reload(); // the change applies to the next page of the frame
+  }
+
   // ---- Text: each function returns its argument if there is nothing to map ----
 
   const decoded = (path) => {
