@@ -23,7 +23,10 @@ from support.processes import command_line, pids_that_mention, wait_for
 from labelstudio_proxy.data_directory.directory import PROXY_FOLDER
 from labelstudio_proxy.data_directory.lock import LOCK
 
-HURRY = "Object.assign(window[Symbol.for('labelstudio-proxy.watch')], { patience: 500, beat: 500 })"
+HURRY = """() => {
+    Object.assign(window[Symbol.for("labelstudio-proxy.watch")], { patience: 500, beat: 500 });
+    dispatchEvent(new Event("focus"));
+}"""
 CHECKS = 3
 # Another server: takes the data directory over, and hands it over when it is asked to.
 OTHER_SERVER = """
