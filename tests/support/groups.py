@@ -2,7 +2,7 @@
 
 Tests of a group run in one worker, one after another. A group is
 
-- all tests with a container engine: there is one of each, and tests kill and freeze it;
+- all tests with a container engine: there is one of each kind, and tests kill and freeze it;
 - all tests that measure memory or processor time (`@pytest.mark.measures`);
 - all tests of a module that share a fixture of the module, such as `jupyter` or `chromium`.
 
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import pytest
 
-ENGINES = {"docker_engine", "podman_engine"}
-ENGINE_GROUP = "engines"
+# The fixture of each engine is the name of its group.
+ENGINES = ("docker_engine", "podman_engine")
 MEASURES = "measures"
 
 # The order of the start.
-ORDER = (ENGINE_GROUP, "browser/", "integration/", MEASURES, "gateway/", "fuzz/", "unit/")
+ORDER = (*ENGINES, "browser/", "integration/", MEASURES, "gateway/", "fuzz/", "unit/")
 
 
 def assign(items: list[pytest.Item]) -> None:
@@ -52,8 +52,9 @@ def group_of(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
     if callspec is not None:
         fixtures.update(value for value in callspec.params.values() if isinstance(value, str))
-    if fixtures & ENGINES:
-        return ENGINE_GROUP
+    for engine in ENGINES:
+        if engine in fixtures:
+            return engine
     if item.get_closest_marker(MEASURES):
         return MEASURES
     return _module_of(item) if _shares_a_fixture(item) else None

@@ -51,7 +51,7 @@ def of_test(item: pytest.Item) -> Iterator[None]:
 
 
 def _in_browser(item: pytest.Item) -> bool:
-    return item.path.parent.name == "browser" and groups.group_of(item) != groups.ENGINE_GROUP
+    return item.path.parent.name == "browser" and groups.group_of(item) not in groups.ENGINES
 
 
 @functools.cache
