@@ -46,6 +46,6 @@ def _report(show: Callable[..., None]) -> Report:
         done: int | None = None,
         total: int | None = None,
     ) -> None:
-        show(done or 0, total or 0, (detail or step).partition(" · ")[0])
+        show(done or 0, total or 0, detail or step)
 
     return report

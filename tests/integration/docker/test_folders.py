@@ -99,6 +99,7 @@ async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[H
     directory = DataDirectory(data_dir)
     directory.prepare()
     assert template.place(directory, template.VERSION)
+    directory.clear_temporary()
     give_to_user(directory.path.resolve())
     lines: list[str] = []
     backend = DockerBackend(

@@ -196,6 +196,6 @@ def test_prepare_shows_a_progress_bar_on_a_terminal(
     assert process.wait(60) == 0
     text = shown.decode()
     assert "4 layers" in text
-    assert "%|" in text
+    assert re.search(r"\[#*-+\] +\d+%", text)
     assert "B/s" in text
     assert f"The image {remote_image} is here" in text
