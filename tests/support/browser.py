@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -115,7 +116,9 @@ class Recorder:
             ),
         )
 
-    def assert_clean(self, prefix: str, origin: str) -> None:
+    def assert_clean(
+        self, prefix: str, origin: str, *, ignored: Callable[[Exchange], bool] = lambda _: False
+    ) -> None:
         """Raise AssertionError if there was an error or a request that should not have been.
 
         These are failed requests, requests outside `origin` and `prefix`, uncaught exceptions, and
@@ -124,8 +127,9 @@ class Recorder:
         `origin` as in `http://127.0.0.1:8888`, `prefix` as in `/user/alice/labelstudio/`.
         """
         self.context.cookies()  # a round trip, after which all earlier events have arrived
-        problems = [f"failed: {e}" for e in self.exchanges if e.is_failed]
-        problems += [f"outside: {e}" for e in self.exchanges if not e.is_within(prefix, origin)]
+        exchanges = [exchange for exchange in self.exchanges if not ignored(exchange)]
+        problems = [f"failed: {e}" for e in exchanges if e.is_failed]
+        problems += [f"outside: {e}" for e in exchanges if not e.is_within(prefix, origin)]
         problems += [f"uncaught: {e}" for e in self.page_errors if e != EDITOR_RACE]
         problems += [e for e in self.console_errors if "Content Security Policy" in e]
         console = [f"(console: {text})" for text in self.console_errors]
