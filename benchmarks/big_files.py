@@ -12,7 +12,7 @@ from urllib.parse import quote
 from support.label_studio import BareLabelStudio
 
 from .bench import Bench, NotPossible, alternate, alternate_possible, measures
-from .bytes_through import MB, asking, download, memory_row, watch
+from .bytes_through import MB, asking, download, memory_row, speed_row, watch
 from .results import Compare, Row, Table, number
 from .servers import Chain, Way, files, way_to
 from .throughput import ALONE, SAME, TILE, others, samples, take
@@ -82,19 +82,7 @@ def downloads(bench: Bench) -> list[Row | Table]:
     )
     what = f"{size // MB} MB downloaded from Label Studio"
     return [
-        Row(
-            key="download",
-            what=what,
-            unit="MB/s",
-            compare=Compare.RATIO,
-            target=0.5,
-            at_least=True,
-            ours=take(runs, TILE),
-            against=take(runs, SAME),
-            against_name=SAME,
-            others=runs,
-            notes=("the bytes are the file's (SHA-256).",),
-        ),
+        speed_row("download", what, runs, SAME, ("the bytes are the file's (SHA-256).",)),
         memory_row("download-memory", what, memory),
     ]
 

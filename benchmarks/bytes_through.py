@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from .bench import NotPossible
 from .results import Compare, Row, Sample, number
 from .servers import Chain, Way
+from .throughput import SAME, TILE, take
 
 MB = 1_000_000
 BLOCK = 1 << 20
@@ -148,4 +149,27 @@ def memory_row(key: str, what: str, memory: Memory) -> Row:
         target=50,
         ours=Sample.of([most]),
         notes=(f"the most in any round: {told}.",),
+    )
+
+
+def speed_row(
+    key: str,
+    what: str,
+    runs: Mapping[str, Sample | str],
+    against_name: str,
+    notes: tuple[str, ...] = (),
+) -> Row:
+    """Return the row of a transfer through the tile, which must have half the direct one's speed."""
+    return Row(
+        key=key,
+        what=what,
+        unit="MB/s",
+        compare=Compare.RATIO,
+        target=0.5,
+        at_least=True,
+        ours=take(runs, TILE),
+        against=take(runs, SAME),
+        against_name=against_name,
+        others=runs,
+        notes=notes,
     )

@@ -15,13 +15,14 @@ from support.jupyter import JupyterLab
 from support.processes import Process, children, command_line, free_port
 
 from .bench import Bench, NotPossible, alternate_possible, measures
-from .bytes_through import MB, Body, asking, download, memory_row, watch
+from .bytes_through import MB, Body, asking, download, memory_row, speed_row, watch
 from .processor import profile
-from .results import Compare, Row, Sample, Table
+from .results import Row, Table
 from .servers import Chain, Way
-from .throughput import PLAIN, SAME, TILE, samples, take
+from .throughput import PLAIN, SAME, TILE, samples
 
 DOWNLOAD, UPLOAD = 2000 * MB, 1000 * MB
+DIRECT = "the same program, asked directly"
 
 
 class EchoChain(Chain):
@@ -87,7 +88,9 @@ def transfers(bench: Bench) -> list[Row | Table]:
     gets = {each: partial(watched, get, each) for each in ways}
     runs = samples(alternate_possible(bench.times(5), gets))
     rows += [
-        _transfer("transfer-download", f"{size // MB} MB downloaded from a fast program", runs),
+        speed_row(
+            "transfer-download", f"{size // MB} MB downloaded from a fast program", runs, DIRECT
+        ),
         memory_row("transfer-download-memory", f"{size // MB} MB downloaded", memory),
         profile(
             "transfer-download-profile",
@@ -124,7 +127,9 @@ def transfers(bench: Bench) -> list[Row | Table]:
     puts = {each: partial(watched, put, each) for each in ways}
     runs = samples(alternate_possible(bench.times(5), puts))
     rows += [
-        _transfer("transfer-upload", f"{size // MB} MB uploaded to a program that hashes", runs),
+        speed_row(
+            "transfer-upload", f"{size // MB} MB uploaded to a program that hashes", runs, DIRECT
+        ),
         memory_row("transfer-upload-memory", f"{size // MB} MB uploaded", memory),
     ]
     return rows
@@ -133,18 +138,3 @@ def transfers(bench: Bench) -> list[Row | Table]:
 def _program_pid(chain: Chain) -> int:
     (pid,) = (pid for pid in children(chain.gateway_pid) if str(ECHO) in command_line(pid))
     return pid
-
-
-def _transfer(key: str, what: str, runs: dict[str, Sample | str]) -> Row:
-    return Row(
-        key=key,
-        what=what,
-        unit="MB/s",
-        compare=Compare.RATIO,
-        target=0.5,
-        at_least=True,
-        ours=take(runs, TILE),
-        against=take(runs, SAME),
-        against_name="the same program, asked directly",
-        others=runs,
-    )

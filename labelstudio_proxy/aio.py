@@ -58,7 +58,8 @@ async def call_in_thread(call: Callable[[], T], name: str) -> T:
 class ThreadPerCall(ThreadPoolExecutor):
     """Runs each call in a new thread, for `asyncio.to_thread`: see `call_in_thread`.
 
-    A few calls that wait for a disk that hangs would take all threads of a pool.
+    A few calls that wait for a disk that hangs would take all threads of a pool. It is a pool by its
+    type only: asyncio accepts no other executor.
     """
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:

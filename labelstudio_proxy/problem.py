@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from typing import Any
 
 
@@ -31,6 +33,11 @@ class Problem(Exception):
     def details_as_json(self) -> dict[str, Any]:
         """Return more fields for the JSON of the state, beside `error`; subclasses may add some."""
         return {}
+
+
+def as_html(text: str) -> str:
+    """Return a sentence of a Problem escaped, with `code` in backticks as an element."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))
 
 
 def unexpected(what: str, error: Exception) -> Problem:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from ..duration import duration
 from ..gateway_client import RunningGateway, running_jupyter_servers
 from ..problem import Problem
 from ..shell_command import shell_command
@@ -62,11 +63,12 @@ def logs(data_dir: Path | None, lines: int | None, follow: bool, as_json: bool) 
         return
     last = 0
     while True:
-        for last, line in shown:  # noqa: B007 - the last number is used below
+        for _, line in shown:
             click.echo(json.dumps({"line": line}) if as_json else line)
         if not follow:
             return
-        time.sleep(POLL_SECONDS)
+        last = shown[-1][0] if shown else last
+        time.sleep(POLL_SECONDS)  # a gateway that ends its stream at once must not be asked at once
         shown = reach(gateway, functools.partial(_log, gateway, last, wait=True))
 
 
@@ -140,7 +142,7 @@ def _change(command: str, gateway: RunningGateway, *, as_json: bool) -> None:
         begun = command != "restart" or state["started_at"] != before["started_at"]
         if begun and state["state"] in {goal, "failed"}:
             break
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)  # a command returns before it is done
         state = reach(gateway, lambda: gateway.ask("state"))
     if state["state"] == "failed" and goal == "ready":
         raise Problem(**state["error"])
@@ -204,7 +206,7 @@ def _describe(state: dict[str, Any]) -> str:
     doing = f" ({current[0]})" if current and word != "ready" else ""
     rows = [("address", state["address"])]
     if since := state.get("since"):
-        rows.append(("since", f"{_moment(since)}, for {_duration(time.time() - since)}"))
+        rows.append(("since", f"{_moment(since)}, for {duration(round(time.time() - since))}"))
     if memory := state["memory"]:
         rows.append(("memory", f"{memory / 1e6:,.0f} MB"))
     rows.append(("data directory", state["data_dir"]))
@@ -212,7 +214,7 @@ def _describe(state: dict[str, Any]) -> str:
     if because := state.get("stopped_because"):
         rows.append(("note", because))
     if error := state["error"]:
-        rows += [("what happened", error["what"]), ("probable reason", error["why"])]
+        rows += [("what happened", error["what"]), ("why", error["why"])]
         rows.append(("what to do", error["remedy"]))
     lines = [f"  {name + ':':<17}{text}" for name, text in rows]
     return "\n".join(
@@ -223,10 +225,3 @@ def _describe(state: dict[str, Any]) -> str:
 def _moment(seconds: float) -> str:
     moment, today = time.localtime(seconds), time.localtime()
     return time.strftime("%H:%M:%S" if moment[:3] == today[:3] else "%Y-%m-%d %H:%M:%S", moment)
-
-
-def _duration(seconds: float) -> str:
-    minutes = int(seconds // 60)
-    if minutes < 1:
-        return f"{int(seconds)} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -12,7 +12,7 @@ import click
 
 from ..config.settings import absolute
 from ..problem import Problem
-from .options import Place, data_dir_option
+from .options import AbsolutePath, data_dir_option
 from .output import answer, end_with_sigterm, json_option, progress_bar
 from .settings import read_settings
 
@@ -52,7 +52,7 @@ def prepare(as_json: bool) -> None:
 @configured
 @click.option(
     "--output",
-    type=Place(),
+    type=AbsolutePath(),
     metavar="FILE",
     help="default: label-studio-<date>-<time>.zip in this folder",
 )
@@ -89,7 +89,7 @@ def backup(
 
 @click.command(short_help="replace a data directory with a backup")
 @configured
-@click.argument("file", type=Place())
+@click.argument("file", type=AbsolutePath())
 @json_option
 def restore(data_dir: Path | None, file: Path, as_json: bool) -> None:
     """Replace a data directory with a backup; the previous data stay beside it."""

@@ -13,7 +13,7 @@ from ..config.settings import absolute
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Place(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
+class AbsolutePath(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
     """The path of a file or folder, with `~` expanded, absolute."""
 
     name = "path"
@@ -28,4 +28,4 @@ class Place(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has none
 
 def data_dir_option(text: str) -> Callable[[F], F]:
     """Return the option `--data-dir`."""
-    return click.option("--data-dir", type=Place(), metavar="DIR", help=text)
+    return click.option("--data-dir", type=AbsolutePath(), metavar="DIR", help=text)

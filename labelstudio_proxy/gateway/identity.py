@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from ..data_directory.directory import Account, DataDirectory
+from ..duration import duration
 from ..label_studio import paths
 from ..label_studio.access_token import (
     BODY_TOKEN_SECONDS,
@@ -21,7 +22,6 @@ from ..label_studio.access_token import (
 from ..label_studio.upstream import HOST, Endpoint, url_of
 from ..problem import Problem
 from ..shell_command import shell_command
-from .idle_stop import duration
 
 # In a database that is not SQLite, the owner is found among so many first accounts.
 ACCOUNTS_TRIED = 100

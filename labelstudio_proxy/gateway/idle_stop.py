@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+from ..duration import duration
 from ..label_studio import paths
 from ..lifecycle.supervisor import Supervisor
 from ..request_kind import RequestKind
@@ -65,10 +66,3 @@ class IdleStop:
                 await self._supervisor.changed(remaining)
             else:
                 self._supervisor.stop(f"Nobody has used it for {duration(self.timeout)}.")
-
-
-def duration(seconds: float) -> str:
-    """Return a time as text for people, rounded."""
-    if seconds < 120:
-        return f"{seconds:.3g} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"

@@ -7,13 +7,14 @@ up to date. Only the data are inline, so that the page can have a strict Content
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any, Literal
+
+from ..problem import as_html
 
 _PAGE = Template((Path(__file__).parent / "templates" / "start.html").read_text("utf-8"))
 # Also rendered once without text, as the <template> from which start.js makes steps
@@ -135,7 +136,7 @@ def _render(
         blank_step=_step({"state": "next", "title": ""}, None),
         # Only "<" can end the script element or open a comment in it
         data=json.dumps(data).replace("<", "\\u003c"),
-        **{part: _prose(error.get(part, "")) for part in ("what", "why", "remedy")},
+        **{part: as_html(error.get(part, "")) for part in ("what", "why", "remedy")},
     )
     # A file name that is not valid UTF-8 has lone surrogates, which cannot be encoded
     return page.encode("utf-8", "replace").decode("utf-8")
@@ -186,8 +187,3 @@ def _duration(seconds: float | None) -> str:
         return f"{round(seconds, 1):g} s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-def _prose(text: str) -> str:
-    """Return the text escaped, with `code` in backticks as an element."""
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))

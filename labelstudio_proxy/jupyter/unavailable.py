@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import re
 from html import escape
 from pathlib import Path
 from string import Template
 
 from tornado import web
 
-from ..problem import Problem
+from ..problem import Problem, as_html
 
 RELOAD_SECONDS = 2
 
@@ -61,7 +60,7 @@ class GatewayUnavailable(web.HTTPError):
 
     def page(self) -> str:
         """Return the page for a user."""
-        why, remedy = _prose(self.problem.why), _prose(self.problem.remedy)
+        why, remedy = as_html(self.problem.why), as_html(self.problem.remedy)
         if self.passing:
             reload = f'<meta http-equiv="refresh" content="{RELOAD_SECONDS}">'
             content = f'<p id="sentence">{why} {remedy}</p>'
@@ -93,8 +92,3 @@ def _style() -> str:
 def _icon() -> str:
     icon = (_PACKAGE / "static" / "labelstudio.svg").read_bytes()
     return f"data:image/svg+xml;base64,{base64.b64encode(icon).decode()}"
-
-
-def _prose(text: str) -> str:
-    """Return the text escaped, with `code` in backticks as an element."""
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,14 +97,15 @@ class Planner:
         as_root = site.rootless and not site.jupyter
         user = "0:0" if as_root else self.user
         network, publish = self._network(site.jupyter)
+        used = self._used_folders()
         return Plan(
             image=image,
             user_name=self.user_name,
             user=user,
             groups=() if site.rootless else self._groups(),
             user_namespace=site.user_namespace,
-            binds=tuple(self._binds(site.jupyter)),
-            hidden=tuple(self._sockets_within()),
+            binds=tuple(self._binds(site.jupyter, used)),
+            hidden=tuple(self._sockets_within(used)),
             environment=self.environment,
             private=self.private,
             memory=self.settings.memory_limit or None,
@@ -137,12 +138,12 @@ class Planner:
             )
         return chosen or jupyter.networks[0], False
 
-    def _binds(self, jupyter: JupyterContainer) -> list[Bind]:
+    def _binds(self, jupyter: JupyterContainer, used: Sequence[Path]) -> list[Bind]:
         binds = jupyter.binds(self.directory.path, DATA_DIR, "data_dir", read_only=False)
         read_only, name = not self.settings.files_writable, "files_root"
         if self.files_root is not None:
             binds += jupyter.binds(self.files_root, str(self.files_root), name, read_only=read_only)
-        for folder in self._used_folders():
+        for folder in used:
             targets = {bind.target for bind in binds}
             with contextlib.suppress(Problem):  # the engine of Jupyter's container does not see it
                 made = jupyter.binds(folder, str(folder), name, read_only=read_only)
@@ -178,11 +179,11 @@ class Planner:
                 left_out.add(socket.stat().st_gid)
         return tuple(sorted(set(os.getgroups()) - left_out))
 
-    def _sockets_within(self) -> list[str]:
+    def _sockets_within(self, used: Sequence[Path]) -> list[str]:
         """Return the engines' sockets in the folders: they give all rights on the machine."""
         folders = [(self.directory.path.resolve(), DATA_DIR)]
         if self.files_root is not None:
-            for folder in (self.files_root, *self._used_folders()):
+            for folder in (self.files_root, *used):
                 folders.append((folder.resolve(), str(folder)))
         return sorted(
             str(Path(target, real.relative_to(folder)))

@@ -46,7 +46,7 @@ async def remove(path: Path, what: str) -> None:
     if what == "folder":
         shutil.rmtree(path.parent)
     else:
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(path)  # noqa: PTH108 - ruff refuses pathlib in async functions
     if what == "replaced":
         server = await asyncio.start_unix_server(lambda _, writer: writer.close(), str(path))
         server.close()
