@@ -155,7 +155,7 @@ def memory_row(key: str, what: str, memory: Memory) -> Row:
 def speed_row(
     key: str,
     what: str,
-    runs: Mapping[str, Sample | str],
+    runs: dict[str, Sample | str],
     against_name: str,
     notes: tuple[str, ...] = (),
 ) -> Row:
