@@ -142,15 +142,15 @@ class Snapshot:
         """Label Studio no longer accepts requests."""
         return replace(self, state=State.STOPPING, endpoint=None)
 
-    def stopped(self) -> Snapshot:
-        """Nothing of Label Studio runs."""
+    def stopped(self, error: Problem | None = None) -> Snapshot:
+        """Nothing of Label Studio runs; `error`: why a start failed that no user waited for."""
         return replace(
             self,
             state=State.STOPPED,
             steps=(),
             progress=None,
             started_at=None,
-            error=None,
+            error=error,
             next_start=None,
         )
 

@@ -32,7 +32,9 @@ STREAM_BEAT_SECONDS = 10.0
 LOG_LINES = 200
 RESPONDS_SECONDS = 5.0
 # What watch.js shows of the state; open pages ask for it every few seconds.
-SHOWN_OVER_PAGES = ("state", "backend", "stopped_because", "error", "holder", "next_start")
+SHOWN_OVER_PAGES = (
+    *("state", "backend", "ready_after", "stopped_because", "error", "holder", "next_start"),
+)
 
 
 class ControlRoutes:

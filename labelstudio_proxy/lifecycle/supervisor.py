@@ -118,7 +118,7 @@ class Supervisor:
         """Start Label Studio, unless it runs or starts.
 
         `background`: no user waits. The start has low priority, and if it fails, the state is
-        "stopped", so that the next user starts it again.
+        "stopped" with the error, so that the next user starts it again.
         """
         if self._closed:
             return
@@ -209,9 +209,12 @@ class Supervisor:
             problem = error if isinstance(error, Problem) else unexpected(NOT_RUN, error)
             self._wanted = self._insists = False
             snapshot = self.snapshot
-            self._store.set(snapshot.stopped() if self._background else snapshot.failed(problem))
+            self._store.set(
+                snapshot.stopped(problem) if self._background else snapshot.failed(problem)
+            )
 
     async def _run_while_wanted(self) -> None:
+        shown: Problem | None = None
         while self._wanted:
             self._interrupt.clear()
             self._handed_over = None
@@ -233,7 +236,7 @@ class Supervisor:
             elif (shown := self._to_show(problem, held)) is not None and not self._background:
                 self._store.set(self.snapshot.failed(shown))
                 return
-        self._store.set(self.snapshot.stopped())
+        self._store.set(self.snapshot.stopped(shown))
         logger.info("Label Studio (%s) is stopped", self._directory.path)
 
     async def _run_until_interrupted(self, backend: Backend) -> Problem | None:

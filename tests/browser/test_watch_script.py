@@ -24,6 +24,7 @@ HTML, JSON = {"Content-Type": "text/html"}, {"Content-Type": "application/json"}
 READY: dict[str, Any] = {
     "state": "ready",
     "backend": "process",
+    "ready_after": None,
     "stopped_because": "",
     "error": None,
     "holder": None,
@@ -148,6 +149,14 @@ CARDS = {
     ),
     "failed": (
         state(state="failed", error=ERROR),
+        ("Label Studio could not be started", "0 bytes are free.\nRun rm x.", "Try again"),
+    ),
+    "failed after it was ready": (
+        state(state="failed", error=ERROR, ready_after=1.0),
+        ("Label Studio stopped working", "0 bytes are free.\nRun rm x.", "Try again"),
+    ),
+    "a start in the background failed": (
+        state(state="stopped", error=ERROR),
         ("Label Studio could not be started", "0 bytes are free.\nRun rm x.", "Try again"),
     ),
     "starting": (state(state="preparing"), ("Starting Label Studio…", "")),

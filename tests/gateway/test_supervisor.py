@@ -292,9 +292,8 @@ async def test_backend_that_cannot_be_made_fails_the_start_and_not_the_next_one(
         life.supervisor.start(background=background)
         await asyncio.wait_for(life.until(State.STOPPED if background else State.FAILED), 20)
     shown = life.supervisor.snapshot.error
-    if not background:
-        assert shown is not None
-        assert shown is error or "PermissionError: [Errno 13] Permission denied" in shown.why
+    assert shown is not None
+    assert shown is error or "PermissionError: [Errno 13] Permission denied" in shown.why
     life.supervisor.start()
     await life.until(State.READY)
 

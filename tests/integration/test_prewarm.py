@@ -99,6 +99,7 @@ def test_failed_start_is_repeated_at_the_click(start: Callable[..., Desk], data_
     failure = re.compile(r"There is no Label Studio at")
     wait_for(lambda: has_said(desk, failure), what=lambda: desk.jupyter.process.log_tail())
     wait_for(lambda: desk.studio.state()["state"] == "stopped", what="the end of the start")
+    assert failure.search(desk.studio.state()["error"]["what"])
     # The reason is gone before the click.
     executable.symlink_to(EXECUTABLE)
     desk.click()

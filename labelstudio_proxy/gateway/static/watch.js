@@ -212,18 +212,19 @@
   const openTab = () => window.open(prefix, "_blank");
 
   /** Returns the title, the text, the button and what it does. */
-  function cardFor({ state, stopped_because: because, backend, holder, error, next_start: nextStart, detail, status }) {
-    if (state === "stopped") {
-      if (because) return ["Label Studio was stopped", "Nobody was using it.", "Continue", start];
+  function cardFor({ state, backend, ready_after: ran, holder, error, detail, status, ...more }) {
+    if (state === "stopped" && !error) {
+      if (more.stopped_because) return ["Label Studio was stopped", "Nobody was using it.", "Continue", start];
       // A gateway that never started Label Studio is a new one
       if (!backend) return ["Label Studio is not running", "The server restarted.", "Start", start];
       return ["Label Studio was stopped", "A user or a program stopped it.", "Start", start];
     }
-    if (state === "failed") {
-      if (nextStart) return ["Label Studio crashed", "It restarts automatically within a minute.", "Restart now", start];
+    if (error) {
+      if (more.next_start) return ["Label Studio crashed", "It restarts automatically within a minute.", "Restart now", start];
       const takeOver = () => command("take-over");
       if (holder?.action) return ["Label Studio runs elsewhere", error.what, holder.action, takeOver];
-      return ["Label Studio could not be started", `${error.what} ${error.why}\n${error.remedy}\n`, "Try again", start];
+      const title = ran === null ? "Label Studio could not be started" : "Label Studio stopped working";
+      return [title, `${error.what} ${error.why}\n${error.remedy}\n`, "Try again", start];
     }
     if (state === "ended") return ["You are logged out", "Log in again in a new tab, then return.", "Log in again", openTab];
     if (state === "off") {
