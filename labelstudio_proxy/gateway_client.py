@@ -21,7 +21,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from . import private_file
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 20.0  # more than the gateway lets an open stream wait for an event
 # Jupyter waits for the gateway that it starts.
 START_SECONDS = 90.0
 ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - nothing is bound to it

@@ -11,7 +11,7 @@ from pathlib import Path
 # Every shell searches these folders. Jupyter's own PATH may have more than a terminal's.
 SEARCHED_ALWAYS = "/usr/local/bin:/usr/bin:/bin"
 # What Python can run where the program is missing.
-MODULES = {"jupyter": "jupyter", "labelstudio-proxy": "labelstudio_proxy", "pip": "pip"}
+MODULES = {"jupyter": "jupyter", "labelstudio-proxy": "labelstudio_proxy"}
 
 
 def shell_command(line: str) -> str:
@@ -29,3 +29,14 @@ def shell_command(line: str) -> str:
     elif found is None or not script.samefile(found):
         program = shlex.quote(str(script))
     return f"{program} {arguments}".strip()
+
+
+def pip_install(requirements: str, python: str | Path = sys.executable) -> str:
+    """Return the command that installs packages for this Python interpreter.
+
+    `requirements`: pip's arguments, for example `--upgrade label-studio`.
+    """
+    quoted = shlex.quote(str(python))
+    if not any(Path(python).parent.glob("pip*")) and shutil.which("uv"):  # uv's environments
+        return f"uv pip install --python {quoted} {requirements}"
+    return f"{quoted} -m pip install {requirements}"

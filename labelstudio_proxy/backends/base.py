@@ -90,7 +90,13 @@ class Backend(ABC):
 
     def explain(self, how: str, tail: Sequence[str]) -> Problem:
         """Return why Label Studio ended; `how`: from `wait`, `tail`: the last lines it printed."""
-        return explain_exit(how, tail)
+        return explain_exit(
+            how, tail, self.how_to_install("--force-reinstall label-studio gunicorn")
+        )
+
+    @abstractmethod
+    def how_to_install(self, requirements: str) -> str:
+        """Return what a person must do to get a Label Studio; `requirements`: pip's arguments."""
 
     @abstractmethod
     async def stop(self) -> None:

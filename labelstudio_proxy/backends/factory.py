@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from ..config.settings import LabelStudioProxy, user_name
 from ..data_directory.directory import DataDirectory
 from ..label_studio.environment import labelstudio_environment
 from ..problem import Problem
+from ..shell_command import pip_install
 from .base import Backend, Report
 from .process.backend import ProcessBackend
 from .process.installation import HOW_TO_INSTALL, is_installed
@@ -67,7 +67,7 @@ def docker_sdk() -> Iterator[None]:
         raise Problem(
             "The Docker SDK for Python could not be loaded.",
             f"{type(error).__name__}: {error}.",
-            f"Run `{sys.executable} -m pip install --force-reinstall docker`, then restart Jupyter.",
+            f"Run `{pip_install('--force-reinstall docker')}`, then restart Jupyter.",
         ) from error
 
 

@@ -36,7 +36,7 @@ COMPRESSED = re.compile(
 # SQLite's own files beside the database, useless with any other copy of it.
 JOURNALS = tuple(f"{DATABASE}{end}" for end in ("-journal", "-wal", "-shm"))
 
-Progress = Callable[[int, int], None]  # bytes done, bytes in all
+Progress = Callable[..., None]  # bytes done, bytes in all, and a `label`
 
 
 class RefusedArchive(Problem):

@@ -35,6 +35,10 @@ def backup(
     path, target = directory.path.resolve(), target.resolve()
     directory = DataDirectory(path)
     _check(directory, target, database)
+
+    def reading(done: int, total: int) -> None:
+        progress(done, total, "Reading the database")
+
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         create(temporary).close()
@@ -43,7 +47,7 @@ def backup(
             if database:
                 # The database first: the files that it names exist by then.
                 copy = Path(folder, DATABASE)
-                copy_database(directory.database, copy, progress)
+                copy_database(directory.database, copy, reading)
                 sources.append((DATABASE, copy))
             left_out: list[str] = []
             sources += _files(path, left_out)

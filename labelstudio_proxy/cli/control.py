@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from ..gateway_client import RunningGateway, running_jupyter_servers
 from ..problem import Problem
 from ..shell_command import shell_command
 from .options import data_dir_option
-from .output import answer, json_option
+from .output import answer, json_option, progress_bar
 from .running import find_gateway, find_server, reach, start_gateway
 
 POLL_SECONDS = 0.2
@@ -45,7 +46,9 @@ def status(data_dir: Path | None, as_json: bool) -> None:
 
 @click.command(short_help="show the log of Label Studio")
 @which
-@click.option("-n", "--lines", type=click.IntRange(min=0), help="only the last lines")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=0), metavar="COUNT", help="only the last lines"
+)
 @click.option("-f", "--follow", is_flag=True, help="wait for new lines and show them")
 @json_option
 def logs(data_dir: Path | None, lines: int | None, follow: bool, as_json: bool) -> None:
@@ -111,7 +114,8 @@ def stop(data_dir: Path | None, as_json: bool) -> None:
     """Stop Label Studio. The next click on the tile starts it."""
     gateway = find_gateway(data_dir)
     if gateway is None:
-        answer("Label Studio is stopped.", {"state": "stopped"}, as_json=as_json)
+        of = f" for {data_dir}" if data_dir else ""
+        answer(f"No Label Studio is running{of}.", {"state": "stopped"}, as_json=as_json)
     else:
         _change("stop", gateway, as_json=as_json)
 
@@ -137,16 +141,29 @@ def _change(command: str, gateway: RunningGateway, *, as_json: bool) -> None:
     goal = "stopped" if command == "stop" else "ready"
     before = reach(gateway, lambda: gateway.ask("state"))
     state = reach(gateway, lambda: gateway.ask(command, "POST"))
-    while True:
-        # A restart has begun when the time of the start is another one.
-        begun = command != "restart" or state["started_at"] != before["started_at"]
-        if begun and state["state"] in {goal, "failed"}:
-            break
-        time.sleep(POLL_SECONDS)  # a command returns before it is done
-        state = reach(gateway, lambda: gateway.ask("state"))
+    with progress_bar() as show:
+        while True:
+            # A restart has begun when the time of the start is another one.
+            begun = command != "restart" or state["started_at"] != before["started_at"]
+            if begun and state["state"] in {goal, "failed"}:
+                break
+            _show_step(state, show)
+            time.sleep(POLL_SECONDS)  # a command returns before it is done
+            state = reach(gateway, lambda: gateway.ask("state"))
     if state["state"] == "failed" and goal == "ready":
         raise Problem(**state["error"])
-    answer(f"Label Studio is {state['state']}.", _state(gateway), as_json=as_json)
+    state = _state(gateway)
+    at = f" at {state['address']}" if state["state"] == "ready" else ""
+    answer(f"Label Studio is {state['state']}{at}", state, as_json=as_json)
+
+
+def _show_step(state: dict[str, Any], show: Callable[..., None]) -> None:
+    """Show the current step of a start, and how many of its steps are done."""
+    steps = [step["state"] for step in state["steps"]]
+    if "current" in steps:
+        now, progress = steps.index("current"), state["progress"] or {"done": 0, "total": 1}
+        part = progress["done"] / progress["total"]
+        show(now + part, len(steps), state["steps"][now]["title"])
 
 
 # ---- What a gateway answers

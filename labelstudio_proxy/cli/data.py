@@ -53,8 +53,8 @@ def prepare(as_json: bool) -> None:
 @click.option(
     "--output",
     type=AbsolutePath(),
-    metavar="FILE",
-    help="default: label-studio-<date>-<time>.zip in this folder",
+    metavar="PATH",
+    help="file to make, or a folder for label-studio-<date>-<time>.zip; default: this folder",
 )
 @click.option(
     "--without-database",
@@ -79,7 +79,9 @@ def backup(
             "other data.",
         )
     directory = DataDirectory(_data_dir(data_dir, handoff))
-    target = output or absolute(time.strftime("label-studio-%Y%m%d-%H%M%S.zip"))
+    target = output or absolute("")
+    if target.is_dir():
+        target /= time.strftime("label-studio-%Y%m%d-%H%M%S.zip")
     end_with_sigterm()
     with progress_bar("Saving") as progress:
         sentences = saving.backup(directory, target, progress, database=not without_database)

@@ -19,7 +19,9 @@ class AbsolutePath(click.ParamType):  # type: ignore[type-arg]  # generic from c
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; fails for `~name` without such a user."""
+        """Return the path; fails for `~name` without such a user, and for an empty path."""
+        if not value:
+            self.fail("the path is empty.", param, ctx)
         try:
             return absolute(str(value))
         except RuntimeError:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
 import sqlite3
 import time
@@ -16,7 +17,9 @@ from ..data_directory import foreign_processes, interrupted_restore
 from ..data_directory.database_copy import check_database
 from ..data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
 from ..data_directory.lock import DirectoryLock, remove_unused
+from ..data_directory.lock_problems import InUse
 from ..problem import Problem
+from ..shell_command import shell_command
 from . import archive
 from .archive import Progress, RefusedArchive
 
@@ -71,9 +74,8 @@ def restore(source: Path, directory: DataDirectory, progress: Progress) -> list[
 def _check(source: Path, path: Path) -> None:
     interrupted_restore.check(path)
     if not source.is_file():
-        raise Problem(
-            f"There is no file {source}.", "Its name may be wrong.", "Name a backup file."
-        )
+        what = f"{source} is not a file." if source.exists() else f"There is no file {source}."
+        raise Problem(what, "Its name may be wrong.", "Name a backup file.")
     if not os.access(source, os.R_OK):
         raise Problem(
             f"You may not read the file {source}.",
@@ -101,7 +103,12 @@ async def _have_alone(lock: DirectoryLock, path: Path) -> str:
 
     Raises Problem and OSError.
     """
-    await lock.take(lambda _: None)
+    try:
+        await lock.take(lambda _: None)
+    except InUse as problem:
+        stop = shell_command(f"labelstudio-proxy stop --data-dir {shlex.quote(str(path))}")
+        remedy = f"Stop Label Studio there with `{stop}`, then try again."
+        raise Problem(problem.what, problem.why, remedy) from problem
     await foreign_processes.ensure_none(path)
     return await remove_recorded(DataDirectory(path))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +25,7 @@ T = TypeVar("T")
 def find_gateway(data_dir: Path | None) -> RunningGateway | None:
     """Return the gateway of this data directory, or the only one; raises Problem for several."""
     found = running_gateways()
-    if data_dir is not None:
-        found = [each for each in found if each.data_dir == str(data_dir)]
+    found = [each for each in found if _is_meant(each.data_dir, data_dir)]
     if len(found) > 1:
         raise _several([(each.data_dir, each.prefix) for each in found])
     return found[0] if found else None
@@ -46,8 +47,7 @@ def find_server(data_dir: Path | None) -> tuple[JupyterServer, dict[str, Any]]:
         except (OSError, ValueError) as error:
             refusals.append(f"The Jupyter server at {server.url} does not respond: {error}.")
         else:
-            fits = data_dir is None or state["data_dir"] == str(data_dir)
-            (found if fits else others).append((server, state))
+            (found if _is_meant(state["data_dir"], data_dir) else others).append((server, state))
     if len(found) > 1:
         raise _several([(state["data_dir"], state["prefix"]) for _, state in found])
     if not found:
@@ -57,8 +57,10 @@ def find_server(data_dir: Path | None) -> tuple[JupyterServer, dict[str, Any]]:
             f"No Label Studio is running{of}, and no Jupyter server can start it.",
             " ".join([*refusals, *listed])
             or "No Jupyter server of this user is running on this machine.",
-            f"Start one with `{shell_command('jupyter lab')}`, then try again. Without Jupyter, run "
-            f"`{shell_command('labelstudio-proxy serve --port 9000')}`.",
+            "Name the folder that it uses with `--data-dir`, or leave the option out."
+            if others
+            else f"Start one with `{shell_command('jupyter lab')}`, then try again. Without Jupyter, "
+            f"run `{shell_command('labelstudio-proxy serve --port 9000')}`.",
         )
     return found[0]
 
@@ -91,7 +93,7 @@ def reach(gateway: RunningGateway, question: Callable[[], T]) -> T:
         raise Problem(
             f"The gateway of {gateway.data_dir} does not respond.",
             f"Its process {gateway.pid} may hang or be suspended.",
-            f"Resume it with `kill -CONT {gateway.pid}`, or end it with `kill {gateway.pid}`, then "
+            f"Resume it with `kill -CONT {gateway.pid}`, or end it with `kill -KILL {gateway.pid}`, then "
             "click the Label Studio tile.",
         ) from error
     except BrokenPipeError:  # our own output
@@ -104,9 +106,13 @@ def reach(gateway: RunningGateway, question: Callable[[], T]) -> T:
         ) from error
 
 
+def _is_meant(data_dir: str, chosen: Path | None) -> bool:
+    return chosen is None or os.path.realpath(data_dir) == os.path.realpath(chosen)
+
+
 def _several(found: list[tuple[str, str]]) -> Problem:
     return Problem(
         "Several Label Studios can be meant.",
         ", ".join(f"{data_dir} at {prefix}" for data_dir, prefix in found) + ".",
-        f"Choose one, for example `--data-dir {found[0][0]}`.",
+        f"Choose one, for example `--data-dir {shlex.quote(found[0][0])}`.",
     )

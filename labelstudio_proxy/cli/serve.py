@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import click
 
+from ..jupyter.entry_point import ENVIRONMENT
 from ..label_studio.paths import hides_pages
 from ..problem import Problem
 from ..shell_command import shell_command
@@ -41,10 +44,14 @@ def _prefix(context: click.Context, option: click.Parameter, value: str) -> str:
 @json_option
 def serve(port: int | None, unix_socket: Path | None, base_url: str, as_json: bool) -> None:
     """Run without Jupyter, on a port of this machine, and print the address."""
-    from .run_gateway import run_gateway
-
     if (port is None) == (unix_socket is None):
         raise click.UsageError("Name a port, for example `--port 9000`.")
+    if (
+        not ENVIRONMENT.items() <= os.environ.items()
+    ):  # Python and the C library read it at their start
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, command, os.environ | ENVIRONMENT)  # noqa: S606 - itself
+    from .run_gateway import run_gateway
 
     def announce(address: str) -> None:
         answer(f"Label Studio: {address}", {"address": address}, as_json=as_json)

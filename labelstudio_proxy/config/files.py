@@ -26,13 +26,16 @@ def drop_in_files() -> Config:
 
 
 def jupyter_config() -> Config:
-    """Return the settings in all configuration files, for a gateway without a Jupyter server."""
+    """Return the settings in all configuration files, for a gateway without a Jupyter server.
+
+    Raises what a wrong file raises: without it, the settings may name another data directory.
+    """
 
     class Files(JupyterApp):
         name = "labelstudio-proxy"
         config_file_name = Unicode(FILES)
 
-    app = Files()
+    app = Files(raise_config_file_errors=True)
     app.load_config_file()
     found = drop_in_files()
     found.merge(app.config)

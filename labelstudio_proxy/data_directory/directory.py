@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import secrets
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
@@ -107,7 +108,7 @@ class DataDirectory:
                 f"Label Studio's database {self.database} cannot be written.",
                 "The file belongs to another user, or is marked read-only.",
                 f"Give it to this user, for example `sudo chown -R {os.getuid()}:{os.getgid()} "
-                f"{self.path}`, then try again. Or set `data_dir` to another folder and restart "
+                f"{shlex.quote(str(self.path))}`, then try again. Or set `data_dir` to another folder and restart "
                 "Jupyter.",
             )
         self.secret_key()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 from pathlib import Path
 
 from ..problem import Problem
@@ -28,8 +29,9 @@ def check(path: Path) -> None:
     for restored in path.parent.glob(f"{glob.escape(path.name)}{RESTORED}*"):
         previous = Path(f"{path}{BEFORE}{restored.name.removeprefix(path.name + RESTORED)}")
         if previous.exists():
+            rename = shlex.join(["mv", str(restored), str(path)])
             raise Problem(
                 f"A restore of the data directory {path} was interrupted.",
                 f"{restored} has the restored data, and {previous} the data from before.",
-                f"Rename the one you want, for example `mv {restored} {path}`, then try again.",
+                f"Rename the one you want, for example `{rename}`, then try again.",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from ..problem import Problem
@@ -23,13 +24,18 @@ logger = logging.getLogger(__name__)
 
 
 def prepare(
-    directory: DataDirectory, installed: str, package: Path | None, progress: Progress
+    directory: DataDirectory,
+    installed: str,
+    package: Path | None,
+    progress: Progress,
+    how_to_install: Callable[[str], str],
 ) -> str:
     """Prepare the database for Label Studio `installed`; return a notice for people, mostly empty.
 
     Undoes an interrupted upgrade, refuses a Label Studio that is too old, and makes a backup if
     this version has not used the database before. `package`: the folder of Label Studio's module,
-    None if it cannot be read. No program may use the database meanwhile. Raises Problem.
+    None if it cannot be read. `how_to_install`: of the backend. No program may use the database
+    meanwhile. Raises Problem.
     """
     release = migrations_of(package) if package is not None else None
     notice = backup = ""
@@ -44,7 +50,7 @@ def prepare(
         applied = applied_to(directory.database)
         if not applied or not directory.has_accounts():
             return notice  # there are no data to lose
-        _refuse_older(directory, record, installed, release, applied)
+        _refuse_older(directory, record, installed, release, applied, how_to_install)
         if release is not None and not release.pending(applied):
             same_version = record.label_studio in {"", installed}
         else:
@@ -128,6 +134,7 @@ def _refuse_older(
     installed: str,
     release: ReleaseMigrations | None,
     applied: Migrations,
+    how_to_install: Callable[[str], str],
 ) -> None:
     """Raise Problem if Label Studio `installed` is older than the database."""
     older = False
@@ -138,7 +145,9 @@ def _refuse_older(
     if not older and not (release and release.unknown(applied)):
         return
     newer = f" {record.label_studio}" if record.label_studio else ""
-    wanted = f"=={record.label_studio}" if record.label_studio else ""
+    wanted = (
+        f"label-studio=={record.label_studio}" if newer[1:2].isdigit() else "--upgrade label-studio"
+    )
     return_to_backup = ""
     if kept := backups(directory):
         return_to_backup = (
@@ -148,6 +157,5 @@ def _refuse_older(
     raise Problem(
         f"Label Studio {installed} is older than the database.",
         f"A newer Label Studio{newer} has changed {directory.database}. This one would damage it.",
-        f"Install the newer one, `pip install 'label-studio{wanted}'`, then try again. For a "
-        f"container, set `image` and restart Jupyter.{return_to_backup}",
+        f"{how_to_install(wanted)}{return_to_backup}",
     )

@@ -54,7 +54,7 @@ KNOWN: Faults = (
     (
         r"ModuleNotFoundError|ImportError",
         "The installation of Label Studio is incomplete.",
-        "Run `pip install --force-reinstall label-studio`, then try again.",
+        "",  # depends on the backend
     ),
     (
         r"MemoryError|Cannot allocate memory",
@@ -86,11 +86,16 @@ def describe_return_code(code: int) -> str:
         return f"signal {-code}"
 
 
-def explain_exit(how: str, tail: Sequence[str]) -> Problem:
-    """Return the Problem of a crash; `how`: from `Backend.wait`, `tail`: the last lines printed."""
+def explain_exit(how: str, tail: Sequence[str], reinstall: str) -> Problem:
+    """Return the Problem of a crash.
+
+    `how`: from `Backend.wait`; `tail`: the last lines printed; `reinstall`: the remedy of an
+    installation that is incomplete.
+    """
     what = f"Label Studio crashed ({how})."
     if found := find_fault(KNOWN, tail):
-        return Explained(what, *found)
+        why, remedy = found
+        return Explained(what, why, remedy or reinstall)
     if how in {"signal SIGKILL", "exit status 137"}:
         return Problem(
             what,

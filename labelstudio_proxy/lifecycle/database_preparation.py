@@ -52,7 +52,9 @@ async def prepare_database(
 
     version, package = _version(backend), backend.build.package
     preparation = asyncio.create_task(
-        asyncio.to_thread(upgrade.prepare, directory, version, package, report)
+        asyncio.to_thread(
+            upgrade.prepare, directory, version, package, report, backend.how_to_install
+        )
     )
     try:
         notice: str = await asyncio.shield(preparation)

@@ -10,14 +10,16 @@ from http.cookiejar import Cookie, CookieJar
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import requests
 from support.processes import Process, clean_environment, free_port
 
+from labelstudio_proxy.jupyter.entry_point import ENVIRONMENT
+
 
 @pytest.fixture
-def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
-    """The address that it prints."""
+def process(data_dir: Path, tmp_path: Path) -> Iterator[Process]:
     process = Process(
         [sys.executable, "-m", "labelstudio_proxy", "serve", "--port", "0", "--base-url", "x"],
         env=clean_environment(tmp_path / "home") | {"LABELSTUDIO_PROXY_DATA_DIR": str(data_dir)},
@@ -26,11 +28,17 @@ def address(data_dir: Path, tmp_path: Path) -> Iterator[str]:
     )
     try:
         process.wait_until(lambda: "token=" in process.log.read_text(), what="it", timeout=30)
-        found = re.search(r"http://\S+", process.log.read_text())
-        assert found
-        yield found[0]
+        yield process
     finally:
         process.stop()
+
+
+@pytest.fixture
+def address(process: Process) -> str:
+    """The address that it prints."""
+    found = re.search(r"http://\S+", process.log.read_text())
+    assert found
+    return found[0]
 
 
 @pytest.fixture
@@ -63,6 +71,11 @@ def test_the_printed_address_gives_access(address: str, browser: requests.Sessio
     assert cookie.get_nonstandard_attr("SameSite") == "Strict"
     assert token in str(cookie.value)
     assert browser.get(f"{page}_proxy/state").json()["state"] == "stopped"
+
+
+def test_it_runs_as_behind_jupyter(process: Process) -> None:
+    """UTF-8 in any locale, bounded memory, and no event loop that a slow disk blocks."""
+    assert ENVIRONMENT.items() <= psutil.Process(process.pid).environ().items()
 
 
 def test_a_program_gets_access_with_the_token(address: str, browser: requests.Session) -> None:

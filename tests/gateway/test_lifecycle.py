@@ -398,7 +398,7 @@ def run(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Gateway]) -> None:
     made = gateway("echo hello from label studio", RUN_ECHO)
     assert "stopped" in run(made, "status").stdout
-    assert run(made, "start").stdout == "Label Studio is ready.\n"
+    assert run(made, "start").stdout == f"Label Studio is ready at {made.prefix}\n"
     status = json.loads(run(made, "status", "--json").stdout)
     assert status["state"] == "ready"
     assert status["data_dir"] == str(made.data_dir)
@@ -410,12 +410,15 @@ def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Ga
     lines = json.loads(run(made, "logs", "--json").stdout)["lines"]
     assert json.loads(run(made, "logs", "-n", "1", "--json").stdout)["lines"] == lines[-1:]
     assert run(made, "logs", "-n", "1").stdout == f"{lines[-1]}\n"
-    assert run(made, "restart").stdout == "Label Studio is ready.\n"
-    assert run(made, "stop").stdout == "Label Studio is stopped.\n"
+    assert run(made, "restart").stdout == f"Label Studio is ready at {made.prefix}\n"
+    assert run(made, "stop").stdout == "Label Studio is stopped\n"
     assert "stopped" in run(made, "status", "--data-dir", str(made.data_dir)).stdout
     wrong = run(made, "status", "--data-dir", "/elsewhere")
     assert wrong.returncode == 1
     assert "No Label Studio is running for /elsewhere" in wrong.stderr
+    link = made.home / "link"
+    link.symlink_to(made.data_dir)
+    assert "stopped" in run(made, "status", "--data-dir", str(link)).stdout
 
 
 def test_command_line_reports_a_failed_start(gateway: Callable[..., Gateway]) -> None:

@@ -185,7 +185,7 @@ def test_older_version_is_refused_with_both_ways_out(
     error = failure(refused)
     assert error["what"] == f"Label Studio {older.VERSION} is older than the database."
     assert NEW in error["why"]
-    assert f"pip install 'label-studio=={NEW}'" in error["remedy"]
+    assert f" -m pip install label-studio=={NEW}`" in error["remedy"]
     (backup,) = [path for path in backups(used) if older.VERSION in path.name]
     assert f"copy `{backup}` over" in error["remedy"]
     assert database.read_bytes() == before
@@ -200,7 +200,7 @@ def test_older_version_is_refused_without_a_record_of_the_newer_one(
     shutil.rmtree(data_dir / ".labelstudio-proxy")
     error = failure(run(old[0], data_dir))
     assert error["what"] == f"Label Studio {older.VERSION} is older than the database."
-    assert "pip install 'label-studio'" in error["remedy"]
+    assert " -m pip install --upgrade label-studio`" in error["remedy"]
 
 
 def test_upgrade_of_a_large_database_shows_its_progress(

@@ -19,7 +19,7 @@ from labelstudio_proxy.problem import Problem
 PICTURE = "media/upload/1/ä b\\c\n.png"
 
 
-def quiet(done: int, total: int) -> None:
+def quiet(done: int, total: int, label: str = "") -> None:
     assert 0 <= done <= total
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from labelstudio_proxy import shell_command as module
-from labelstudio_proxy.shell_command import shell_command
+from labelstudio_proxy.shell_command import pip_install, shell_command
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def make_program(folder: Path) -> Path:
     return program
 
 
-@pytest.mark.parametrize("program", ["labelstudio-proxy", "jupyter", "pip"])
+@pytest.mark.parametrize("program", ["labelstudio-proxy", "jupyter"])
 def test_the_command_runs_where_the_path_has_nothing_of_python(
     program: str, tmp_path: Path
 ) -> None:
@@ -63,3 +63,22 @@ def test_a_program_that_every_terminal_finds_keeps_its_name(
     make_program(folder)
     monkeypatch.setattr(module, "SEARCHED_ALWAYS", str(folder))
     assert shell_command("labelstudio-proxy start") == "labelstudio-proxy start"
+
+
+def test_pip_installs_for_the_interpreter_that_is_meant(folder: Path) -> None:
+    python = folder / "python"
+    (folder / "pip3").touch()
+    assert (
+        pip_install("--upgrade x", python)
+        == f"{shlex.quote(str(python))} -m pip install --upgrade x"
+    )
+
+
+def test_uv_installs_into_an_environment_without_pip(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python, quoted = folder / "python", shlex.quote(str(folder / "python"))
+    monkeypatch.setenv("PATH", str(folder))
+    assert pip_install("x", python) == f"{quoted} -m pip install x"
+    (folder / "uv").symlink_to("/bin/sh")
+    assert pip_install("x", python) == f"uv pip install --python {quoted} x"

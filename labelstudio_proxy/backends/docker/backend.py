@@ -237,6 +237,9 @@ class DockerBackend(Backend):
         problem = explain_container_exit(self._name, self._settings, how, tail)
         return problem or super().explain(how, tail)
 
+    def how_to_install(self, requirements: str) -> str:
+        return "Set `image` to another version of Label Studio, and restart Jupyter."
+
     async def stop(self) -> None:
         engine = self._engine
         if engine is None:
@@ -306,7 +309,8 @@ class DockerBackend(Backend):
             raise Problem(
                 f"Another program has made a container with the name {plan.name}.",
                 "It does not have the labels of labelstudio-proxy.",
-                f"If nobody needs it, remove it with `docker rm --force {plan.name}`, then try again.",
+                f"If nobody needs it, remove it with `{engine.name.lower()} rm --force {plan.name}`, "
+                "then try again.",
             )
         return found
 

@@ -39,10 +39,11 @@ async def get_image(engine: Engine, name: str, policy: str, progress: Progress) 
         if image is not None:
             return image
         if policy == "never":
+            program = engine.name.lower()
             raise Problem(
                 f"The image {name} is not on this machine.",
                 "The setting `pull_policy` is `never`, so it is not downloaded.",
-                f"Load it, for example with `docker load` or `docker pull {name}`, then try again. "
+                f"Load it, for example with `{program} load` or `{program} pull {name}`, then try again. "
                 "Or change `pull_policy` or `image` and restart Jupyter.",
             )
     progress("asking the registry", 0, 0)

@@ -20,6 +20,7 @@ from ...label_studio.exit_reasons import describe_return_code
 from ...label_studio.programs import SERVER
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
+from ...shell_command import pip_install
 from ...socket_folder import new_socket
 from ..base import Backend, Owner, Report
 from .installation import Installation, find_installation
@@ -111,6 +112,11 @@ class ProcessBackend(Backend):
 
     async def memory(self) -> int | None:
         return await asyncio.to_thread(_memory, self._process.pid) if self._process else None
+
+    def how_to_install(self, requirements: str) -> str:
+        assert self._installation is not None, "prepare() comes first"
+        command = pip_install(requirements, self._installation.python)
+        return f"Run `{command}`, then try again."
 
     async def wait(self) -> str:
         assert self._process is not None, "launch() comes first"

@@ -20,12 +20,12 @@ from ...label_studio.build import Build
 from ...label_studio.programs import SERVER
 from ...label_studio.programs.labelstudio_server import installed
 from ...problem import Problem
-from ...shell_command import shell_command
+from ...shell_command import pip_install
 from .launcher import command_of
 
 PROBE_SECONDS = 30.0
 
-INSTALL = shell_command("pip install 'labelstudio-proxy[local]'")
+INSTALL = pip_install("'labelstudio-proxy[local]'")
 HOW_TO_INSTALL = (
     f"Install it into the notebook's environment, `{INSTALL}`, then try again. Or install "
     "it into a separate environment, set `label_studio` to the path of its `label-studio` "
@@ -113,7 +113,7 @@ def _usable(
         raise Problem(
             f"{python} does not run.",
             "It did not say which version of Label Studio is installed for it.",
-            f"Run `{python} --version` in a terminal, repair that environment, then try again.",
+            f"Run `{shlex.quote(str(python))} --version` in a terminal, repair that environment, then try again.",
         )
     missing = [name for name in ("label-studio", "gunicorn") if name not in versions]
     if missing:
@@ -121,7 +121,7 @@ def _usable(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed for "
             f"{python}.",
             "Label Studio needs gunicorn beside it to run as a local process.",
-            f"Run `{shlex.quote(str(python))} -m pip install {' '.join(missing)}`, then try again.",
+            f"Run `{pip_install(' '.join(missing), python)}`, then try again.",
         )
     build = Build.of_package(Path(versions["folder"])) if "folder" in versions else Build()
     return Installation(python, versions["label-studio"], build, options, variables or {})
@@ -139,7 +139,7 @@ def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -
         raise Problem(
             f"{executable} cannot be run.",
             f"{origin}, but the file is not executable for this user.",
-            f"Run `chmod +x {executable}`, then try again. Or correct the setting `label_studio` and "
+            f"Run `chmod +x {shlex.quote(str(executable))}`, then try again. Or correct the setting `label_studio` and "
             "restart Jupyter.",
         )
     command = command_of(executable, environment)

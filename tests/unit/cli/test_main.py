@@ -113,7 +113,9 @@ NOBODY = {"JUPYTER_RUNTIME_DIR": "/nonexistent"}  # no gateway and no Jupyter se
         (["serve"], 2, "Name a port, for example `--port 9000`."),
         (["backup", "--data-dir", "~no-such-user/x"], 2, "names a user that this machine does not"),
         (["backup", "--data-dir", "/nonexistent"], 1, "There is nothing to back up"),
+        (["backup", "--output", ""], 2, "the path is empty"),
         (["restore", "/nonexistent/x.zip"], 1, "There is no file /nonexistent/x.zip"),
+        (["restore", "/"], 1, "/ is not a file."),
         (["restore"], 2, "Missing argument 'FILE'"),
         (["no-such-command"], 2, "No such command 'no-such-command'"),
     ],
@@ -166,6 +168,23 @@ def test_backup_and_restore_answer_in_json(source: Path, tmp_path: Path) -> None
     assert json.loads(saved.stdout)["file"] == str(file)
     restored = run("restore", "--data-dir", target, file, "--json")
     assert json.loads(restored.stdout)["data_dir"] == str(target)
+
+
+def test_a_backup_into_a_folder_gets_a_name_with_the_time(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    saved = run("backup", "--data-dir", source, "--output", folder, "--json")
+    assert [json.loads(saved.stdout)["file"]] == list(map(str, folder.glob("label-studio-*.zip")))
+
+
+@pytest.mark.parametrize("command", ["backup", "prepare", "serve --port 0"])
+def test_a_wrong_configuration_file_is_not_ignored(command: str, tmp_path: Path) -> None:
+    """It may name another data directory."""
+    (tmp_path / "jupyter_server_config.py").write_text("c.LabelStudioProxy.data_dir = (")
+    done = run(*command.split(), "--json", JUPYTER_CONFIG_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert "(jupyter_server_config.py, line 1)" in json.loads(done.stdout)["error"]["why"]
+    assert done.stderr == ""
 
 
 def test_a_backup_into_a_folder_that_does_not_exist_says_so(source: Path, tmp_path: Path) -> None:

@@ -198,7 +198,8 @@ def test_database_that_is_not_label_studios(tmp_path: Path, existing: Path, cont
 def test_directory_in_use_is_refused(backup_file: Path, existing: Path) -> None:
     with (existing / PROXY_FOLDER / LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        refused(lambda: restore(backup_file, DataDirectory(existing), quiet), "is in use")
+        problem = refused(lambda: restore(backup_file, DataDirectory(existing), quiet), "is in use")
+    assert f"labelstudio-proxy stop --data-dir {existing}`, then try again." in problem.remedy
 
 
 def test_lock_that_waits_for_a_restore_locks_the_restored_folder(

@@ -26,7 +26,7 @@ from labelstudio_proxy.label_studio.exit_reasons import describe_return_code, ex
     ],
 )
 def test_the_last_words_are_explained(lines: list[str], told: str) -> None:
-    problem = explain_exit("exit status 1", lines)
+    problem = explain_exit("exit status 1", lines, "Install it again.")
     assert "exit status 1" in problem.what
     assert told in problem.why
     assert problem.remedy
@@ -48,4 +48,4 @@ def test_each_signal_that_ends_a_process_is_told(number: int, told: str) -> None
 
 
 def test_a_kill_from_outside_is_told() -> None:
-    assert "memory" in explain_exit("signal SIGKILL", ["fine"]).why
+    assert "memory" in explain_exit("signal SIGKILL", ["fine"], "").why
