@@ -91,7 +91,7 @@ def reach(gateway: RunningGateway, question: Callable[[], T]) -> T:
         return question()
     except TimeoutError as error:
         raise Problem(
-            f"The gateway of {gateway.data_dir} does not respond.",
+            f"Label Studio's gateway does not respond, for the data in {gateway.data_dir}.",
             f"Its process {gateway.pid} may hang or be suspended.",
             f"Resume it with `kill -CONT {gateway.pid}`, or end it with `kill -KILL {gateway.pid}`, then "
             "click the Label Studio tile.",
@@ -112,7 +112,7 @@ def _is_meant(data_dir: str, chosen: Path | None) -> bool:
 
 def _several(found: list[tuple[str, str]]) -> Problem:
     return Problem(
-        "Several Label Studios can be meant.",
+        "There are several Label Studios.",
         ", ".join(f"{data_dir} at {prefix}" for data_dir, prefix in found) + ".",
         f"Choose one, for example `--data-dir {shlex.quote(found[0][0])}`.",
     )

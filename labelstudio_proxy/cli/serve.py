@@ -59,8 +59,11 @@ def serve(port: int | None, unix_socket: Path | None, base_url: str, as_json: bo
     try:
         run_gateway(base_url, unix_socket, port or 0, announce)
     except OSError as error:
+        why = (
+            os.strerror(error.errno) if error.errno else str(error)
+        )  # asyncio's text repeats the address
         raise Problem(
-            f"Cannot listen on {unix_socket or f'port {port}'}: {error.strerror or error}.",
+            f"Cannot listen on {unix_socket or f'port {port}'}: {why}.",
             "",
             f"`{shell_command('labelstudio-proxy serve --port 0')}` takes a free port."
             if port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -90,7 +91,9 @@ class LabelStudioProxy(Configurable):
         help="""Path of the `label-studio` executable, for example
         `/opt/label-studio/bin/label-studio`. Empty: the one of the notebook's environment, else the
         first on `PATH`.""",
-    ).tag(config=True, rule="the path of a program, for example `~/labels/bin/label-studio`")
+    ).tag(
+        config=True, rule="the absolute path of a program, for example `~/labels/bin/label-studio`"
+    )
 
     image = Unicode(
         f"heartexlabs/label-studio:{LABEL_STUDIO_VERSION}",
@@ -136,7 +139,7 @@ class LabelStudioProxy(Configurable):
         help="""Folder for Label Studio's database, uploads and secret key. Empty:
         `~/.local/share/labelstudio-proxy`; on a SageMaker notebook instance
         `/home/ec2-user/SageMaker/.labelstudio-proxy`.""",
-    ).tag(config=True, rule="the path of a folder, for example `~/labels`")
+    ).tag(config=True, rule="the absolute path of a folder, for example `~/labels`")
 
     files_root = Unicode(
         None,
@@ -144,7 +147,7 @@ class LabelStudioProxy(Configurable):
         help="""Folder whose files Label Studio may read as local files, for example `~/images`.
         Default: the home folder if Jupyter's `root_dir` is in it, else `root_dir`. Empty: no
         folder.""",
-    ).tag(config=True, rule="the path of a folder, for example `~/images`")
+    ).tag(config=True, rule="the absolute path of a folder, for example `~/images`")
 
     files_writable = Bool(
         False,
@@ -196,8 +199,17 @@ class LabelStudioProxy(Configurable):
     @validate("data_dir", "files_root", "label_studio")
     def _validate_path(self, proposal: Any) -> str | None:
         value: str | None = proposal["value"]
-        if value:
-            absolute(value)  # RuntimeError for `~name` without such a user
+        # Where Jupyter starts must not decide which data it opens. RuntimeError for `~name` without
+        # such a user.
+        if value and (not Path(value).expanduser().is_absolute() or "\0" in value):
+            raise TraitError
+        return value
+
+    @validate("cpu_limit", "start_timeout", "idle_timeout")
+    def _validate_number(self, proposal: Any) -> float:
+        value: float = proposal["value"]
+        if not math.isfinite(value):
+            raise TraitError
         return value
 
     @validate("owner_email", "image", "memory_limit", "docker_network")

@@ -254,12 +254,12 @@ class DataDirectory:
                 "Free some space, then try again. Or set `data_dir` to a folder on another disk and "
                 "restart Jupyter.",
             )
+        forbidden = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
         return Problem(
             f"The data directory {self.path} cannot be used.",
-            f"{error.strerror or error}: this user may not write there, or the disk is "
-            "mounted read-only.",
-            "Make the folder writable for this user, then try again. Or set `data_dir` to another "
-            "folder and restart Jupyter.",
+            f"{error.strerror or error}{': this user may not write there' if forbidden else ''}.",
+            f"{'Make the folder writable for this user' if forbidden else 'Correct that'}, then try "
+            "again. Or set `data_dir` to another folder and restart Jupyter.",
         )
 
 

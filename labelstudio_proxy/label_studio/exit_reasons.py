@@ -106,5 +106,5 @@ def explain_exit(how: str, tail: Sequence[str], reinstall: str) -> Problem:
     return Problem(
         what,
         f"Its last line was: {last}" if last else "It printed nothing.",
-        "Try again. If it crashes again, read the log below. To ask for help, use Copy diagnostics.",
+        "Try again. If it crashes again, read its log. To ask for help, use Copy diagnostics.",
     )

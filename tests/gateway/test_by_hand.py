@@ -124,7 +124,7 @@ def test_a_port_in_use_is_reported(address: str) -> None:
     port = urlsplit(address).port
     refused = run("serve", "--port", str(port))
     assert refused.returncode == 1
-    assert f"Cannot listen on port {port}" in refused.stderr
+    assert f"Cannot listen on port {port}: Address already in use." in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

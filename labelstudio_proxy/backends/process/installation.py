@@ -133,7 +133,8 @@ def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -
         raise Problem(
             f"There is no Label Studio at {executable}.",
             f"{origin}, but {'it is a folder' if executable.is_dir() else 'nothing is there'}.",
-            f"Correct the setting `label_studio` and restart Jupyter. {HOW_TO_INSTALL}",
+            "Correct the setting `label_studio` and restart Jupyter. Or install Label Studio there, "
+            "then try again.",
         )
     if not os.access(executable, os.X_OK):
         raise Problem(

@@ -93,7 +93,9 @@ def test_backup_shows_its_progress_on_a_terminal(source: Path, tmp_path: Path) -
 def test_wrong_setting_fails_a_command_with_one_line(command: str) -> None:
     done = run(command, LABELSTUDIO_PROXY_DATA_DIR="~no-such-user-here")
     assert done.returncode == 1
-    assert done.stderr.startswith("labelstudio-proxy: `data_dir` must be the path of a folder")
+    assert done.stderr.startswith(
+        "labelstudio-proxy: `data_dir` must be the absolute path of a folder"
+    )
     assert done.stderr.count("\n") == 1
 
 

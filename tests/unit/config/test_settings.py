@@ -47,17 +47,17 @@ def test_defaults_apply_if_nothing_is_set() -> None:
 
 
 def test_command_line_overrides_environment_overrides_files_overrides_defaults() -> None:
-    files = settings_of(start_timeout=1.0, label_studio="from files", data_dir="from files")
+    files = settings_of(start_timeout=1.0, label_studio="/from/files", data_dir="/from/files")
     environment = {
         "LABELSTUDIO_PROXY_START_TIMEOUT": "2",
-        "LABELSTUDIO_PROXY_LABEL_STUDIO": "from environment",
+        "LABELSTUDIO_PROXY_LABEL_STUDIO": "/from/environment",
     }
     command_line = settings_of(start_timeout=DeferredConfigString("3"))
     settings, problems = settle(command_line, environment, files)
     assert problems == []
     assert settings.start_timeout == 3
-    assert settings.label_studio == "from environment"
-    assert settings.data_dir == "from files"
+    assert settings.label_studio == "/from/environment"
+    assert settings.data_dir == "/from/files"
     assert settings.files_writable is False
 
 
@@ -147,10 +147,21 @@ def test_problem_of_a_wrong_value_says_what_the_setting_must_be(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["data_dir", "files_root", "label_studio"])
-def test_home_of_an_unknown_user_is_a_wrong_value(name: str) -> None:
-    settings, (problem,) = settle(files=settings_of(**{name: "~no-such-user-here/x"}))
-    assert name in problem.what
+@pytest.mark.parametrize("value", ["~no-such-user-here/x", "labels", "./labels", " ", "/a\0b"])
+def test_path_that_depends_on_the_current_folder_or_names_none_is_wrong(
+    name: str, value: str
+) -> None:
+    settings, (problem,) = settle(files=settings_of(**{name: value}))
+    assert problem.what.startswith(f"`{name}` must be the absolute path of a ")
     assert not getattr(settings, name)
+
+
+@pytest.mark.parametrize("name", ["cpu_limit", "start_timeout", "idle_timeout"])
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
+def test_number_without_an_end_is_wrong(name: str, value: str) -> None:
+    settings, (problem,) = settle(environment={f"LABELSTUDIO_PROXY_{name.upper()}": value})
+    assert problem.what.startswith(f"`{name}` must be a number of ")
+    assert getattr(settings, name) == getattr(LabelStudioProxy(), name)
 
 
 def test_wrong_value_leaves_the_right_ones() -> None:
