@@ -283,3 +283,12 @@ def test_request_that_did_not_arrive_is_sent_when_label_studio_works_again(
     assert saved.evaluate("([answer]) => answer")[0] == 201
     assert later.evaluate("([answer]) => answer")[0] == 200
     assert "POST _proxy/start" in site.asked
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_request_is_sent_again_once(page: Page, site: Site, status: int) -> None:
+    """The question in between may have renewed the login at the hub."""
+    path = "api/tasks/1/annotations/"
+    site.answers[path] = [Answer(status), Answer(201)]
+    assert page.evaluate(POST, PREFIX + path)[0] == 201
+    assert site.asked.count(f"POST {path}") == 2

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
@@ -25,6 +25,20 @@ from .processes import (
     pids_that_mention,
     wait_for,
 )
+
+# Of JupyterLab's page.
+PAGE_CONFIG = {
+    # this extension fetches news from jupyter.org, and asks the user whether it may
+    "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True},
+    # this check runs Node.js each time that JupyterLab's page opens
+    "buildCheck": False,
+}
+
+
+def write_page_config(folder: Path) -> None:
+    """Write PAGE_CONFIG into a folder of Jupyter's configuration."""
+    (folder / "labconfig").mkdir(parents=True)
+    (folder / "labconfig" / "page_config.json").write_text(json.dumps(PAGE_CONFIG))
 
 
 class JupyterLab(Http):
@@ -131,14 +145,7 @@ class JupyterLab(Http):
         for section, values in server_config.items():
             ours[section] = ours.get(section, {}) | dict(values)
         folder = self.home / ".jupyter"
-        page = {
-            # this extension fetches news from jupyter.org, and asks the user whether it may
-            "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True},
-            # this check runs Node.js each time that JupyterLab's page opens
-            "buildCheck": False,
-        }
-        (folder / "labconfig").mkdir(parents=True)
-        (folder / "labconfig" / "page_config.json").write_text(json.dumps(page))
+        write_page_config(folder)
         (folder / "jupyter_server_config.json").write_text(json.dumps(ours))
 
     def _responds(self) -> bool:
@@ -177,11 +184,19 @@ class JupyterLab(Http):
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-class LabelStudioClient(Http):
-    """A user's program: sends requests to `<base_url>labelstudio/` with Jupyter's token."""
+class Server(Protocol):
+    """A server whose Label Studio is at `origin` and `prefix`, for programs that have the `token`."""
 
-    def __init__(self, jupyter: JupyterLab) -> None:
-        super().__init__(f"{jupyter.url}labelstudio/", lambda: f"token {jupyter.token}")
+    origin: str
+    prefix: str
+    token: str
+
+
+class LabelStudioClient(Http):
+    """A user's program: sends requests to Label Studio's prefix with the server's token."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.origin + server.prefix, lambda: f"token {server.token}")
 
     def state(self) -> dict[str, Any]:
         """Return the gateway's snapshot with the log."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from .jupyter import JupyterLab, LabelStudioClient
+from .jupyter import LabelStudioClient, Server
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
@@ -21,9 +21,9 @@ def new_task(studio: LabelStudioClient) -> int:
     return number
 
 
-def open_task(page: Page, jupyter: JupyterLab, studio: LabelStudioClient, task: int) -> Page:
+def open_task(page: Page, server: Server, studio: LabelStudioClient, task: int) -> Page:
     project = studio.get(f"api/tasks/{task}").json()["project"]
-    page.goto(f"{jupyter.origin}{jupyter.prefix}projects/{project}/data?task={task}")
+    page.goto(f"{server.origin}{server.prefix}projects/{project}/data?task={task}")
     expect(page.get_by_text("miaow").last).to_be_visible(timeout=30_000)
     return page
 

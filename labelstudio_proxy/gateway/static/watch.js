@@ -46,10 +46,13 @@
 
   // ---- The question
 
+  // Jupyter redirects to a login only what asks for a page, too; and JupyterHub answers the others with JSON.
+  const headers = { Accept: "application/json, text/html;q=0.9" };
+
   /** Returns what the gateway answers, or an object whose `state` says why it cannot. */
   async function call(path, method = "GET") {
     const request = (redirect) =>
-      fetch(`${prefix}_proxy/${path}`, { method, redirect, cache: "no-store", signal: AbortSignal.timeout(LIMIT) });
+      fetch(`${prefix}_proxy/${path}`, { method, headers, redirect, cache: "no-store", signal: AbortSignal.timeout(LIMIT) });
     const isQuestion = method === "GET";
     try {
       // Followed, since a hub renews a login that expired by redirects if it can
@@ -286,7 +289,6 @@
       const asked = asking ? asking.then(ask) : ask(); // an answer that is on its way may be from before
       if (again || !(isUnsent || mayRepeat)) return isLogin || !response ? refusal() : response;
       await asked;
-      if (response && !isLogin && !card.open) return response; // it is Label Studio's own
     }
   }
 

