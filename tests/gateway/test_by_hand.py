@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import requests
-from support.processes import Process, clean_environment, free_port
+from support.processes import Process, clean_environment
 
 from labelstudio_proxy.jupyter.entry_point import ENVIRONMENT
 
@@ -126,8 +128,30 @@ def test_a_port_in_use_is_reported(address: str) -> None:
     assert refused.returncode == 1
     assert f"Cannot listen on port {port}: Address already in use." in refused.stderr
     assert "Traceback" not in refused.stderr
+    in_json = json.loads(run("serve", "--port", str(port), "--json").stdout)["error"]
+    assert f"Cannot listen on port {port}" in in_json["what"]
 
 
-def test_an_invalid_port_is_refused() -> None:
-    assert free_port() < 65536
-    assert run("serve", "--port", "65536").returncode == 2
+@pytest.mark.parametrize("port", ["65536", "-1", "x", "", "80.5", "٣"])
+def test_what_is_no_port_is_refused_in_words(port: str) -> None:
+    refused = run("serve", "--port", port)
+    assert refused.returncode == 2
+    assert f"{port!r} is no port. A port is a number from 0 to 65535." in refused.stderr
+
+
+def test_the_address_is_printed_as_json_if_asked_for(data_dir: Path, tmp_path: Path) -> None:
+    env = clean_environment(tmp_path / "home") | {"LABELSTUDIO_PROXY_DATA_DIR": str(data_dir)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "labelstudio_proxy", "serve", "--port", "0", "--json"],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            lines = itertools.takewhile(lambda line: line != "}\n", process.stdout)
+            assert "?token=" in json.loads("".join(lines) + "}")["address"]
+        finally:
+            process.terminate()

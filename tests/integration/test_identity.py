@@ -235,6 +235,8 @@ def test_a_page_says_why_label_studio_rejects_the_owner(
         page = ready.get(path, headers=NAVIGATION, allow_redirects=True)
         assert page.status_code == 503, (path, page.url)
         assert says in text_of(page)
+        body = page.text.partition("<body>")[2]
+        assert body.count("Label Studio does not let you in") == 1
         assert "reset_password" in text_of(page)
         assert 'type="password"' not in page.text
         assert "<form" not in page.text

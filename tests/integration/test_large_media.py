@@ -213,6 +213,22 @@ def test_a_large_upload_needs_no_memory(
     file.unlink()
 
 
+def test_a_request_that_would_not_fit_into_memory_is_refused_in_words(
+    studio: LabelStudioClient, project: int, tmp_path: Path
+) -> None:
+    tasks = tmp_path / "tasks.json"
+    with tasks.open("wb") as file:
+        file.truncate(270 * 1024 * 1024)  # Label Studio accepts 250
+    with tasks.open("rb") as body:
+        sent = studio.post(
+            f"api/projects/{project}/import",
+            data=body,
+            headers={"Content-Type": "application/json"},
+        )
+    assert sent.status_code == 413, sent.text
+    assert "at most 262 MB. Send the data in several parts." in sent.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "name",
     [

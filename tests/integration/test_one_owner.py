@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from support import media
 from support.containers import container_of, on
@@ -90,6 +94,32 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def typed(jupyter: JupyterLab, command: str) -> str:
+    """Type a command into a terminal of JupyterLab; return what is shown until it has an answer."""
+    name = jupyter.post("api/terminals").json()["name"]
+    address = f"{jupyter.url}terminals/websocket/{name}"
+    shown = ""
+
+    async def answer() -> None:
+        nonlocal shown
+        login = {"Authorization": f"token {jupyter.token}"}
+        async with (
+            aiohttp.ClientSession(headers=login) as session,
+            session.ws_connect(address) as terminal,
+        ):
+            await terminal.send_json(["stdin", f"{command}\r"])
+            while not re.search(r"is ready|not found|labelstudio-proxy: ", shown):
+                kind, *text = await terminal.receive_json()
+                shown += text[0] if kind == "stdout" else ""
+
+    try:
+        with contextlib.suppress(asyncio.TimeoutError):
+            asyncio.run(asyncio.wait_for(answer(), 90))
+    finally:
+        jupyter.request("DELETE", f"api/terminals/{name}")
+    return shown
+
+
 def foreign_pids(data_dir: Path) -> list[int]:
     """Return what a gateway finds. This process cannot ask: it is the parent of all of them."""
     program = (
@@ -111,7 +141,9 @@ def label_studios(data_dir: Path) -> list[int]:
 def test_second_server_takes_over_and_the_first_takes_it_back_with_every_annotation(
     server: Callable[..., Server], data_dir: Path
 ) -> None:
-    ada, gpu = server("/user/ada/"), server("/user/ada/gpu/")
+    # As after `.venv/bin/jupyter lab`: the terminals do not find this environment's programs.
+    path = {"PATH": "/usr/bin:/bin"}
+    ada, gpu = server("/user/ada/"), server("/user/ada/gpu/", env=path)
     assert ada.press("start")["state"] == "ready"
     task = new_task(ada)
     kept = [ada.annotate(task)]
@@ -133,7 +165,10 @@ def test_second_server_takes_over_and_the_first_takes_it_back_with_every_annotat
     kept.append(ada.annotate(task))
     assert foreign_pids(data_dir) == []
 
-    assert gpu.press("take-over")["state"] == "ready"
+    command = re.search(r"In a terminal: (\S.*) --take-over", page)
+    assert command
+    shown = typed(gpu.jupyter, command[0].removeprefix("In a terminal: "))
+    assert "Label Studio is ready" in shown
     assert gpu.annotations(task) == kept
     kept.append(gpu.annotate(task))
     # The first server says so. A click on its tile or a request of an open tab takes nothing back.

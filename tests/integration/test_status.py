@@ -115,15 +115,23 @@ def test_reading_the_state_starts_neither_gateway_nor_label_studio(
 
 
 def test_the_command_line_starts_label_studio_with_nothing_running(
-    jupyter: JupyterLab, data_directory: Path
+    jupyter: JupyterLab, data_directory: Path, tmp_path: Path
 ) -> None:
     runtime = jupyter.home / "run" / "jupyter"
     env = {"HOME": str(jupyter.home), "JUPYTER_RUNTIME_DIR": str(runtime), "PATH": "/usr/bin:/bin"}
+    browser, shown = tmp_path / "browser", tmp_path / "shown"
+    browser.write_text(f'#!/bin/sh\necho "$@" >{shown}\n')
+    browser.chmod(0o755)
+
+    def text(words: str) -> str:
+        """Return what a command prints, typed where the PATH has nothing of Python."""
+        command = ["/bin/sh", "-c", shell_command(f"labelstudio-proxy {words}")]
+        return subprocess.check_output(
+            command, env=env | {"BROWSER": str(browser)}, text=True, timeout=120
+        )
 
     def run(words: str) -> Any:
-        """Return the JSON answer of a command, typed where the PATH has nothing of Python."""
-        command = shell_command(f"labelstudio-proxy {words} --json")
-        return json.loads(subprocess.check_output(["/bin/sh", "-c", command], env=env, timeout=120))
+        return json.loads(text(f"{words} --json"))
 
     address = f"{jupyter.url}labelstudio/"
     stopped = run("status")
@@ -134,8 +142,13 @@ def test_the_command_line_starts_label_studio_with_nothing_running(
     status = run("status")
     assert started["started_at"] <= status["since"] <= status["now"]
     assert status["memory"] > 50e6
+    assert re.search(
+        rf"address: +{re.escape(status['address'])}\n +since: .*\n +memory: +\d+ MB\n",
+        text("status"),
+    )
     for opened in (run("open")["address"], f"{status['address']}?token={jupyter.token}"):
         assert re.sub("localhost", "127.0.0.1", opened) == f"{address}?token={jupyter.token}"
+    assert shown.read_text() == f"{status['address']}\n"  # every user sees a browser's arguments
     assert run("stop")["state"] == "stopped"
 
 

@@ -16,7 +16,7 @@ import pytest
 from support.processes import clean_environment
 
 from labelstudio_proxy.cli import control
-from labelstudio_proxy.cli.main import main
+from labelstudio_proxy.cli.main import commands, main
 
 
 def run(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -99,7 +99,15 @@ def test_wrong_setting_fails_a_command_with_one_line(command: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-NOBODY = {"JUPYTER_RUNTIME_DIR": "/nonexistent"}  # no gateway and no Jupyter server
+NOBODY = {
+    "JUPYTER_RUNTIME_DIR": "/nonexistent",  # no gateway and no Jupyter server
+    "LABELSTUDIO_PROXY_LABEL_STUDIO": "/nonexistent/label-studio",
+}
+
+
+@pytest.mark.parametrize("name", sorted(commands.commands))
+def test_every_command_has_json(name: str) -> None:
+    assert any("--json" in option.opts for option in commands.commands[name].params)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,9 @@ NOBODY = {"JUPYTER_RUNTIME_DIR": "/nonexistent"}  # no gateway and no Jupyter se
         (["start"], 1, "No Jupyter server of this user is running"),
         (["restart"], 1, "No Jupyter server of this user is running"),
         (["open"], 1, "No Jupyter server of this user is running"),
+        (["start", "--take-over"], 1, "No Jupyter server of this user is running"),
+        (["stop", "--no-such-option"], 2, "No such option"),
+        (["prepare"], 1, "There is no Label Studio at /nonexistent/label-studio."),
         (["logs"], 1, "Label Studio is not running"),
         (["logs", "-n", "x"], 2, "'x' is not a valid integer"),
         (["serve", "--port", "x"], 2, "'x' is no port. A port is a number from 0 to 65535."),
