@@ -103,10 +103,13 @@ def _check(directory: DataDirectory, target: Path, database: bool) -> None:
 
 
 def _remedy(error: Exception, target: Path) -> str:
+    # SQLite's own words; before Python 3.11 there is no number.
+    if getattr(error, "errno", None) in DISK_FULL or "disk is full" in str(error):
+        return "Free some space, or write to another disk with `--output`."
+    if isinstance(error, sqlite3.OperationalError):  # not the data, but the access to them
+        return "Make sure that this user may read and write the database, then try again."
     if isinstance(error, sqlite3.Error):
         return "The database may be damaged. Repair it, then try again."
-    if isinstance(error, OSError) and error.errno in DISK_FULL:
-        return "Free some space, or write to another disk with `--output`."
     place = f"{target.parent}{os.sep}"
     if isinstance(error, OSError) and not str(error.filename or place).startswith(place):
         return "Make that file readable for this user, then try again."

@@ -60,7 +60,9 @@ def logs(data_dir: Path | None, lines: int | None, follow: bool, as_json: bool) 
             "",
             f"Start it with `{shell_command('labelstudio-proxy start')}`.",
         )
-    shown = _last(reach(gateway, lambda: _log(gateway)), lines)
+    shown = reach(gateway, lambda: _log(gateway))
+    if lines is not None:
+        shown = shown[max(0, len(shown) - lines) :]
     if as_json and not follow:
         answer("", {"lines": [line for _, line in shown]}, as_json=True)
         return
@@ -207,10 +209,6 @@ def _log(gateway: RunningGateway, after: int = 0, *, wait: bool = False) -> list
         if event == "log" or not wait:
             break
     return lines
-
-
-def _last(lines: list[tuple[int, str]], count: int | None) -> list[tuple[int, str]]:
-    return lines if count is None else lines[max(0, len(lines) - count) :]
 
 
 # ---- Text

@@ -90,7 +90,9 @@ class DirectoryLock:
                 if self._mine is not None and self._record.read().key == self._mine.key:
                     self._record.clear()
             except OSError as error:
-                logger.warning("Label Studio (%s): its record stays: %s", self._path, error)
+                logger.warning(
+                    "Label Studio (%s): could not remove its record: %s", self._path, error
+                )
             self._mine = None
             os.close(self._descriptor)
             self._descriptor = None
@@ -114,7 +116,9 @@ class DirectoryLock:
             try:
                 self._announce()
             except OSError as error:  # the disk is full, say
-                logger.warning("Label Studio (%s): no record of this lock: %s", self._path, error)
+                logger.warning(
+                    "Label Studio (%s): could not record its lock: %s", self._path, error
+                )
             return None
 
     def _lock(self) -> int | None:
@@ -171,11 +175,15 @@ class DirectoryLock:
                     try:
                         self._record.write(mine)
                     except OSError as error:
-                        logger.warning("Label Studio (%s): address: %s", self._path, error)
+                        logger.warning(
+                            "Label Studio (%s): could not record its address: %s", self._path, error
+                        )
             by = self._record.request_to(mine.key)
             if by is not None and by.key != reported:
                 reported = by.key
-                logger.warning("Label Studio (%s): %s asks for it", self._path, describe(by))
+                logger.warning(
+                    "Label Studio (%s): %s asks to take it over", self._path, describe(by)
+                )
                 self.on_request(by)
 
 

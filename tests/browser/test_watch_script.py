@@ -32,7 +32,11 @@ READY: dict[str, Any] = {
     "timeout": 0,
     "stop_in": None,
 }
-ERROR = {"what": "The disk is full.", "why": "0 bytes are free.", "remedy": "Run `rm x`."}
+ERROR = {
+    "what": "The disk is full.",
+    "why": "0 bytes are free.",
+    "remedy": "Run `rm x`, then try again.",
+}
 LOGIN = "/hub/login"
 HURRY = """() => {
     window[Symbol.for("labelstudio-proxy.watch")].beat = 50;
@@ -149,15 +153,31 @@ CARDS = {
     ),
     "failed": (
         state(state="failed", error=ERROR),
-        ("Label Studio could not be started", "0 bytes are free.\nRun rm x.", "Try again"),
+        (
+            "Label Studio could not be started",
+            "0 bytes are free.\nRun rm x, then try again.",
+            "Try again",
+        ),
     ),
     "failed after it was ready": (
         state(state="failed", error=ERROR, ready_after=1.0),
-        ("Label Studio stopped working", "0 bytes are free.\nRun rm x.", "Try again"),
+        (
+            "Label Studio stopped working",
+            "0 bytes are free.\nRun rm x, then try again.",
+            "Try again",
+        ),
+    ),
+    "a setting is wrong": (
+        state(state="failed", error=ERROR | {"remedy": "Correct it, then restart Jupyter."}),
+        ("Label Studio could not be started", "then restart Jupyter."),
     ),
     "a start in the background failed": (
         state(state="stopped", error=ERROR),
-        ("Label Studio could not be started", "0 bytes are free.\nRun rm x.", "Try again"),
+        (
+            "Label Studio could not be started",
+            "0 bytes are free.\nRun rm x, then try again.",
+            "Try again",
+        ),
     ),
     "starting": (state(state="preparing"), ("Starting Label Studio…", "")),
     "stopping": (state(state="stopping"), ("Stopping Label Studio…", "")),

@@ -227,7 +227,8 @@
       const takeOver = () => command("take-over");
       if (holder?.action) return ["Label Studio runs elsewhere", error.what, holder.action, takeOver];
       const title = ran === null ? "Label Studio could not be started" : "Label Studio stopped working";
-      return [title, `${error.what} ${error.why}\n${error.remedy}\n`, "Try again", start];
+      const again = /try again/i.test(error.remedy) ? "Try again" : ""; // else only a restart of Jupyter helps
+      return [title, `${error.what} ${error.why}\n${error.remedy}\n`, again, start];
     }
     if (state === "ended") return ["You are logged out", "Log in again in a new tab, then return.", "Log in again", openTab];
     if (state === "off") {

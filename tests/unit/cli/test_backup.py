@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from support.archives import PICTURE, quiet, refused, tree
 
+from labelstudio_proxy.cli import backup as saving
 from labelstudio_proxy.cli.backup import backup
 from labelstudio_proxy.cli.restore import restore
 from labelstudio_proxy.data_directory import database_copy
@@ -174,6 +175,7 @@ def test_damaged_database_is_not_backed_up(source: Path, tmp_path: Path) -> None
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
+from labelstudio_proxy.cli import backup as saving
 from labelstudio_proxy.cli.backup import backup
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.problem import Problem
@@ -194,6 +196,27 @@ def test_full_disk_leaves_no_partial_archive(source: Path, tmp_path: Path) -> No
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert os.strerror(errno.EFBIG) in done.stdout
     assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "Free some space"),
+        (OSError(errno.ENOSPC, "full"), "Free some space"),
+        (sqlite3.OperationalError("unable to open database file"), "may read and write"),
+        (sqlite3.DatabaseError("database disk image is malformed"), "may be damaged"),
+    ],
+)
+def test_remedy_fits_the_error(source: Path, tmp_path: Path, error: Exception, told: str) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "copy_database", fail)
+        problem = refused(
+            lambda: backup(DataDirectory(source), tmp_path / "a.zip", quiet), "could not be"
+        )
+    assert told in problem.remedy
 
 
 def test_existing_file_is_not_overwritten(source: Path, backup_file: Path) -> None:

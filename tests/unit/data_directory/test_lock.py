@@ -143,7 +143,7 @@ async def test_full_disk_prevents_the_record_and_not_the_lock(
 
     monkeypatch.setattr(os, "fsync", full)
     assert await take(lock()) == []
-    assert "no record of this lock" in caplog.text
+    assert "could not record its lock" in caplog.text
     assert [path.name for path in (tmp_path / PROXY_FOLDER).iterdir()] == [LOCK]
     with pytest.raises(InUse):
         await take(lock())
