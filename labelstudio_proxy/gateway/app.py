@@ -135,6 +135,7 @@ class Gateway:
                 self._directory,
                 self._external_database,
                 refused.clock_lead,
+                self._settings.label_studio,
                 image,
             )
             return self._errors.explain(problem, kind)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
+from ..config.settings import absolute
 from ..data_directory.directory import Account, DataDirectory
 from ..duration import duration
 from ..label_studio import paths
@@ -118,11 +119,12 @@ def clock_problem(lead: float) -> Problem | None:
 
 
 def explain_refusal(
-    directory: DataDirectory, external_database: bool, lead: float, image: str = ""
+    directory: DataDirectory, external_database: bool, lead: float, executable: str, image: str = ""
 ) -> Problem:
     """Return why a running Label Studio rejects the owner's token, and what to do.
 
-    `lead`: from `clock_lead`. `image`: the image that it runs from; "" if it is a process.
+    `lead`: from `clock_lead`. `executable`: the setting `label_studio`. `image`: the image that it
+    runs from; "" if it is a process.
     """
     if problem := clock_problem(lead):
         return problem
@@ -138,7 +140,7 @@ def explain_refusal(
             what,
             f"The account {account.email} is deactivated.",
             "Activate it again: "
-            + _by_password(directory, account, image)
+            + _by_password(directory, account, executable, image)
             + f" There, `{paths.ACCOUNTS}` has the account and its Active box. Then stop that Label "
             "Studio and try again.",
         )
@@ -148,7 +150,7 @@ def explain_refusal(
             "Personal access tokens are switched off in its organisation. labelstudio-proxy signs in "
             "with them.",
             "Switch them on again: "
-            + _by_password(directory, account, image)
+            + _by_password(directory, account, executable, image)
             + " There, choose Organization, then API Tokens Settings, then Personal Access Tokens. "
             "Then stop that Label Studio and try again.",
         )
@@ -160,9 +162,11 @@ def explain_refusal(
     )
 
 
-def _by_password(directory: DataDirectory, account: Account, image: str) -> str:
+def _by_password(directory: DataDirectory, account: Account, executable: str, image: str) -> str:
     path = shlex.quote(str(directory.path))
     program = shell_command("label-studio")
+    if executable:
+        program = shlex.quote(str(absolute(executable)))
     place, listen = f" --data-dir {path}", " --internal-host 127.0.0.1"
     if image:
         mount = f"type=bind,source={directory.path},target=/label-studio/data"
