@@ -122,6 +122,15 @@ class JupyterServer:
     secure: bool
     sock: str
 
+    @property
+    def label_studio(self) -> str:
+        """Where a browser finds Label Studio, with the token if it helps; on a hub maybe only the path."""
+        if self.base_url == os.environ.get("JUPYTERHUB_SERVICE_PREFIX"):
+            # Only the hub's proxy uses this server's address, and only programs its token.
+            url = os.environ.get("JUPYTERHUB_PUBLIC_URL") or self.base_url
+            return f"{url.rstrip('/')}/labelstudio/"
+        return f"{self.url}labelstudio/" + (f"?token={self.token}" if self.token else "")
+
     def ask(self, command: str = "", seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         """Return Label Studio's state from Jupyter's API, after `command` (`start`) if given.
 

@@ -38,7 +38,7 @@ def status(data_dir: Path | None, as_json: bool) -> None:
     gateway = find_gateway(data_dir)
     if gateway is None:
         server, state = find_server(data_dir)
-        state = {**state, "address": f"{server.url}labelstudio/", "memory": None}
+        state = {**state, "address": server.label_studio.partition("?")[0], "memory": None}
     else:
         state = _state(gateway)
     answer(_describe(state), state, as_json=as_json)
@@ -85,7 +85,7 @@ def open_page(data_dir: Path | None, as_json: bool) -> None:
     gateway = find_gateway(data_dir)
     if gateway is None:
         server, _ = find_server(data_dir)
-        address = _with_token(f"{server.url}labelstudio/", server.token)
+        address = server.label_studio
     else:
         address = _address(gateway, reach(gateway, lambda: gateway.ask("state")))
     answer(address, {"address": address}, as_json=as_json)
@@ -186,18 +186,14 @@ def _state(gateway: RunningGateway) -> dict[str, Any]:
 def _address(gateway: RunningGateway, state: dict[str, Any]) -> str:
     """Return where a browser of this user finds the gateway, with a token where that helps."""
     if gateway.port:
-        return _with_token(f"http://127.0.0.1:{gateway.port}{gateway.prefix}", gateway.token)
+        return f"http://127.0.0.1:{gateway.port}{gateway.prefix}?token={gateway.token}"
     seen = str(state.get("address") or "")  # by a browser
     if urlsplit(seen).hostname not in {None, *LOCAL}:
         return seen
     for server in running_jupyter_servers():
         if f"{server.base_url}labelstudio/" == gateway.prefix:
-            return _with_token(f"{server.url}labelstudio/", server.token)
+            return server.label_studio
     return seen or gateway.prefix
-
-
-def _with_token(address: str, token: str) -> str:
-    return f"{address}?token={token}" if token else address
 
 
 def _log(gateway: RunningGateway, after: int = 0, *, wait: bool = False) -> list[tuple[int, str]]:

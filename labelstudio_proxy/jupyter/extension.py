@@ -88,6 +88,7 @@ def _server_process(handoff: Handoff) -> StreamingServerProcess:
         name=NAME,
         prewarm=handoff.settings.prewarm,
         data_dir=handoff.settings.data_dir,
+        frame_ancestors=handoff.frame_ancestors,
         **fields,
     )
 

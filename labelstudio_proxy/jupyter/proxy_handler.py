@@ -49,6 +49,7 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
 
     prewarm = Bool(False, help="Start the gateway with Jupyter.")
     data_dir = Unicode(help="Absolute path of the data directory that the gateway serves.")
+    frame_ancestors = Unicode("'self'", help="The sources that may frame Label Studio's pages.")
 
     def __deepcopy__(self, memo: object) -> StreamingServerProcess:
         """Return itself: traitlets copies its values, and `start` needs the routes of the copy."""
@@ -63,7 +64,8 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
     async def start(self, application: web.Application) -> None:
         """Start the gateway as a request would; raises HTTPError. The routes must exist."""
         handler, arguments = self._route
-        request = httputil.HTTPServerRequest("GET", "/", connection=_NoConnection())
+        line = httputil.RequestStartLine("GET", "/", "HTTP/1.0")
+        request = httputil.HTTPServerRequest(start_line=line, connection=_NoConnection())
         await handler(application, request, **arguments).ensure_reachable()
 
     def gateway(self) -> RunningGateway | None:
@@ -86,6 +88,11 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
         """Return what jupyter-server-proxy and the handlers remember about this server."""
         state: dict[str, Any] = self._route[1]["state"]
         return state
+
+    def get_proxy_attributes(self) -> dict[str, Any]:
+        """Called by jupyter-server-proxy: what each handler gets as attributes."""
+        attributes: dict[str, Any] = super().get_proxy_attributes()
+        return {**attributes, "frame_ancestors": self.frame_ancestors}
 
     def get_proxy_base_class(self) -> tuple[type, dict[str, Any]]:
         """Called by jupyter-server-proxy when it makes the routes."""
@@ -113,6 +120,7 @@ class StreamingHandler(SupervisingHandler):
     _refusal: asyncio.TimerHandle | None = None
     _body_complete = False
     _counts_as_activity = False
+    frame_ancestors = "'self'"
 
     async def prepare(self) -> None:
         """Authenticate, and start the request to the gateway."""
@@ -188,7 +196,8 @@ class StreamingHandler(SupervisingHandler):
     def _explain(self, error: GatewayUnavailable) -> None:
         self.set_header("Cache-Control", "no-store")
         if self._is_navigation:
-            policy = f"{self.content_security_policy}; {page_policy()}"
+            # Not Jupyter's own policy: a hub's allows no frame, also not JupyterLab's.
+            policy = f"frame-ancestors {self.frame_ancestors}; {page_policy()}"
             self.set_header("Content-Security-Policy", policy)
             self.write(error.page())
         else:

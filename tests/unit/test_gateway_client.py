@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_proxy.gateway_client import RunningGateway, running_gateways
+from labelstudio_proxy.gateway_client import JupyterServer, RunningGateway, running_gateways
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +58,31 @@ def test_ask_raises_connection_error_if_nothing_listens(tmp_path: Path) -> None:
     gateway = RunningGateway(1, "/data", "/", unix_socket=str(tmp_path / "no.sock"))
     with pytest.raises(ConnectionError):
         gateway.ask("state")
+
+
+@pytest.mark.parametrize(
+    ("hub", "address"),
+    [
+        ({}, "http://127.0.0.1:33005/user/ada/labelstudio/?token=secret"),
+        ({"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/"}, "/user/ada/labelstudio/"),
+        (
+            {
+                "JUPYTERHUB_SERVICE_PREFIX": "/user/ada/",
+                "JUPYTERHUB_PUBLIC_URL": "https://hub.example/user/ada/",
+            },
+            "https://hub.example/user/ada/labelstudio/",
+        ),
+        (  # a Jupyter that was started in a terminal of the hub's
+            {"JUPYTERHUB_SERVICE_PREFIX": "/user/ada/gpu/"},
+            "http://127.0.0.1:33005/user/ada/labelstudio/?token=secret",
+        ),
+    ],
+)
+def test_address_on_a_hub_is_the_hubs_and_has_no_token(
+    monkeypatch: pytest.MonkeyPatch, hub: dict[str, str], address: str
+) -> None:
+    for name, value in hub.items():
+        monkeypatch.setenv(name, value)
+    url = "http://127.0.0.1:33005/user/ada/"
+    server = JupyterServer(url, "/user/ada/", "secret", "127.0.0.1", 33005, False, "")
+    assert server.label_studio == address
