@@ -63,7 +63,7 @@ def docker_sdk() -> Iterator[None]:
     """Raise Problem if an import in this block fails."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the latter: a script named docker.py
         raise Problem(
             "The Docker SDK for Python could not be loaded.",
             f"{type(error).__name__}: {error}.",

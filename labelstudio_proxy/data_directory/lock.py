@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .. import private_file
 from .directory import PROXY_FOLDER
-from .lock_problems import cannot_lock, describe, in_use, no_locks, not_asked, not_released
+from .lock_problems import cannot_lock, describe, in_use, not_asked, not_released
 from .lock_record import Holder, LockRecord
 
 logger = logging.getLogger(__name__)
@@ -148,8 +148,6 @@ class DirectoryLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError as error:
-            raise no_locks(self._path, error) from error
         return True
 
     def _announce(self) -> None:
@@ -197,10 +195,7 @@ def check_database_locks(database: Path) -> None:
     probe = folder / f"{private_file.UNFINISHED}{secrets.token_hex(4)}"
     try:
         with private_file.create(probe) as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise no_locks(folder, error) from error
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise cannot_lock(folder, error) from error
     finally:

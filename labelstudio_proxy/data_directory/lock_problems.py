@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 from ..problem import Problem
 from ..shell_command import shell_command
 from .lock_record import Holder
+
+# The errors of a file system without locks, and of a file that this user may not write.
+NO_LOCKS = {errno.EAGAIN, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+NOT_WRITABLE = {errno.EACCES, errno.ELOOP, errno.EPERM, errno.EROFS}
 
 TAKE_OVER = "Take over"
 TAKE_BACK = "Take it back"
@@ -88,24 +93,23 @@ def not_released(path: Path, holder: Holder, seconds: float) -> InUse:
     return InUse(what, why, remedy, holder, TAKE_OVER)
 
 
-def no_locks(path: Path, error: OSError) -> Problem:
-    """Return the Problem of a directory on a file system without locks."""
-    return Problem(
-        f"The file system of the data directory {path} does not support file locks.",
-        f"It refused one: {error.strerror or error}. Without locks, two servers could use the "
-        "database at the same time and damage it.",
-        "Set `data_dir` to a folder on a local disk, then restart Jupyter. Or ask your "
-        "administrator to mount this file system with locks.",
-    )
-
-
 def cannot_lock(path: Path, error: OSError) -> Problem:
-    """Return the Problem of a directory in which the lock's file cannot be used."""
+    """Return the Problem of a directory that cannot be locked."""
+    if error.errno in NO_LOCKS:
+        return Problem(
+            f"The file system of the data directory {path} does not support file locks.",
+            f"It refused one: {error.strerror}. Without locks, two servers could use the "
+            "database at the same time and damage it.",
+            "Set `data_dir` to a folder on a local disk, then restart Jupyter. Or ask your "
+            "administrator to mount this file system with locks.",
+        )
+    remedy = "Check its disk, or the connection to its file server"
+    if error.errno in NOT_WRITABLE:
+        remedy = "Make the folder writable for this user"
     return Problem(
         f"The data directory {path} could not be locked.",
         f"{error}.",
-        "Make the folder writable for this user, then try again. Or set `data_dir` to another "
-        "folder and restart Jupyter.",
+        f"{remedy}, then try again. Or set `data_dir` to another folder and restart Jupyter.",
     )
 
 

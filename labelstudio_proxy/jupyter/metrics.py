@@ -113,10 +113,24 @@ class LabelStudioCollector(Collector):
         snapshot: dict[str, Any] = {"state": State.STOPPED.value}
         if (gateway := self._server.gateway()) is not None:
             try:
-                snapshot = gateway.ask("snapshot", seconds=TIMEOUT_SECONDS)
-            except (OSError, ValueError):
+                snapshot = _needed(gateway.ask("snapshot", seconds=TIMEOUT_SECONDS))
+            except (OSError, ValueError, TypeError, AttributeError, RecursionError):
                 snapshot = {}
         try:
             return _Measured(snapshot, Path(self._server.data_dir, DATABASE).stat().st_size)
         except (OSError, ValueError):  # the latter: a name that the locale cannot encode
             return _Measured(snapshot)
+
+
+def _needed(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Return what the metrics show of the snapshot; raises an error for values that are no numbers.
+
+    prometheus_client would raise it otherwise, and leave out all of Jupyter's metrics.
+    """
+    ready_after = snapshot.get("ready_after")
+    reasons = snapshot.get("restart_reasons", {})
+    return {
+        "state": snapshot.get("state"),
+        "ready_after": None if ready_after is None else float(ready_after),
+        "restart_reasons": {str(reason): float(count) for reason, count in reasons.items()},
+    }

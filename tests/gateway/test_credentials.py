@@ -7,6 +7,7 @@ reports what reaches it. "Arrives" means: arrives there.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from http.client import IncompleteRead
@@ -284,6 +285,7 @@ def test_method_without_a_body_arrives_without_one(ready: Gateway, method: str) 
 def test_chunked_upload_arrives_with_a_length(ready: Gateway) -> None:
     block = bytes(range(256)) * 1024
     for count in (1, 20):  # below and above what is kept in memory
+        shutil.rmtree(ready.data_dir / ".labelstudio-proxy" / "temporary", ignore_errors=True)
         request = ready.arrived("POST", "/api/x", [PROGRAM], chunks=[block] * count)
         assert request.length == len(block) * count
         assert request.sha256 == hashlib.sha256(block * count).hexdigest()

@@ -195,7 +195,7 @@ def _usual_places(environment: Mapping[str, str]) -> list[Address]:
 def _current_context(folder: Path) -> str:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(config.get("currentContext", ""))
+        return str(config.get("currentContext") or "")
     except (OSError, ValueError, AttributeError):
         return ""
 
@@ -262,7 +262,10 @@ async def _connect(address: Address) -> Engine:
 def _check_local(address: Address) -> None:
     """Raise EngineProblem for an engine on another machine: it needs our folders and loopback."""
     try:
-        host = urlsplit(address.url).hostname or ""
+        parts = urlsplit(address.url)
+        host, _ = parts.hostname or "", parts.port  # ValueError for a wrong port
+        if address.socket is None and not host:
+            raise ValueError("It names neither a socket nor a host")
     except ValueError as error:
         raise EngineProblem(
             f"{address.url} is not the address of a container engine.",

@@ -80,6 +80,7 @@ async def body_of(request: web.BaseRequest, folder: Path) -> AsyncIterator[Body]
 
 def _write(spool: IO[bytes], chunk: bytes, folder: Path) -> None:
     try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # someone may have removed it
         spool.write(chunk)
     except OSError as error:
         if error.errno not in DISK_FULL:

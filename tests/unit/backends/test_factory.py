@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from labelstudio_proxy.backends.factory import runs_as_process
+from labelstudio_proxy.backends.factory import docker_sdk, runs_as_process
 from labelstudio_proxy.config.settings import LabelStudioProxy
+from labelstudio_proxy.problem import Problem
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,8 @@ def test_auto_runs_a_container_only_if_label_studio_is_not_installed(
         executable.chmod(0o755)
     settings = LabelStudioProxy(config=Config({"LabelStudioProxy": {"backend": backend}}))
     assert runs_as_process(settings) is process
+
+
+def test_a_script_named_docker_that_exits_is_explained() -> None:
+    with pytest.raises(Problem, match="Docker SDK for Python could not be loaded"), docker_sdk():
+        sys.exit("usage: docker.py FILE")

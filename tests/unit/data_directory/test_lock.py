@@ -193,7 +193,7 @@ async def test_one_of_many_simultaneous_attempts_succeeds(
     assert len([task for task in done if task.exception() is None]) == 1
 
 
-NO_LOCKS = [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EIO]
+NO_LOCKS = [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL]
 
 
 @pytest.mark.parametrize("number", NO_LOCKS)
@@ -233,6 +233,27 @@ def test_file_system_that_refuses_the_locks_of_sqlite_is_refused(
         assert f"{folder} does not support file locks" in refused.value.what
         assert os.strerror(number) in refused.value.why
         assert [each for each in folder.iterdir() if each.is_file()] == []
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+async def test_a_lost_file_server_is_not_taken_for_one_without_locks(
+    lock: Callable[..., DirectoryLock],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with pytest.raises(Problem, match="could not be locked") as taken:
+        await take(lock())
+    with pytest.raises(Problem, match="could not be locked") as checked:
+        check_database_locks(tmp_path / "database")
+    for refused in (taken.value, checked.value):
+        assert os.strerror(number) in refused.why
+        assert "the connection to its file server" in refused.remedy
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])

@@ -39,6 +39,16 @@ async def send_no_json(writer: asyncio.StreamWriter) -> None:
     writer.write(READY.replace(b"{", b"["))
 
 
+async def send_other_fields(writer: asyncio.StreamWriter) -> None:
+    body = b'{"state": [], "ready_after": {}, "restart_reasons": {"ended": "often"}}'
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+
+
+async def nest(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000)
+    await writer.drain()
+
+
 async def dribble(writer: asyncio.StreamWriter) -> None:
     """Send a byte before each time-out of a read."""
     writer.write(HEAD)
@@ -75,7 +85,9 @@ async def shown(respond: Respond, folder: Path) -> tuple[str, float, list[bytes]
         return text, time.monotonic() - began, asked
 
 
-@pytest.mark.parametrize("respond", [break_off, send_no_json, send_no_object, dribble])
+@pytest.mark.parametrize(
+    "respond", [break_off, send_no_json, send_no_object, send_other_fields, nest, dribble]
+)
 async def test_a_gateway_that_responds_badly_neither_fails_nor_delays_the_metrics(
     tmp_path: Path, respond: Respond
 ) -> None:
