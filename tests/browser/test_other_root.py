@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,14 @@ from support.jupyter import JupyterLab, LabelStudioClient
 
 # As Label Studio made it when its document root was the folder around `pictures`
 EARLIER = [{"image": "/data/local-files/?d=pictures/local.png"}]
+
+
+def exported_pictures(client: LabelStudioClient, project: int) -> list[bytes]:
+    options = {"exportType": "COCO_WITH_IMAGES", "download_all_tasks": "true"}
+    answer = client.get(f"api/projects/{project}/export", params=options)
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
 
 
 def test_pictures_show_after_jupyter_has_started_in_another_folder(
@@ -61,6 +71,7 @@ def test_pictures_show_after_jupyter_has_started_in_another_folder(
         assert synced["status"] == "completed", synced
         tasks = tasks_of(client, project)
         assert len(tasks) == 2
+        assert exported_pictures(client, project) == [LOCAL, LOCAL]
         page = new_page(jupyter).page
         for task in (*tasks, *tasks_of(client, others), tasks[1]):
             shown = f"projects/{task['project']}/data?task={task['id']}"

@@ -18,7 +18,7 @@ from docker.types import LogConfig, Mount
 
 from ..._version import __version__
 from ...label_studio.environment import labelstudio_environment
-from ...label_studio.programs import SETTINGS, UPLOADS
+from ...label_studio.programs import MODULES, SETTINGS
 from ...problem import Problem
 from .jupyter_container import Bind
 
@@ -112,7 +112,7 @@ class Plan:
 
     def digest(self, key: str) -> str:
         """A digest of everything that determines the container."""
-        programs = [path.read_text(encoding="utf-8") for path in (SETTINGS, UPLOADS)]
+        programs = [path.read_text(encoding="utf-8") for path in MODULES]
         parts = [asdict(self), self._options(), programs, __version__]
         text = json.dumps(parts, sort_keys=True, default=str)
         return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()[:32]
@@ -174,7 +174,7 @@ class Plan:
                 folder.mode = 0o1777
             archive.addfile(folder)
             for name, text in (
-                *((path.name, path.read_text(encoding="utf-8")) for path in (SETTINGS, UPLOADS)),
+                *((path.name, path.read_text(encoding="utf-8")) for path in MODULES),
                 ("environment.json", json.dumps({**self.private, **extra})),
             ):
                 data = text.encode()

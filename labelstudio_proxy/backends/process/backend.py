@@ -60,6 +60,8 @@ class ProcessBackend(Backend):
         self._label_studio = label_studio
         self._environment = dict(environment)
         self._files_root = files_root
+        if files_root is not None:
+            self._environment["LABELSTUDIO_PROXY_FILES_ROOT_ONLY"] = "true"
         self._installation: Installation | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None

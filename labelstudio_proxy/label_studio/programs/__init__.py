@@ -4,4 +4,9 @@ from pathlib import Path
 
 SERVER = Path(__file__).with_name("labelstudio_server.py")
 SETTINGS = Path(__file__).with_name("labelstudio_settings.py")
-UPLOADS = Path(__file__).with_name("labelstudio_uploads.py")
+# What a container gets, too.
+MODULES = (
+    SETTINGS,
+    SETTINGS.with_name("labelstudio_uploads.py"),
+    SETTINGS.with_name("labelstudio_files.py"),
+)

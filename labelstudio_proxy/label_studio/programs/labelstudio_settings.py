@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "labelstudio_uploads.stream_uploads" if name == "core.middleware.ContextLogMiddleware" else name
     for name in MIDDLEWARE
 ]
+MIDDLEWARE.append("labelstudio_files.find_files")
 
 # Django's development server, which runs in the container, logs each request.
 LOGGING["loggers"].setdefault("django.server", {"level": "WARNING"})

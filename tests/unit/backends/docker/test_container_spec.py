@@ -87,6 +87,7 @@ def test_only_the_user_can_read_the_archive() -> None:
     assert {name: entry.mode for name, entry in entries.items()} == {
         "labelstudio_settings.py": 0o400,
         "labelstudio_uploads.py": 0o400,
+        "labelstudio_files.py": 0o400,
         "environment.json": 0o400,
         "temporary": 0o700,
     }
@@ -99,6 +100,7 @@ def test_the_archive_is_readable_for_mapped_users() -> None:
     assert modes == {
         "labelstudio_settings.py": 0o444,
         "labelstudio_uploads.py": 0o444,
+        "labelstudio_files.py": 0o444,
         "environment.json": 0o444,
         "temporary": 0o1777,
     }

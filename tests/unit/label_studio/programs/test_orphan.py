@@ -18,7 +18,7 @@ from labelstudio_proxy.backends.docker.container_spec import (
     ORPHAN_VARIABLE,
     ORPHAN_WORDS,
 )
-from labelstudio_proxy.label_studio.programs import SETTINGS, UPLOADS
+from labelstudio_proxy.label_studio.programs import MODULES
 
 # Label Studio brings it; `make test-fast` does not install Label Studio.
 pytest.importorskip("django")
@@ -60,7 +60,7 @@ def volume(tmp_path: Path) -> Path:
     package.mkdir(parents=True)
     (package / "label_studio.py").write_text(LABEL_STUDIO)
     (tmp_path / "core" / "wsgi.py").write_text("")
-    for program in (SETTINGS, UPLOADS):
+    for program in MODULES:
         shutil.copy(program, tmp_path)
     (tmp_path / "environment.json").write_text(json.dumps({ORPHAN_VARIABLE: str(SECONDS)}))
     return tmp_path
