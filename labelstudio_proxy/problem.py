@@ -24,7 +24,10 @@ class Problem(Exception):
 
     def as_sentence(self) -> str:
         """Return the three parts in one line, for a log or the command line."""
-        return " ".join(part for part in (self.what, self.why, self.remedy) if part)
+        parts = [part for part in (self.what, self.why, self.remedy) if part]
+        # The words of another program may end without a full stop.
+        ended = [part if part.endswith((".", "!", "?")) else f"{part}." for part in parts]
+        return " ".join(ended)
 
     def as_json(self) -> dict[str, str]:
         """Return the three parts, for the start page and for programs."""

@@ -48,7 +48,9 @@ def progress_bar(label: str = "") -> Iterator[Callable[..., None]]:
     with ExitStack() as shown:
 
         def show(done: int, total: int, label: str = label) -> None:
-            bar.pos, bar.length, bar.label = done, total, label
+            bar.label = label
+            if total:  # else it is not known, and the bar stays as it is
+                bar.pos, bar.length = done, total
             if not bar.entered:
                 shown.enter_context(bar)
             bar.render_progress()

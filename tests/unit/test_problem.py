@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import labelstudio_proxy
+from labelstudio_proxy.problem import Problem
 
 PACKAGE = Path(labelstudio_proxy.__file__).parent
 # The commands have no buttons.
@@ -73,3 +74,8 @@ def test_a_changed_setting_needs_a_restart_of_jupyter(remedy: str) -> None:
     for sentence in re.split(r"(?<=[.!;]) ", remedy):
         if "try again" in sentence.lower():
             assert not SETTING.search(sentence)
+
+
+def test_a_sentence_of_another_program_gets_its_full_stop() -> None:
+    problem = Problem("It failed.", "The engine said: refused", "Try again.")
+    assert problem.as_sentence() == "It failed. The engine said: refused. Try again."
