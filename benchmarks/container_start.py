@@ -50,9 +50,15 @@ def docker_run(engine: Engine, data_dir: Path, home: Path) -> float:
     begin = time.perf_counter()
     container = engine.client.containers.run(
         images.LABEL_STUDIO,
-        # run `label-studio` directly, as the package does: the image's script needs root
-        ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)],
-        entrypoint=["label-studio"],
+        [
+            "label-studio",
+            "start",
+            "--no-browser",
+            "--internal-host",
+            "0.0.0.0",
+            "--port",
+            str(PORT),
+        ],
         environment=settings | account | where,
         user=f"{os.getuid()}:{os.getgid()}",
         init=True,

@@ -2,7 +2,8 @@
 
 debootstrap makes the base from the package sources of this machine's apt. pip downloads the wheels
 with this machine's settings and installs them into the base without a network, so no such settings
-are in an image. It needs root and about two minutes.
+are in an image. It needs root and about two minutes. `label_studio_image` says what Label Studio's
+image must be.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import fcntl
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import platform
@@ -19,11 +21,13 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from . import label_studio_image
 
 
 def _dependencies() -> list[str]:
@@ -37,7 +41,7 @@ def _dependencies() -> list[str]:
     return dependencies
 
 
-LABEL_STUDIO = f"heartexlabs/label-studio:{version('label-studio')}"
+LABEL_STUDIO = label_studio_image.TAG
 JUPYTER = "labelstudio-proxy-tests/jupyter:base"
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -46,104 +50,101 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PYTHON = "/usr/bin/python3"
 
 REQUIREMENTS = {
-    LABEL_STUDIO: [f"label-studio=={version('label-studio')}"],
-    JUPYTER: ["jupyterlab", *_dependencies()],
+    LABEL_STUDIO: label_studio_image.REQUIREMENTS,
+    JUPYTER: ["pip", "jupyterlab", *_dependencies()],
 }
 
-CONFIG: dict[str, dict[str, Any]] = {
+# The images of each archive, which have the same layers.
+IMAGES: dict[str, dict[str, dict[str, Any]]] = {
     LABEL_STUDIO: {
-        "User": "1001",
-        "Env": [
-            f"PATH=/label-studio/.venv/bin:{PATH}",
-            "LS_DIR=/label-studio",
-            "HOME=/label-studio",
-            "LABEL_STUDIO_BASE_DATA_DIR=/label-studio/data",
-            "OPT_DIR=/opt/heartex/instance-data/etc",
-            "DJANGO_SETTINGS_MODULE=core.settings.label_studio",
-            "PYTHONUNBUFFERED=1",
-            "PYTHONDONTWRITEBYTECODE=1",
-        ],
-        "WorkingDir": "/label-studio",
-        "ExposedPorts": {"8080/tcp": {}},
-        "Entrypoint": ["./deploy/docker-entrypoint.sh"],
-        "Cmd": ["label-studio"],
+        LABEL_STUDIO: label_studio_image.config(PATH),
+        label_studio_image.UNLABELLED: label_studio_image.config(PATH, labelled=False),
     },
     JUPYTER: {
-        "User": "jovyan",
-        "Env": [f"PATH=/opt/jupyter/bin:{PATH}", "HOME=/home/jovyan", "LANG=C.UTF-8"],
-        "WorkingDir": "/home/jovyan",
-        "ExposedPorts": {"8888/tcp": {}},
-        "Cmd": ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser"],
+        JUPYTER: {
+            "User": "jovyan",
+            "Env": [f"PATH=/opt/jupyter/bin:{PATH}", "HOME=/home/jovyan", "LANG=C.UTF-8"],
+            "WorkingDir": "/home/jovyan",
+            "ExposedPorts": {"8888/tcp": {}},
+            "Cmd": ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser"],
+        },
     },
 }
-
-# It needs root, as in some versions of the real image, and then gives it up.
-ENTRYPOINT = """\
-#!/bin/sh
-set -e
-chown -R 1001:0 /opt/heartex/instance-data
-exec setpriv --reuid=1001 --regid=0 --clear-groups "$@"
-"""
 
 
 def archive(tag: str) -> Path:
-    """Return the archive of an image, from the user's cache or new; `tag`: one of CONFIG."""
+    """Return the archive of an image, from the user's cache or new; `tag`: one of IMAGES."""
+    modules = Path(__file__), Path(label_studio_image.__file__)
+    recipe = [json.dumps(REQUIREMENTS), *(module.read_text() for module in modules)]
+    return kept("archives", recipe, _make_all) / _file_name(tag)
+
+
+def kept(name: str, recipe: Sequence[str], make: Callable[[Path, Path], None]) -> Path:
+    """Return the folder that `make` filled once for the `recipe`, from the user's cache or new.
+
+    `make` gets an empty folder to work in, and the one to fill.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "labelstudio-proxy-tests" / version("label-studio")
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = Path(__file__).read_bytes() + json.dumps(REQUIREMENTS).encode()
-    prefix = "images-"
-    images = folder / (prefix + hashlib.sha256(recipe).hexdigest()[:12])
-    with (folder / "images.lock").open("w") as lock:
+    made = folder / f"{name}-{hashlib.sha256(''.join(recipe).encode()).hexdigest()[:12]}"
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not images.exists():
-            for outdated in folder.glob(f"{prefix}*"):
+        if not made.exists():
+            for outdated in folder.glob(f"{name}-*"):
                 shutil.rmtree(outdated)
             with tempfile.TemporaryDirectory(dir=folder) as temporary:
-                _make_all(Path(temporary))
-                Path(temporary, "images").rename(images)
-    return images / _file_name(tag)
+                filled = Path(temporary, "filled")
+                filled.mkdir()
+                make(Path(temporary), filled)
+                filled.rename(made)
+    return made
 
 
 def _file_name(tag: str) -> str:
     return tag.partition(":")[0].replace("/", "-") + ".tar"
 
 
-def image_id(archive: Path) -> str:
-    """Return the id of the image in the archive."""
+def image_ids(archive: Path) -> dict[str, str]:
+    """Return the ids of the images in the archive, by tag."""
     with tarfile.open(archive) as content:
         manifest = content.extractfile("manifest.json")
         assert manifest
-        (image,) = json.load(manifest)
-        return "sha256:" + str(image["Config"]).removesuffix(".json")
-
-
-def write(
-    target: Path, tag: str, layers: Sequence[Path], config: Mapping[str, Any] | None = None
-) -> None:
-    """Write an archive of the `layers` (tar files), the lowest first."""
-    description = {
-        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()],
-        "os": "linux",
-        "config": dict(config or {}),
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_sha256(layer)}" for layer in layers]},
-        "history": [{"created_by": layer.stem} for layer in layers],
+        images = json.load(manifest)
+    return {
+        image["RepoTags"][0].removeprefix("docker.io/"): "sha256:"
+        + str(image["Config"]).removesuffix(".json")
+        for image in images
     }
-    encoded = json.dumps(description).encode()
-    config_name = hashlib.sha256(encoded).hexdigest() + ".json"
-    # Without a registry, Podman puts `localhost/` before the name.
-    full_name = tag if "." in tag.partition("/")[0] else f"docker.io/{tag}"
-    manifest = [
-        {"Config": config_name, "RepoTags": [full_name], "Layers": [p.name for p in layers]}
-    ]
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder, tarfile.open(target, "w") as out:
-        for name, content in (
-            ("manifest.json", json.dumps(manifest).encode()),
-            (config_name, encoded),
-        ):
-            path = Path(folder, name)
-            path.write_bytes(content)
-            out.add(path, name)
+
+
+def write(target: Path, layers: Sequence[Path], images: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write an archive of images with the same `layers` (tar files), the lowest first.
+
+    `images`: their configurations, by tag.
+    """
+    diff_ids = [f"sha256:{_sha256(layer)}" for layer in layers]
+    manifest, files = [], {}
+    for tag, config in images.items():
+        description = {
+            "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()],
+            "os": "linux",
+            "config": dict(config),
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+            "history": [{"created_by": layer.stem} for layer in layers],
+        }
+        encoded = json.dumps(description).encode()
+        config_name = hashlib.sha256(encoded).hexdigest() + ".json"
+        files[config_name] = encoded
+        # Without a registry, Podman puts `localhost/` before the name.
+        full_name = tag if "." in tag.partition("/")[0] else f"docker.io/{tag}"
+        names = [layer.name for layer in layers]
+        manifest.append({"Config": config_name, "RepoTags": [full_name], "Layers": names})
+    with tarfile.open(target, "w") as out:
+        for name, content in {"manifest.json": json.dumps(manifest).encode(), **files}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            out.addfile(entry, io.BytesIO(content))
         for layer in layers:
             out.add(layer, layer.name)
 
@@ -158,24 +159,26 @@ def _sha256(path: Path) -> str:
 
 # ---- making them
 
+WITHOUT_BYTE_CODE = "--exclude=__pycache__"
 
-def _make_all(folder: Path) -> None:
-    root, images = folder / "root", folder / "images"
-    images.mkdir()
+
+def _make_all(folder: Path, images: Path) -> None:
+    root = folder / "root"
     with ThreadPoolExecutor() as pool:
         base = pool.submit(_make_base, root)
-        wheels = {tag: pool.submit(_get_wheels, tag, folder) for tag in CONFIG}
+        wheels = {tag: pool.submit(_get_wheels, tag, folder) for tag in IMAGES}
         base_layer = base.result()
 
         def make(tag: str) -> None:
-            layer = _LAYERS[tag](root, wheels[tag].result())
-            write(images / _file_name(tag), tag, [base_layer, layer], CONFIG[tag])
+            own_layer = _LAYERS[tag](root, wheels[tag].result())
+            write(images / _file_name(tag), [base_layer, own_layer], IMAGES[tag])
 
-        for made in [pool.submit(make, tag) for tag in CONFIG]:
+        for made in [pool.submit(make, tag) for tag in IMAGES]:
             made.result()
 
 
-def _run(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
+def run(*command: str | Path, env: Mapping[str, str] | None = None) -> str:
+    """Return the output of a command; raises AssertionError if it fails."""
     # Tests wait for the images longer than for any others.
     before_others = ("nice", "--adjustment=-10")
     done = subprocess.run(
@@ -194,7 +197,7 @@ def _make_base(root: Path) -> Path:
     """Make the layer with this machine's distribution, minimal, with Python."""
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     packages = "ca-certificates,python3"
-    _run(
+    run(
         "debootstrap",
         "--variant=minbase",
         f"--include={packages}",
@@ -207,12 +210,13 @@ def _make_base(root: Path) -> Path:
     for name in "var/cache/apt", "var/lib/apt/lists", "var/log":
         shutil.rmtree(root / name)
         (root / name).mkdir()
-    return _layer(root, "base", "--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*", ".")
+    kernel = ("--exclude=./dev/*", "--exclude=./proc/*", "--exclude=./sys/*")
+    return layer(root, "base", *kernel, WITHOUT_BYTE_CODE, ".")
 
 
 def _mirror(release: str) -> list[str]:
     """Return where apt gets the packages of the release; empty: debootstrap's default."""
-    entries = _run(
+    entries = run(
         *("apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)"),
         "Created-By: Packages",
     )
@@ -228,11 +232,11 @@ def _get_wheels(tag: str, folder: Path) -> Path:
     assert spec.origin
     pip = Path(spec.origin).parent
     wheels = folder / f"wheels-{_file_name(tag)}"
-    _run(PYTHON, pip, "wheel", "--quiet", "--wheel-dir", wheels, "pip", *REQUIREMENTS[tag])
+    run(PYTHON, pip, "wheel", "--quiet", "--wheel-dir", wheels, "pip", *REQUIREMENTS[tag])
     return wheels
 
 
-def _install(root: Path, venv: str, wheels: Path, tag: str) -> None:
+def _install(root: Path, venv: str, wheels: Path, tag: str, *options: str) -> None:
     inside = root / wheels.name
     wheels.rename(inside)
     (pip,) = inside.glob("pip-*.whl")
@@ -241,24 +245,20 @@ def _install(root: Path, venv: str, wheels: Path, tag: str) -> None:
     _in_root(
         root,
         *(python, f"/{wheels.name}/{pip.name}/pip", "install", "--no-cache-dir", "--no-index"),
-        *("--find-links", f"/{wheels.name}", "pip", *REQUIREMENTS[tag]),
+        *("--find-links", f"/{wheels.name}", *options, *REQUIREMENTS[tag]),
     )
     shutil.rmtree(inside)
 
 
 def _in_root(root: Path, *command: str) -> None:
-    _run("chroot", root, *command, env={"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"})
+    run("chroot", root, *command, env={"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"})
 
 
 def _label_studio_layer(root: Path, wheels: Path) -> Path:
-    _install(root, "/label-studio/.venv", wheels, LABEL_STUDIO)
-    for folder in "label-studio/data", "label-studio/deploy", "opt/heartex/instance-data/etc":
-        (root / folder).mkdir(parents=True)
-    entrypoint = root / "label-studio" / "deploy" / "docker-entrypoint.sh"
-    entrypoint.write_text(ENTRYPOINT)
-    entrypoint.chmod(0o755)
-    owner = ("--owner=1001", "--group=0")
-    return _layer(root, "label-studio", *owner, "label-studio", "opt/heartex")
+    _install(root, label_studio_image.VENV, wheels, LABEL_STUDIO, "--no-compile")
+    label_studio_image.lay_out(root)
+    folders = (each[1:] for each in (label_studio_image.HOME, "/opt/heartex"))
+    return layer(root, "label-studio", *label_studio_image.OWNER, WITHOUT_BYTE_CODE, *folders)
 
 
 def _jupyter_layer(root: Path, wheels: Path) -> Path:
@@ -267,13 +267,18 @@ def _jupyter_layer(root: Path, wheels: Path) -> Path:
         passwd.write("jovyan:x:1000:100::/home/jovyan:/bin/bash\n")
     (root / "home" / "jovyan").mkdir()
     os.chown(root / "home" / "jovyan", 1000, 100)
-    return _layer(root, "jupyter", "opt/jupyter", "etc/passwd", "home/jovyan")
+    # Jupyter's images have the byte code of Python's own modules, too.
+    byte_code = [
+        str(each.relative_to(root)) for each in root.glob("usr/lib/python3*/**/__pycache__")
+    ]
+    return layer(root, "jupyter", "opt/jupyter", "etc/passwd", "home/jovyan", *byte_code)
 
 
 _LAYERS = {LABEL_STUDIO: _label_studio_layer, JUPYTER: _jupyter_layer}
 
 
-def _layer(root: Path, name: str, *what: str) -> Path:
+def layer(root: Path, name: str, *what: str) -> Path:
+    """Pack files of `root` as a layer, beside it; `what`: arguments for tar."""
     target = root.parent / f"{name}.tar"
-    _run("tar", "--create", "--numeric-owner", "--file", target, "--directory", root, *what)
+    run("tar", "--create", "--numeric-owner", "--file", target, "--directory", root, *what)
     return target

@@ -14,13 +14,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import docker
+from docker.models.images import Image
 
-from . import image_archives
+from . import image_archives, label_studio_image
 from .engine import Engine
 from .registry import Registry
 
 CHECKOUT = Path(__file__).parents[2]
-LABEL_STUDIO = image_archives.LABEL_STUDIO
+LABEL_STUDIO = label_studio_image.TAG
+UNLABELLED = label_studio_image.UNLABELLED
 JUPYTER = "labelstudio-proxy-tests/jupyter:checkout"
 
 DOCKERFILE = f"""\
@@ -36,39 +38,70 @@ LAYERS = [300_000, 300_000, 1_500_000, 300_000]
 
 
 def load_label_studio(client: docker.DockerClient) -> str:
-    """Load the image, if needed made before, and return its name."""
-    return _load(client, LABEL_STUDIO)
+    """Load the image, if needed made before, and return its name.
+
+    UNLABELLED is the same image without the label that names its version.
+    """
+    _load(client, image_archives.archive(LABEL_STUDIO))
+    return LABEL_STUDIO
 
 
-def _load(client: docker.DockerClient, tag: str) -> str:
-    archive = image_archives.archive(tag)
-    with contextlib.suppress(docker.errors.ImageNotFound):
-        if client.images.get(tag).id == image_archives.image_id(archive):
-            return tag
+def _load(client: docker.DockerClient, archive: Path) -> None:
+    wanted = image_archives.image_ids(archive)
+    if wanted.items() <= _loaded(client).items():
+        return
+    for tag in wanted.keys() & _loaded(client).keys():
         client.images.remove(tag, force=True)
     with archive.open("rb") as file:
-        client.images.load(file)
+        # Not `images.load`: it does not understand Podman's response if there are several images.
+        events = list(client.api.load_image(file))
+    assert wanted.items() <= _loaded(client).items(), events
+
+
+def _loaded(client: docker.DockerClient) -> dict[str, str]:
+    """Return the ids of the images by tag."""
+    return {tag: image.id for image in client.images.list() for tag in _names(image)}
+
+
+def _names(image: Image) -> list[str]:
+    """Return its tags; Podman puts the registry before them."""
+    return [tag.removeprefix("docker.io/") for tag in image.tags]
+
+
+def another_version(client: docker.DockerClient, version: str) -> str:
+    """Make an image of Label Studio that says it is of this version; return its name."""
+    metadata = ".venv/lib/python3*/site-packages/label_studio-*.dist-info/METADATA"
+    dockerfile = f"""\
+FROM {LABEL_STUDIO}
+LABEL {label_studio_image.VERSION_LABEL}={version}
+RUN sed -i 's/^Version: .*/Version: {version}/' {metadata}
+"""
+    return _build(client, f"labelstudio-proxy-tests/label-studio:{version}", dockerfile)
+
+
+def _build(client: docker.DockerClient, tag: str, dockerfile: str, *files: Path) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "Dockerfile").write_text(dockerfile)
+        for file in files:
+            shutil.copy(file, folder)
+        try:
+            client.images.build(path=folder, tag=tag, rm=True, forcerm=True)
+        except docker.errors.BuildError as error:
+            raise AssertionError("".join(str(event) for event in error.build_log)) from error
     return tag
 
 
 def make_jupyter(client: docker.DockerClient, wheel: Path) -> str:
     """Make an image of JupyterLab with the `wheel`, without Label Studio; return its name."""
-    _load(client, image_archives.JUPYTER)
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "Dockerfile").write_text(DOCKERFILE)
-        shutil.copy(wheel, folder)
-        try:
-            client.images.build(path=folder, tag=JUPYTER, rm=True, forcerm=True)
-        except docker.errors.BuildError as error:
-            raise AssertionError("".join(str(event) for event in error.build_log)) from error
-    return JUPYTER
+    _load(client, image_archives.archive(image_archives.JUPYTER))
+    return _build(client, JUPYTER, DOCKERFILE, wheel)
 
 
 def remove_others(client: docker.DockerClient) -> None:
     """Remove all images except those kept for the next test run."""
-    kept = tuple(image_archives.CONFIG)
+    kept = {tag for images in image_archives.IMAGES.values() for tag in images}
     for image in client.images.list():
-        if not any(tag.endswith(kept) for tag in image.tags):
+        if kept.isdisjoint(_names(image)):
             client.images.remove(image.id, force=True)
 
 
@@ -104,7 +137,7 @@ def small_image(client: docker.DockerClient, tag: str, layers: Sequence[int]) ->
             with tarfile.open(tars[-1], "w") as tar:
                 tar.add(content, content.name)
         archive = folder / "image.tar"
-        image_archives.write(archive, tag, tars, {"Cmd": ["/layer0"]})
+        image_archives.write(archive, tars, {tag: {"Cmd": ["/layer0"]}})
         with archive.open("rb") as file:
             client.images.load(file)
     return tag

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,7 @@ def test_it_is_made_with_the_fewest_rights(studio: Studio) -> None:
         "labelstudio-proxy.uid": config["User"],
         "labelstudio-proxy.data-dir": str(studio.data_dir),
         "labelstudio-proxy.version": __version__,
+        "org.opencontainers.image.version": version("label-studio"),  # the image's
     }
     for name in digests:
         assert re.fullmatch("[0-9a-f]{32}", config["Labels"][name])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 from support.engine import Engine
-from support.images import LABEL_STUDIO
+from support.images import LABEL_STUDIO, UNLABELLED, another_version
 
 Run = Callable[..., str]
 
@@ -18,17 +19,17 @@ Run = Callable[..., str]
 def run(docker_engine: Engine) -> Run:
     """Run a command in a container of the image and return its output."""
 
-    def run(*command: str, stderr: bool = True, **options: Any) -> str:
+    def run(*command: str, image: str = LABEL_STUDIO, stderr: bool = True, **options: Any) -> str:
         options = {"entrypoint": command[:1], "command": command[1:]} | options
         # Not `run(remove=True)`: it can hang if the container ends at once.
-        container = docker_engine.client.containers.run(LABEL_STUDIO, detach=True, **options)
+        container = docker_engine.client.containers.run(image, detach=True, **options)
         try:
             status = container.wait(timeout=60)["StatusCode"]
             output: str = container.logs(stderr=stderr).decode()
         finally:
             container.remove(force=True)
         if status:
-            raise docker.errors.ContainerError(container, status, command, LABEL_STUDIO, output)
+            raise docker.errors.ContainerError(container, status, command, image, output)
         return output
 
     return run
@@ -61,20 +62,59 @@ def test_it_runs_as_another_user_in_roots_group(run: Run) -> None:
     run("test", "-w", "/label-studio/data")
 
 
-def test_label_studio_is_on_the_path_with_its_byte_code(run: Run) -> None:
+def test_label_studio_is_on_the_path(run: Run) -> None:
     where = run("sh", "-c", "command -v label-studio")
     assert where.strip() == "/label-studio/.venv/bin/label-studio"
     python = "from importlib.metadata import version; print(version('label-studio'))"
     assert run("python", "-c", python).strip() == version("label-studio")
-    python = "import importlib.util as u; print(u.cache_from_source(u.find_spec('django').origin))"
-    run("test", "-f", run("python", "-c", python).strip())
 
 
-def test_the_entrypoint_requires_root(run: Run) -> None:
-    own_entrypoint: dict[str, Any] = {"entrypoint": None}
-    with pytest.raises(docker.errors.ContainerError):
-        run(**own_entrypoint, command=["id"])
-    assert run(**own_entrypoint, command=["id", "-u"], user="0").strip() == "1001"
+def test_label_studio_is_a_source_tree_with_its_front_end(run: Run) -> None:
+    python = "import label_studio; print(label_studio.__file__)"
+    assert run("python", "-c", python).strip() == "/label-studio/label_studio/__init__.py"
+    run("test", "-f", "label_studio/core/static_build/staticfiles.json")
+    run("test", "-f", "web/dist/apps/labelstudio/main.js")
+    assert run("find", "/label-studio", "!", "-uid", "1001", "-o", "!", "-gid", "0") == ""
+
+
+def test_nothing_has_byte_code(run: Run) -> None:
+    assert run("find", "/", "-xdev", "-name", "*.pyc", user="0") == ""
+
+
+def test_there_is_no_gunicorn(run: Run) -> None:
+    python = "import importlib.util as u; print(*map(u.find_spec, ['gunicorn', 'pip']))"
+    assert run("python", "-c", python).strip() == "None None"
+
+
+def test_the_entrypoint_checks_the_data_folder_and_needs_no_root(run: Run, tmp_path: Path) -> None:
+    own_entrypoint: dict[str, Any] = {"entrypoint": None, "cap_drop": ["ALL"]}
+    assert run(**own_entrypoint, command=["id", "-u"]).splitlines()[-1] == "1001"
+    tmp_path.chmod(0o755)
+    of_another = {"volumes": [f"{tmp_path}:/label-studio/data"]}
+    with pytest.raises(docker.errors.ContainerError, match="not writable"):
+        run(**own_entrypoint, **of_another, command=["id"])
+
+
+def test_its_label_names_the_version(docker_engine: Engine) -> None:
+    labels = docker_engine.client.images.get(LABEL_STUDIO).labels
+    assert labels == {"org.opencontainers.image.version": version("label-studio")}
+
+
+def test_the_same_image_without_the_label(docker_engine: Engine) -> None:
+    labelled = docker_engine.client.images.get(LABEL_STUDIO).attrs
+    unlabelled = docker_engine.client.images.get(UNLABELLED).attrs
+    assert not unlabelled["Config"].pop("Labels")
+    assert labelled["Config"].pop("Labels")
+    for same in "Config", "RootFS":
+        assert unlabelled[same] == labelled[same]
+
+
+def test_an_image_of_another_version(docker_engine: Engine, run: Run) -> None:
+    name = another_version(docker_engine.client, "2.5.0")
+    labels = docker_engine.client.images.get(name).labels
+    assert labels == {"org.opencontainers.image.version": "2.5.0"}
+    python = "import label_studio; print(label_studio.__version__)"
+    assert run("python", "-c", python, image=name).strip() == "2.5.0"
 
 
 def test_it_contains_no_settings_of_this_machine(run: Run) -> None:
