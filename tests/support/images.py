@@ -16,7 +16,7 @@ from pathlib import Path
 import docker
 from docker.models.images import Image
 
-from . import image_archives, label_studio_image
+from . import image_archives, label_studio_image, musl_image
 from .engine import Engine
 from .registry import Registry
 
@@ -44,6 +44,12 @@ def load_label_studio(client: docker.DockerClient) -> str:
     """
     _load(client, image_archives.archive(LABEL_STUDIO))
     return LABEL_STUDIO
+
+
+def load_musl(client: docker.DockerClient) -> str:
+    """Load the image on Alpine, if needed made before, and return its name."""
+    _load(client, musl_image.archive())
+    return musl_image.TAG
 
 
 def _load(client: docker.DockerClient, archive: Path) -> None:
@@ -99,7 +105,7 @@ def make_jupyter(client: docker.DockerClient, wheel: Path) -> str:
 
 def remove_others(client: docker.DockerClient) -> None:
     """Remove all images except those kept for the next test run."""
-    kept = {tag for images in image_archives.IMAGES.values() for tag in images}
+    kept = {tag for images in image_archives.IMAGES.values() for tag in images} | {musl_image.TAG}
     for image in client.images.list():
         if kept.isdisjoint(_names(image)):
             client.images.remove(image.id, force=True)
