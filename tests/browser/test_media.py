@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Response, expect
+from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 from support import media
 from support.browser import Exchange, Recorder, Tab, new_tab, save_screenshots
 from support.jupyter import JupyterLab, LabelStudioClient
@@ -472,6 +472,55 @@ def test_media_loads(
         RESULTS.mkdir(exist_ok=True)
         save_screenshots(tab, RESULTS / f"test_media-{request.node.callspec.id}")
         raise
+
+
+# Each loads its files in another way.
+LOADED_AGAIN = ("image", "audio", "video", "hypertext-in-its-frame", "paragraphs-with-audio", "pdf")
+
+
+@pytest.mark.parametrize("outage", [False, True], ids=["for-a-moment", "with-the-card"])
+@pytest.mark.parametrize("kind", LOADED_AGAIN)
+def test_media_that_could_not_be_loaded_appear_without_a_reload(
+    kind: str,
+    outage: bool,
+    jupyter: JupyterLab,
+    studio: LabelStudioClient,
+    tab: Tab,
+    request: pytest.FixtureRequest,
+) -> None:
+    tested = KINDS[kind]
+    project = Project.create(
+        studio, jupyter.root_dir, f"<View>{tested.config}{tested.control}</View>"
+    )
+    task = project.add_task(tested.data(project, project.upload))
+    lost: set[str] = set()
+    page = tab.page
+
+    def lose(route: Route) -> None:
+        if outage or route.request.url not in lost:
+            route.abort("connectionreset")
+        else:
+            route.fallback()
+        lost.add(route.request.url)
+
+    page.route("**/data/upload/**", lose)
+    if outage:
+        page.route("**/_proxy/activity", lambda route: route.abort() if lost else route.fallback())
+    try:
+        page.goto(f"{studio.url}projects/{project.id}/data?task={task}")
+        if outage:
+            again = page.get_by_role("button", name="Try now")
+            expect(again).to_be_visible(timeout=TIMEOUT)
+            page.unroute_all()
+            again.click()
+        tested.see_in_editor(page)
+        assert lost
+    except BaseException:
+        RESULTS.mkdir(exist_ok=True)
+        save_screenshots(tab, RESULTS / f"test_media-{request.node.callspec.id}")
+        raise
+    finally:
+        page.unroute_all()
 
 
 def assert_clean(recorder: Recorder, jupyter: JupyterLab) -> None:

@@ -249,3 +249,47 @@ def test_submit_works_after_requests_without_an_answer(
     tab.page.unroute("**/drafts*")
     tab.page.get_by_role("button", name="Submit").click()
     wait_for(lambda: choices(studio, task) == ["cat"], what="the annotation", timeout=30)
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_annotation_is_saved_once_if_its_response_is_lost(
+    tab: Tab, studio: LabelStudioClient, task: int, arrives: bool
+) -> None:
+    posted: list[str] = []
+
+    def lose(route: Route) -> None:
+        if route.request.method != "POST" or posted:
+            return route.fallback()
+        posted.append(route.request.url)
+        if arrives:
+            route.fetch()
+        return route.abort("connectionreset")
+
+    tab.page.route("**/annotations*", lose)
+    tab.page.get_by_role("button", name="Submit").click()
+    expect(tab.page.locator("button", has_text="Update")).to_be_visible(timeout=20_000)
+    assert len(posted) == 1
+    assert choices(studio, task) == ["cat"]
+    assert drafts(studio, task) == []
+    assert tab.page.evaluate("window.isTheSamePage")
+
+
+def test_next_task_appears_after_the_network_was_lost_meanwhile(
+    jupyter: JupyterLab, studio: LabelStudioClient, tab: Tab, task: int
+) -> None:
+    project = studio.get(f"api/tasks/{task}").json()["project"]
+    studio.post(f"api/projects/{project}/import", json=[{"text": "woof"}])
+    page = tab.page
+    page.goto(f"{jupyter.origin}{jupyter.prefix}projects/{project}/data?labeling=1")
+    expect(page.get_by_text("miaow").last).to_be_visible(timeout=30_000)
+    page.evaluate("window.isTheSamePage = true")
+    page.get_by_text(re.compile("^cat")).last.click()
+    tab.recorder.context.set_offline(True)
+    expect(card(page, "Label Studio cannot be reached")).to_be_visible(timeout=20_000)
+    # a click that came just before the card
+    page.get_by_test_id("bottombar-submit-button").evaluate("button => button.click()")
+    assert choices(studio, task) == []
+    tab.recorder.context.set_offline(False)
+    expect(page.get_by_text("woof").last).to_be_visible(timeout=30_000)
+    assert choices(studio, task) == ["cat"]
+    assert page.evaluate("window.isTheSamePage")

@@ -63,7 +63,7 @@ def state(**changes: Any) -> Answer:
 
 @dataclass
 class Site:
-    """Answers as a test says; `answers` are lists, whose last one repeats."""
+    """Answers as a test says; `answers` are lists, whose last one repeats, by path or method and path."""
 
     port: int = 0
     answers: dict[str, list[Answer]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Site:
             return Answer(200, {"Content-Type": "text/javascript; charset=utf-8"}, SCRIPT.decode())
         if path == LOGIN or name == "page":
             return Answer(200, HTML, PAGE if name == "page" else "<form>Log in</form>")
-        said = self.answers.get(name, [state()])
+        said = self.answers.get(f"{method} {name}") or self.answers.get(name, [state()])
         return said.pop(0) if len(said) > 1 else said[0]
 
 
@@ -274,17 +274,21 @@ def test_cancelled_request_is_no_response(page: Page) -> None:
     ("path", "first", "times"),
     [
         ("api/tasks/1/drafts", LOST, 2),
-        ("api/tasks/1/annotations/", LOST, 1),  # Label Studio may have it
-        ("api/tasks/1/annotations/", Answer(502), 1),
+        ("api/projects/1/import", LOST, 1),  # Label Studio may have it
+        ("api/tasks/1/annotations/", LOST, 1),  # it cannot be recognised
+        ("api/tasks/1/annotations/?was_cancelled=1", LOST, 1),
+        ("api/projects/1/import", Answer(502), 1),
     ],
 )
 def test_only_what_may_arrive_twice_is_repeated(
     page: Page, site: Site, path: str, first: Answer, times: int
 ) -> None:
-    site.answers[path] = [first, Answer(201)]
+    name = path.partition("?")[0]
+    site.answers[f"POST {name}"] = [first, Answer(201)]
+    page.evaluate("window[Symbol.for('labelstudio-proxy.watch')].grace = 0")
     (status, *_) = page.evaluate(POST, PREFIX + path)
     assert (status == 201) is (times == 2)
-    assert site.asked.count(f"POST {path}") == times
+    assert site.asked.count(f"POST {name}") == times
 
 
 @pytest.mark.parametrize("first", [Answer(503), Answer(424), Answer(302, {"Location": LOGIN})])
@@ -312,3 +316,114 @@ def test_refused_request_is_sent_again_once(page: Page, site: Site, status: int)
     site.answers[path] = [Answer(status), Answer(201)]
     assert page.evaluate(POST, PREFIX + path)[0] == 201
     assert site.asked.count(f"POST {path}") == 2
+
+
+@pytest.mark.parametrize(
+    ("known", "status", "times"),
+    [
+        (Answer(body='[{"id": 7, "lead_time": 1.25, "result": [{"id": "a"}]}]'), 201, 1),
+        (Answer(body='[{"id": 7, "lead_time": 1.5, "result": [{"id": "a"}]}]'), 202, 2),
+        (Answer(body="[]"), 202, 2),
+        (LOST, 503, 1),
+        (Answer(500), 503, 1),
+    ],
+    ids=["saved", "another", "not saved", "lost", "error"],
+)
+@pytest.mark.parametrize("first", [LOST, Answer(502)], ids=["no answer", "bad gateway"])
+def test_annotation_whose_response_was_lost_is_saved_once(
+    page: Page, site: Site, first: Answer, known: Answer, status: int, times: int
+) -> None:
+    path = "api/tasks/1/annotations/"
+    site.answers |= {f"GET {path}": [known], f"POST {path}": [first, Answer(202)]}
+    page.evaluate("window[Symbol.for('labelstudio-proxy.watch')].grace = 0")
+    found = page.evaluate(
+        """path => fetch(path, {method: "POST", body: '{"lead_time": 1.25, "result": [{"id": "a"}]}'})
+            .then(async answer => [answer.status, await answer.json()])""",
+        PREFIX + path,
+    )
+    assert found[0] == (502 if status == 503 and first is not LOST else status)
+    assert (found[1].get("id") == 7) is (status == 201)
+    assert site.asked.count(f"POST {path}") == times
+
+
+# As Label Studio's editor loads pictures and sound
+LOAD = """([path, how]) => window.loaded = new Promise((resolve) => {
+    if (how === "img") {
+        const img = new Image();
+        img.onload = () => resolve("loaded");
+        img.onerror = () => resolve("error");
+        document.body.append(img);
+        img.src = path;
+        return;
+    }
+    const request = new XMLHttpRequest();
+    request.responseType = "blob";
+    const status = () => resolve(request.status === 200 ? "loaded" : "error");
+    request.addEventListener("load", status);
+    request.addEventListener("error", status);
+    request.open("GET", path);
+    request.send();
+}).then((how) => (window.how = how)) && null"""
+PICTURE = Answer(
+    200, {"Content-Type": "image/svg+xml"}, '<svg xmlns="http://www.w3.org/2000/svg"/>'
+)
+FAILURES = {
+    "lost": LOST,
+    "stopped": Answer(503),
+    "broken": Answer(502),
+    "hub": Answer(424, HTML, "Not running"),
+    "login": Answer(302, {"Location": LOGIN}),
+}
+
+
+@pytest.mark.parametrize("first", FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("how", ["img", "xhr"])
+@pytest.mark.parametrize("shown", [False, True], ids=["for-a-moment", "with-the-card"])
+def test_file_that_could_not_be_loaded_is_loaded_again(
+    page: Page, site: Site, first: Answer, how: str, shown: bool
+) -> None:
+    path = "data/upload/1/a.svg"
+    site.answers[path] = [first, PICTURE]
+    if shown:
+        site.answers["_proxy/activity"] = [state(state="stopped")]
+    page.evaluate(LOAD, [PREFIX + path, how])
+    if shown:
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert page.evaluate("window.how") is None
+        del site.answers["_proxy/activity"]
+        page.get_by_role("button", name="Start").click()
+    page.wait_for_function("window.how")
+    assert page.evaluate("window.how") == "loaded"
+    assert site.asked.count(f"GET {path}") == 2
+
+
+@pytest.mark.parametrize("how", ["img", "xhr"])
+@pytest.mark.parametrize("answer", [Answer(404), Answer(403), LOST], ids=["404", "403", "lost"])
+def test_file_that_cannot_be_loaded_is_an_error_for_the_page(
+    page: Page, site: Site, answer: Answer, how: str
+) -> None:
+    path = "data/upload/1/a.svg"
+    site.answers[path] = [answer]
+    page.evaluate(LOAD, [PREFIX + path, how])
+    page.wait_for_function("window.how")
+    assert page.evaluate("window.how") == "error"
+    assert site.asked.count(f"GET {path}") <= 2
+
+
+def test_page_that_is_left_alone_stops_asking_until_its_user_returns(
+    chromium: Browser, site: Site
+) -> None:
+    with chromium.new_page() as page:
+        page.clock.install()
+        page.goto(f"http://127.0.0.1:{site.port}{PREFIX}page")
+        page.mouse.move(10, 10)
+        minute, asked_at = 0.0, [0.0]
+        while minute < 30:
+            before = len(site.asked)
+            page.clock.fast_forward(10_000)
+            minute += 1 / 6
+            asked_at += [minute] * (len(site.asked) - before)
+        assert 13 < max(asked_at) < 17
+        site.answers["_proxy/activity"] = [state(state="stopped")]
+        page.mouse.move(20, 20)
+        expect(page.get_by_role("heading", name="Label Studio was stopped")).to_be_visible()

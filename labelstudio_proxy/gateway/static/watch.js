@@ -18,6 +18,7 @@
   const settings = {
     patience: 20000, // ms that a request may wait before the gateway is asked whether Label Studio responds
     beat: 5000, // ms between questions for the state
+    grace: 2000, // ms for Label Studio to save an annotation whose response was lost
   };
   Object.defineProperty(window, done, { value: settings });
   const { prefix } = script.dataset;
@@ -205,7 +206,9 @@
     anywhere = label === "Continue";
     stops = 0;
     tick();
-    if (!card.open) card.showModal();
+    if (card.open) return;
+    tried.clear();
+    card.showModal();
   }
 
   // ---- What the card says
@@ -260,16 +263,48 @@
   };
   const closed = () => new Promise((resolve) => card.addEventListener("close", resolve, { once: true }));
 
+  /** Returns the URL if it is one of this origin, null for others. */
+  function ours(address) {
+    try {
+      const url = new URL(address, document.baseURI);
+      return url.origin === location.origin && /^http/.test(url.protocol) ? url : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Waits until Label Studio works; returns whether it did not. */
+  async function recovery() {
+    await (asking ? asking.then(ask) : ask()); // an answer that is on its way may be from before
+    const wasAway = card.open;
+    while (card.open) await closed();
+    return wasAway;
+  }
+
+  /** Returns the response to a new annotation whose own response was lost; null if Label Studio does not have it. */
+  async function saved(url, body) {
+    await new Promise((resolve) => setTimeout(resolve, settings.grace));
+    const sent = JSON.parse(body);
+    if (!sent.lead_time) throw new Error("it cannot be told from others");
+    const known = await (await fetch(url)).json();
+    // The time that the user spent on it, in milliseconds, is no other annotation's
+    const found = known.find((each) => each.lead_time === sent.lead_time && each.result.length === sent.result.length);
+    return found ? Response.json(found, { status: 201 }) : null;
+  }
+
   /**
    * Sends a request as `fetch` does, but not while the card is open, and gives a response 503 instead of none: many
    * callers in Label Studio never end after an error, and then *Submit* waits for them for ever.
    *
-   * A request that failed is sent once more if Label Studio has not received it, or if it may receive it twice.
+   * A request that failed is sent once more if Label Studio has not received it, or if it may receive it twice. For a
+   * new annotation, Label Studio is asked first whether it has it.
    */
   async function reach(input, init, url) {
     const method = (init?.method ?? input.method ?? "GET").toUpperCase();
     const path = url.pathname.replace(prefix, "/");
     const mayRepeat = method !== "POST" || /\/drafts\/?$/.test(path);
+    // Not a skipped one, which is not in the list
+    const isAnnotation = method === "POST" && /\/annotations\/?$/.test(path) && !url.searchParams.has("was_cancelled");
     for (let again = false; ; again = true) {
       while (card.open) await closed();
       let response = null;
@@ -287,23 +322,112 @@
       const isLogin = response?.ok && isHtml(response) && (leads || path.startsWith("/api/"));
       const isUnsent = isLogin || [401, 403, 424, 503].includes(response?.status);
       if (response && !isUnsent && response.status !== 502 && response.status !== 504) return response;
-      const asked = asking ? asking.then(ask) : ask(); // an answer that is on its way may be from before
-      if (again || !(isUnsent || mayRepeat)) return isLogin || !response ? refusal() : response;
-      await asked;
+      const works = recovery();
+      const isLost = !isUnsent && !mayRepeat;
+      if (again || (isLost && !isAnnotation)) return isLogin || !response ? refusal() : response;
+      await works;
+      if (isLost) {
+        const found = await saved(url, init.body).catch(() => response ?? refusal());
+        if (found) return found;
+      }
     }
   }
 
   window.fetch = (...request) => {
     const [input, init] = request;
-    let url;
-    try {
-      url = new URL(input.url ?? input, document.baseURI);
-    } catch {
-      return fetch(...request);
-    }
-    const isOurs = url.origin === location.origin && /^http/.test(url.protocol);
-    return isOurs ? reach(input, init, url) : fetch(...request);
+    const url = ours(input.url ?? input);
+    return url ? reach(input, init, url) : fetch(...request);
   };
+
+  // ---- Files that Label Studio does not load with `fetch`: it never tries again after an error, so the page gets only
+  // the error of the second attempt, which is made when Label Studio works.
+
+  window.XMLHttpRequest = class extends XMLHttpRequest {
+    #request = []; // the arguments of `open`
+    #mayRepeat = false;
+
+    constructor() {
+      super();
+      // Before any listener of the page
+      for (const type of ["readystatechange", "load", "error", "loadend"]) this.addEventListener(type, this.#hide);
+      for (const type of ["abort", "timeout"]) this.addEventListener(type, () => (this.#mayRepeat = false));
+    }
+
+    open(...request) {
+      this.#request = request;
+      super.open(...request);
+    }
+
+    send(...body) {
+      const [method, url] = this.#request;
+      this.#mayRepeat = /^(?:arraybuffer|blob)$/.test(this.responseType) && /^get$/i.test(method) && ours(url);
+      if (this.#mayRepeat && card.open) recovery().then(() => super.send());
+      else super.send(...body);
+    }
+
+    /** Hides the first failure from the page. */
+    #hide(event) {
+      if (!this.#mayRepeat || this.readyState !== XMLHttpRequest.DONE || !hasFailed(this)) return;
+      event.stopImmediatePropagation();
+      if (event.type !== "loadend") return;
+      this.#mayRepeat = false;
+      recovery().then(() => {
+        if (this.readyState !== XMLHttpRequest.DONE) return; // cancelled meanwhile
+        super.open(...this.#request);
+        super.send();
+      });
+    }
+  };
+
+  function hasFailed({ status, responseURL }) {
+    const url = ours(responseURL || location);
+    const isLogin = url && !url.pathname.startsWith(prefix);
+    return isLogin || [0, 401, 403, 424, 502, 503, 504].includes(status);
+  }
+
+  const tried = new Set(); // the files that were loaded again since the card was last shown
+
+  const isBroken = ({ localName, src, complete, naturalWidth, error, networkState }) =>
+    localName === "img" ? src && complete && !naturalWidth : error || networkState === HTMLMediaElement.NETWORK_NO_SOURCE;
+
+  function load(element) {
+    if (!isBroken(element)) return;
+    const { localName, src, currentTime } = element;
+    if (localName === "img") return (element.src = src);
+    element.load();
+    element.currentTime = currentTime;
+  }
+
+  addEventListener(
+    "error",
+    (event) => {
+      const { target } = event;
+      const element = target.localName === "source" ? target.parentElement : target;
+      if (!/^(?:img|audio|video)$/.test(element?.localName) || !target.src || !ours(target.src)) return;
+      if (tried.has(target.src)) return;
+      tried.add(target.src);
+      event.stopImmediatePropagation();
+      recovery().then(() => load(element));
+    },
+    true,
+  );
+
+  const loadAll = (inner) => inner?.querySelectorAll("img, audio, video").forEach(load);
+
+  // What failed again, and the pictures in the frames of texts, whose errors do not reach this window
+  card.addEventListener("close", () => {
+    loadAll(document);
+    document.querySelectorAll("iframe").forEach((frame) => loadAll(frame.contentDocument));
+  });
+  document.addEventListener(
+    "load",
+    ({ target }) => {
+      if (target.localName === "iframe") loadAll(target.contentDocument);
+      // A PDF, of which a script cannot know whether it is shown
+      if (target.localName === "embed") recovery().then((wasAway) => wasAway && (target.src = target.src));
+    },
+    true,
+  );
 
   // ---- Label Studio does not respond
 
