@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Frame, Page, expect
 from support import media
-from support.browser import Tab
+from support.browser import Tab, wait_for_colour
 from support.jupyter import JupyterLab, LabelStudioClient
 
 STEP_MS = 60_000
+CHOICES = '<Choices name="choice" toName="pdf"><Choice value="Yes"/></Choices>'
+ORANGE = (220, 90, 0)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,23 @@ def test_pages_and_files_open_in_new_tabs(
             if text:
                 expect(popup.locator("body")).to_contain_text(text, timeout=STEP_MS)
             popup.close()
+
+
+def test_a_pdf_shows_in_the_editor_inside_jupyterlab(
+    page: Page, jupyter: JupyterLab, studio: LabelStudioClient
+) -> None:
+    config = f'<View><Pdf name="pdf" value="$pdf"/>{CHOICES}</View>'
+    made = studio.post("api/projects", json={"title": "Papers", "label_config": config}).json()
+    file = ("paper.pdf", media.pdf(colour=ORANGE))
+    studio.post(f"api/projects/{made['id']}/import", files={"file": file})
+    (task,) = studio.get("api/tasks", params={"project": made["id"]}).json()["tasks"]
+    page.goto(f"{jupyter.url}lab?reset")
+    page.locator(".jp-LauncherCard", has_text="Label Studio").click()
+    frame = page.locator("iframe").element_handle().content_frame()
+    assert frame is not None
+    expect(frame.get_by_text("Papers").first).to_be_visible(timeout=STEP_MS)
+    frame.goto(f"{jupyter.url}labelstudio/projects/{made['id']}/data?task={task['id']}")
+    wait_for_colour(frame.locator("embed"), ORANGE, 0.3)
 
 
 def test_the_dialog_says_why_a_target_storage_is_refused(

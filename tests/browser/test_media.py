@@ -7,7 +7,6 @@ a sound with its length, text, drawn curves. A URL that is merely asked for prov
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +18,14 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
 from support import media
-from support.browser import Exchange, Recorder, Tab, new_tab, save_screenshots
+from support.browser import (
+    Exchange,
+    Recorder,
+    Tab,
+    new_tab,
+    save_screenshots,
+    wait_for_colour,
+)
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import wait_for
 
@@ -117,36 +123,6 @@ ORIGINS: dict[str, Callable[[Project, str, bytes], str]] = {
 
 def assert_property(locator: Locator, name: str, value: object) -> None:
     expect(locator).to_have_js_property(name, value, timeout=TIMEOUT)
-
-
-SHARE_OF_COLOUR = """
-async ([png, colour]) => {
-    const image = await createImageBitmap(
-        new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))], { type: "image/png" }));
-    const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
-    context.drawImage(image, 0, 0);
-    const { data } = context.getImageData(0, 0, image.width, image.height);
-    let count = 0;
-    for (let i = 0; i < data.length; i += 4) {
-        count += colour.every((part, n) => Math.abs(data[i + n] - part) < 16);
-    }
-    return count / (image.width * image.height);
-}
-"""
-
-
-def wait_for_colour(locator: Locator, colour: tuple[int, int, int], share: float) -> None:
-    """Wait until that share of what is on the screen has the colour."""
-
-    def is_there() -> bool:
-        box = locator.bounding_box()  # none while the editor mounts it anew
-        if not box:
-            return False
-        png = base64.b64encode(locator.page.screenshot(clip=box)).decode()
-        seen: float = locator.page.evaluate(SHARE_OF_COLOUR, [png, colour])
-        return seen > share
-
-    wait_for(is_there, what=f"{colour} on more than {share:.0%} of {locator}", timeout=30)
 
 
 SEEN_SECOND = """

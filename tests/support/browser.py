@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,17 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
+
+from .processes import wait_for
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -161,6 +172,36 @@ def save_screenshots(tab: Tab, stem: Path) -> None:
     """Save a picture of every open page of the tab's context as `<stem>-<n>.png`."""
     for number, page in enumerate(tab.recorder.context.pages):
         page.screenshot(path=stem.with_name(f"{stem.name}-{number}.png"))
+
+
+SHARE_OF_COLOUR = """
+async ([png, colour]) => {
+    const image = await createImageBitmap(
+        new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))], { type: "image/png" }));
+    const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(0, 0, image.width, image.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) {
+        count += colour.every((part, n) => Math.abs(data[i + n] - part) < 16);
+    }
+    return count / (image.width * image.height);
+}
+"""
+
+
+def wait_for_colour(locator: Locator, colour: tuple[int, int, int], share: float) -> None:
+    """Wait until that share of what is on the screen has the colour."""
+
+    def is_there() -> bool:
+        box = locator.bounding_box()  # none while the editor mounts it anew
+        if not box:
+            return False
+        png = base64.b64encode(locator.page.screenshot(clip=box)).decode()
+        seen: float = locator.page.evaluate(SHARE_OF_COLOUR, [png, colour])
+        return seen > share
+
+    wait_for(is_there, what=f"{colour} on more than {share:.0%} of {locator}", timeout=30)
 
 
 if __name__ == "__main__":

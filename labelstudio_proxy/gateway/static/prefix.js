@@ -20,12 +20,11 @@
   const base = new URL(script.dataset.prefix, script.src).pathname.replace(/\/$/, "");
   if (!base) return;
 
-  // A tab that opens from JupyterLab's frame inherits its sandbox, in which Chromium shows no PDF. Scripts of this origin
-  // run in the frame, so the sandbox of the tabs protects nothing from them.
-  const sandbox = window.frameElement?.sandbox;
-  const ESCAPE = "allow-popups-to-escape-sandbox";
-  if (sandbox?.contains("allow-popups") && !sandbox.contains(ESCAPE)) {
-    sandbox.add(ESCAPE);
+  // In the sandbox of JupyterLab's frame, and in the tabs that open from there, Chromium shows no PDF. Scripts of this
+  // origin run in that frame, so its sandbox protects nothing from them. Frames of labelled data allow no popups.
+  const frame = window.frameElement;
+  if (frame?.sandbox.contains("allow-popups")) {
+    frame.removeAttribute("sandbox");
     location.reload(); // the change applies to the next page of the frame
   }
 
