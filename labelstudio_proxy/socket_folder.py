@@ -57,12 +57,28 @@ def _socket_in(place: Path, name: str) -> Path:
     """
     path = Path(tempfile.mkdtemp(prefix="labelstudio-proxy-", dir=place)) / name
     try:
-        with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
-            server.bind(str(path))
-            server.listen()
-            client.connect(str(path))
+        _listen_at(str(path))
         path.unlink()
     except OSError:
         shutil.rmtree(path.parent, ignore_errors=True)
         raise
     return path
+
+
+def check_sockets(folder: Path) -> None:
+    """Raise OSError if no socket can listen in `folder`, whose path may be long (Linux)."""
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    path = Path(f"/proc/self/fd/{descriptor}/{os.urandom(8).hex()}")
+    try:
+        _listen_at(str(path))
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def _listen_at(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(path)
+        server.listen()
+        client.connect(path)

@@ -1,7 +1,9 @@
-"""Download the image before the first start, for admins who build a machine or hub image."""
+"""Download and compile the image before the first start."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable
 
 from ..backends.base import Report
@@ -28,12 +30,19 @@ async def prepare(settings: LabelStudioProxy) -> str:
     with docker_sdk():
         from ..backends.docker.backend import get_configured_image
         from ..backends.docker.engine import connect_engine
+        from ..backends.docker.plan import find_site
+        from ..backends.docker.short_run import run, short_plan
 
     engine = await connect_engine()
     try:
         with progress_bar() as show:
             image = await get_configured_image(engine, docker_settings(settings), _report(show))
-        return f"The image {settings.image} is here ({image.short_id})."
+            show(0, 0, "compiling Label Studio")
+            site = await find_site(engine)
+            user = "0:0" if site.rootless else f"{os.getuid()}:{os.getgid()}"
+            plan = await asyncio.to_thread(short_plan, str(image.id), site, user)
+            await run(engine, plan, "compile")
+        return f"The image {settings.image} is here ({image.short_id}), with its byte code."
     finally:
         engine.close()
 

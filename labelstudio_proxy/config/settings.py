@@ -128,7 +128,7 @@ class LabelStudioProxy(Configurable):
 
     docker_network = Unicode(
         help="""Container only: the network that the container joins, for example `labels`. Empty:
-        the engine's default; if Jupyter itself runs in a container, a network of that one.""",
+        the engine's default.""",
     ).tag(
         config=True,
         rule="the name of a network, not `host`, `none` or `container:…`, for example `bridge`",

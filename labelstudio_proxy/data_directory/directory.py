@@ -20,6 +20,7 @@ from . import interrupted_restore
 DATABASE = "label_studio.sqlite3"
 PROXY_FOLDER = ".labelstudio-proxy"
 TEMPORARY = "temporary"  # in the proxy folder
+SOCKET = f"{PROXY_FOLDER}/socket/label-studio.sock"  # in the data directory
 
 # With less, a start would fail during the migrations: a migrated, empty database and its journal
 # take about 3 MB, the log 4 MB.
@@ -65,6 +66,11 @@ class DataDirectory:
     def temporary(self) -> Path:
         """The folder for temporary files while Label Studio runs; cleaners may remove TMPDIR."""
         return self.proxy_folder / TEMPORARY
+
+    @property
+    def socket(self) -> Path:
+        """The socket of a Label Studio in a container, in a folder that both sides see."""
+        return self.path / SOCKET
 
     def clear_temporary(self) -> None:
         """Make the folder for temporary files, without those of a Label Studio that was killed.

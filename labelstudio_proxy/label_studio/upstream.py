@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.client_exceptions import UnixClientConnectorError
 
 from ..problem import Problem
 from . import paths
@@ -63,9 +66,7 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
     """
     connector: aiohttp.BaseConnector
     if endpoint.unix_socket is not None:
-        connector = aiohttp.UnixConnector(
-            str(endpoint.unix_socket), limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS
-        )
+        connector = _SocketConnector(endpoint.unix_socket)
     else:
         connector = _CheckedConnector(endpoint)
     return aiohttp.ClientSession(
@@ -77,6 +78,39 @@ def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
     )
+
+
+class _SocketConnector(aiohttp.UnixConnector):
+    """Connects to a socket whose path may be long, and which a container may replace (Linux).
+
+    The name of a socket has at most 107 bytes, so it is opened first. A link is not followed: it could
+    lead to a socket that the container itself cannot reach, such as the engine's.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        super().__init__(str(socket), limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS)
+
+    async def _create_connection(
+        self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout
+    ) -> ResponseHandler:
+        # Private, as in _CheckedConnector.
+        if sys.platform != "linux":
+            return await super()._create_connection(req, traces, timeout)
+        try:
+            socket = os.open(self.path, os.O_PATH | os.O_NOFOLLOW)
+            try:
+                _, protocol = await asyncio.wait_for(
+                    self._loop.create_unix_connection(
+                        self._factory,
+                        f"/proc/self/fd/{socket}",
+                    ),
+                    timeout.sock_connect,
+                )
+            finally:
+                os.close(socket)
+        except OSError as error:
+            raise UnixClientConnectorError(self.path, req.connection_key, error) from error
+        return protocol
 
 
 class _CheckedConnector(aiohttp.TCPConnector):

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.label_studio import EXECUTABLE
 from support.processes import pids_that_mention
 
 
@@ -65,29 +64,30 @@ def test_without_label_studio_and_engine_the_page_says_both_ways_to_get_it(
     assert "Label Studio is not installed, and there is no container engine" in page.text
 
 
-def test_label_studio_of_another_environment_runs_on_a_socket(
+def test_label_studio_of_another_environment_runs_without_gunicorn_there(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     data_dir: Path,
     tmp_path: Path,
 ) -> None:
-    python = environment(tmp_path / "notebook", "label_studio", "gunicorn")
+    python = environment(tmp_path / "notebook", "label_studio")
+    other = environment(tmp_path / "other", "gunicorn", "labelstudio_proxy")
+    executable = other.with_name("label-studio")
+    executable.write_text(f"#!{other}\nfrom label_studio.server import main\nmain()\n")
+    executable.chmod(0o755)
     # Nothing of the notebook's interpreter reaches it.
     (tmp_path / "modules").mkdir()
     for name in ("django", "gunicorn"):
         (tmp_path / "modules" / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
     jupyter = jupyter_lab(
         python=python,
-        config={"data_dir": str(data_dir), "label_studio": str(EXECUTABLE)},
+        config={"data_dir": str(data_dir), "label_studio": str(executable)},
         env={"PYTHONPATH": str(tmp_path / "modules")},
     )
     client = label_studio_client(jupyter)
     assert client.wait_ready()["versions"]["Label Studio"][0].isdigit()
     assert client.get("api/projects/").status_code == 200
-    assert any(
-        line[0] == str(EXECUTABLE.with_name("python")) and "serve" in line
-        for line in commands(jupyter)
-    )
+    assert any(line[0] == str(other) and "serve" in line for line in commands(jupyter))
 
 
 def test_label_studio_on_pythonpath_runs_with_what_the_notebook_has(
@@ -97,7 +97,7 @@ def test_label_studio_on_pythonpath_runs_with_what_the_notebook_has(
     tmp_path: Path,
 ) -> None:
     """As from a module of a cluster, or `pip install --target`."""
-    modules = ("label_studio", "gunicorn")
+    modules = ("label_studio",)
     python = environment(tmp_path / "notebook", *modules)
     target = tmp_path / "target"
     target.mkdir()
@@ -111,28 +111,4 @@ def test_label_studio_on_pythonpath_runs_with_what_the_notebook_has(
     )
     client = label_studio_client(jupyter)
     assert client.wait_ready()["versions"]["Label Studio"][0].isdigit()
-    assert client.get("api/projects/").status_code == 200
-
-
-def test_gunicorn_is_required_and_the_page_says_how_to_get_it(
-    jupyter_lab: Callable[..., JupyterLab],
-    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
-    data_dir: Path,
-    tmp_path: Path,
-) -> None:
-    folder = tmp_path / "notebook environment"
-    python = environment(folder, "gunicorn")
-    jupyter = jupyter_lab(python=python, config={"data_dir": str(data_dir)})
-    client = label_studio_client(jupyter)
-    client.start()
-    error = client.wait_for_state("failed")["error"]
-    assert error["what"] == f"gunicorn is not installed for {python}."
-    assert f"`'{python}' -m pip install gunicorn`" in error["remedy"]
-
-    # After the installation Label Studio starts without a restart of Jupyter.
-    (packages,) = folder.glob("lib/python*/site-packages")
-    for path in Path(sysconfig.get_path("purelib")).glob("gunicorn*"):
-        (packages / path.name).symlink_to(path)
-    client.start()
-    client.wait_for_state("ready")
     assert client.get("api/projects/").status_code == 200

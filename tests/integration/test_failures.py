@@ -130,13 +130,6 @@ def test_interpreter_that_fails(desk: Desk) -> None:
     desk.fails(f"{desk.executable.parent}/python does not run.", "--version")
 
 
-def test_label_studio_without_gunicorn(desk: Desk) -> None:
-    stand_in(desk.executable.parent, probe="""echo '{"label-studio": "1.23.2"}'""")
-    python = desk.executable.with_name("python")
-    error = desk.fails(f"gunicorn is not installed for {python}.")
-    assert f"`{python} -m pip install gunicorn`" in error["remedy"]
-
-
 def test_label_studio_that_prints_an_error_and_ends(desk: Desk) -> None:
     stand_in(
         desk.executable.parent,

@@ -13,11 +13,14 @@ from .engine import Engine
 LABEL = "labelstudio-proxy.data-dir"
 
 
-def on(engine: Engine, data_dir: Path, **settings: Any) -> dict[str, Any]:
-    """Return the arguments for a `JupyterLab` with Label Studio in a container of the engine."""
+def on(engine: Engine, data_dir: Path, address: str = "", **settings: Any) -> dict[str, Any]:
+    """Return the arguments for a `JupyterLab` with Label Studio in a container of the engine.
+
+    `address`: of the engine, if it is not the usual one.
+    """
     return {
         "config": {"backend": "docker", "data_dir": str(data_dir), **settings},
-        "env": {"DOCKER_HOST": engine.address},
+        "env": {"DOCKER_HOST": address or engine.address},
     }
 
 

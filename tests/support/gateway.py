@@ -28,7 +28,7 @@ Headers = Iterable[tuple[str, str]]
 ECHO = Path(__file__).with_name("echo_label_studio.py")
 # Lines of a shell script: run the echo as the server of Label Studio; say that one is installed.
 RUN_ECHO = f'exec {shlex.quote(sys.executable)} {shlex.quote(str(ECHO))} "$@"'
-SAYS_INSTALLED = """echo '{"label-studio": "echo", "gunicorn": "echo"}'"""
+SAYS_INSTALLED = """echo '{"label-studio": "echo"}'"""
 HOST = "hub.example"
 # a program's, in the place of Jupyter's own
 TOKEN = "jupyter-token-5f2c"

@@ -22,10 +22,9 @@ class SmallInstallation:
         for below in FOLDERS.values():
             (folder / below).mkdir(parents=True)
         (folder / "label_studio" / "__init__.py").touch()
-        for name in ("label-studio", "gunicorn"):
-            metadata = folder / f"{name.replace('-', '_')}-9.dist-info" / "METADATA"
-            metadata.parent.mkdir()
-            metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        metadata = folder / "label_studio-9.dist-info" / "METADATA"
+        metadata.parent.mkdir()
+        metadata.write_text(f"Metadata-Version: 2.1\nName: label-studio\nVersion: {version}\n")
         self.executable = stand_in(
             folder,
             f"{RUN_ECHO} --assets {shlex.quote(str(folder))}",

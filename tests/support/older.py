@@ -13,7 +13,7 @@ from pathlib import Path
 from . import label_studio
 
 VERSION = "1.20.0"
-REQUIREMENTS = [f"label-studio=={VERSION}", "gunicorn"]
+REQUIREMENTS = [f"label-studio=={VERSION}"]
 
 
 class CannotInstall(Exception):

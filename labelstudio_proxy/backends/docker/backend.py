@@ -16,10 +16,12 @@ from ...aio import begin_task
 from ...label_studio import paths
 from ...label_studio.access_token import is_token_accepted
 from ...label_studio.build import Build
+from ...label_studio.programs.labelstudio_server import ORPHAN_SECONDS
 from ...label_studio.upstream import Endpoint, is_healthy, open_session, responds
 from ...problem import Problem
 from ...snapshot import PULL
 from ..base import Backend, Owner, Paused, Report
+from ..start_output import LOAD, RESPONSE, StartOutput
 from .container import (
     BACKGROUND_SHARES,
     NOWHERE,
@@ -30,7 +32,6 @@ from .container import (
 )
 from .container_spec import (
     GATEWAY_HEADER,
-    ORPHAN_SECONDS,
     ORPHAN_VARIABLE,
     SETTINGS_LABEL,
     START_LABEL,
@@ -41,10 +42,11 @@ from .engine import QUICK_SECONDS, Engine, connect_engine
 from .engine_problems import EngineMissing, EngineProblem
 from .engine_refusals import refusal, request
 from .exit_reasons import describe_exit, ended_on_purpose, explain_container_exit
-from .image import get_image, label_studio_version
+from .image import get_image, version_label
 from .leftover import clear_record, write_record
 from .logs import LogFollower
 from .plan import DockerSettings, Planner, Site, find_site
+from .short_run import ask_version, short_plan
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ class DockerBackend(Backend):
         (PULL, "Get the image of Label Studio"),
         ("database", "Prepare the database"),
         ("container", "Start the container"),
-        ("response", "Load Label Studio"),
+        LOAD,
+        RESPONSE,
     )
 
     def __init__(
@@ -92,6 +95,7 @@ class DockerBackend(Backend):
         self._may_run = False  # this start has a container, or is making one
         self._low_priority = False
         self._follower: LogFollower | None = None
+        self._output: StartOutput | None = None
 
     async def prepare(self) -> None:
         self.report("engine")
@@ -104,8 +108,7 @@ class DockerBackend(Backend):
         image = await get_configured_image(self._engine, self._settings, self.report)
         self._image = str(image.id)
         self.build = Build(image=self._image)
-        if version := label_studio_version(image, self._settings.image):
-            self.versions["Label Studio"] = version
+        self.versions["Label Studio"] = version_label(image) or await self._ask_version()
         self.engine_url = self._engine.address.url
 
     async def remove_leftover(self) -> None:
@@ -127,6 +130,7 @@ class DockerBackend(Backend):
         await asyncio.to_thread(write_record, self._directory, url, plan.name, labels)
         if found is not None and await self._adopt(engine, found, plan, key):
             self.report("container", detail=f"{plan.name} was running")
+            self.report(RESPONSE[0])
         else:
             if found is not None:
                 reason = "ended" if found.status == "exited" else "does not match the settings"
@@ -142,9 +146,10 @@ class DockerBackend(Backend):
                 files_root=self._planner.files_root,
                 background=background,
             )
-            self._take(made, endpoint_of(engine, made, plan), tail="all")
             self.report("container", detail=plan.name)
-        self.report("response")
+            self.report(LOAD[0])
+            output = StartOutput(self.report)
+            self._take(made, self._endpoint_of(made, plan), tail="all", output=output)
         return self._endpoint
 
     async def on_first_response(self) -> None:
@@ -287,6 +292,11 @@ class DockerBackend(Backend):
                 f"{self._without_process}\nTo run it in a container instead: {fault.remedy}",
             ) from fault
 
+    async def _ask_version(self) -> str:
+        user = await asyncio.to_thread(self._planner.container_user, self._site)
+        plan = await asyncio.to_thread(short_plan, self._image, self._site, user)
+        return await ask_version(self._connected(), plan, self._settings.image)
+
     async def _plan(self) -> Plan:
         return await asyncio.to_thread(self._planner.plan, self._site, self._image)
 
@@ -334,6 +344,9 @@ class DockerBackend(Backend):
             if self._volume:
                 await engine.ask(lambda client: client.volumes.get(self._volume).remove())
 
+    def _endpoint_of(self, container: Container, plan: Plan) -> Endpoint:
+        return endpoint_of(self._connected(), container, plan, self._directory.socket)
+
     async def _adopt(self, engine: Engine, found: Container, plan: Plan, key: str) -> bool:
         """Adopt a running container of a gateway that was killed; return False if it is unfit."""
         if found.labels.get(SETTINGS_LABEL) != plan.digest(key):
@@ -343,7 +356,7 @@ class DockerBackend(Backend):
             await request(engine, "could not be found", found.reload)
         if found.status != "running":
             return False
-        endpoint = endpoint_of(engine, found, plan)
+        endpoint = self._endpoint_of(found, plan)
         # None if the accounts are in an external database.
         account = await asyncio.to_thread(self._directory.first_account)
         async with open_session(endpoint) as session:
@@ -354,19 +367,33 @@ class DockerBackend(Backend):
         self._take(found, endpoint, tail=LOG_TAIL)
         return True
 
-    def _take(self, container: Container, endpoint: Endpoint, tail: int | str) -> None:
+    def _take(
+        self,
+        container: Container,
+        endpoint: Endpoint,
+        tail: int | str,
+        output: StartOutput | None = None,
+    ) -> None:
         self._container, self._endpoint = container, endpoint
         self._low_priority = container.attrs["HostConfig"].get("CpuShares") == BACKGROUND_SHARES
-        self._follower = LogFollower(container, self.log, tail=tail)
+        self._output = output
+        self._follower = LogFollower(container, self._accept_line, tail=tail)
         for mount in container.attrs.get("Mounts") or []:
             if mount.get("Destination") == VOLUME:
                 self._volume = str(mount.get("Name") or "")
+
+    def _accept_line(self, line: str) -> None:
+        self.log(line)
+        if self._output is not None:
+            self._output.accept(line)
 
     def _follow_again(self) -> None:
         """Follow the log again if the engine closed the stream of a running container."""
         follower = self._follower
         if follower is not None and follower.ended.is_set():
-            self._follower = LogFollower(self._container, self.log, since=follower.ended_at)
+            self._follower = LogFollower(
+                self._container, self._accept_line, since=follower.ended_at
+            )
 
     # ---- while it runs
 

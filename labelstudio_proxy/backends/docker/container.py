@@ -17,14 +17,13 @@ from ...label_studio.port_owner import engine_listener
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
 from ..base import Owner
-from .container_spec import DATA_DIR, PORT, START_LABEL, VOLUME, Plan
+from .container_spec import DATA_DIR, PORT, START_LABEL, STOP_SECONDS, VOLUME, Plan
 from .engine import Engine
 from .engine_refusals import request
 
 # Shares of the processors; 1024 is the engines' default.
 USUAL_SHARES = 1024
 BACKGROUND_SHARES = 102
-STOP_SECONDS = 10  # then the engine sends SIGKILL; Label Studio's server stops at once
 # Nobody listens there: for a container that stopped before its address was known.
 NOWHERE = Endpoint(unix_socket=Path(os.devnull))
 
@@ -83,19 +82,15 @@ async def _check_folders(
         )
 
 
-def endpoint_of(engine: Engine, container: Container, plan: Plan) -> Endpoint:
+def endpoint_of(engine: Engine, container: Container, plan: Plan, socket: Path) -> Endpoint:
     """Return where Label Studio responds, or will; NOWHERE if the container has stopped."""
-    network = container.attrs["NetworkSettings"]
-    if plan.publish:
-        published = (network.get("Ports") or {}).get(f"{PORT}/tcp") or []
-        if published:
-            return Endpoint(
-                port=int(published[0]["HostPort"]),
-                listener=engine_listener(engine.address.socket),
-            )
-        return NOWHERE
-    address = network["Networks"][plan.network]["IPAddress"]
-    return Endpoint(host=address, port=PORT) if address else NOWHERE
+    if not plan.publish:
+        return Endpoint(unix_socket=socket)
+    ports = container.attrs["NetworkSettings"].get("Ports") or {}
+    if published := ports.get(f"{PORT}/tcp"):
+        listener = engine_listener(engine.address.socket)
+        return Endpoint(port=int(published[0]["HostPort"]), listener=listener)
+    return NOWHERE
 
 
 # ---- look into it

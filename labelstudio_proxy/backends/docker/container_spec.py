@@ -9,7 +9,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from typing import Any
 from docker.types import LogConfig, Mount
 
 from ..._version import __version__
+from ...data_directory.directory import SOCKET
 from ...label_studio.environment import labelstudio_environment
-from ...label_studio.programs import MODULES, SETTINGS
+from ...label_studio.programs import GUNICORN, MODULES, SERVER, SETTINGS
 from ...problem import Problem
 from .jupyter_container import Bind
 
@@ -27,12 +28,22 @@ DATA_DIR = "/label-studio/data"  # the data directory of Label Studio's image
 VOLUME = "/labelstudio-proxy"  # a volume that is removed with the container
 TEMPORARY = "temporary"  # a folder in the volume
 
-COMMAND = ["start", "--no-browser", "--internal-host", "0.0.0.0", "--port", str(PORT)]  # noqa: S104 - inside a container
+BYTE_CODE = f"{VOLUME}/byte-code"
+
+# The first line of the `label-studio` program names the interpreter that Label Studio is installed for.
+NO_PROGRAM = "The image has no label-studio program."
+LAUNCHER = f"""\
+program=$(command -v label-studio) || {{ echo "labelstudio-proxy: {NO_PROGRAM}"; exit 127; }}
+read -r line < "$program"
+exec ${{line#"#!"}} "$0" "$@"
+"""
 ENVIRONMENT = {
     "HOME": "/tmp",  # noqa: S108 - inside the container
     "TMPDIR": f"{VOLUME}/{TEMPORARY}",  # on disk: /tmp is memory
     "LANG": "C.UTF-8",
-    "PYTHONPATH": VOLUME,
+    # The image has no byte code, and its files are read-only.
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": BYTE_CODE,
     "DJANGO_SETTINGS_MODULE": SETTINGS.stem,
 }
 INHERITED = ("TZ",)  # everything else describes this machine
@@ -42,11 +53,11 @@ UID_LABEL = "labelstudio-proxy.uid"
 DATA_LABEL = "labelstudio-proxy.data-dir"
 SETTINGS_LABEL = "labelstudio-proxy.settings"
 START_LABEL = "labelstudio-proxy.start"
-# A container stops if no request has this header for this time; see SETTINGS.
+# A container stops if no request has this header for this time; see SERVER.
 GATEWAY_HEADER = "X-Labelstudio-Proxy"
 ORPHAN_VARIABLE = "LABELSTUDIO_PROXY_ORPHAN_SECONDS"
-ORPHAN_SECONDS = 30 * 60
 ORPHAN_WORDS = "no gateway has contacted it"  # in the last line that it prints
+STOP_SECONDS = 30  # then the engine sends SIGKILL
 PROCESSES = 512  # Label Studio has some 30 threads
 LOG_BYTES = "1m"  # of the engine's log; labelstudio-proxy keeps another one
 
@@ -79,7 +90,8 @@ class Plan:
     cpus: float | None
     network: str | None
     security: tuple[str, ...]
-    publish: bool  # the port, on the machine's loopback
+    publish: bool  # a port, on the machine's loopback; False: Label Studio listens on a socket
+    byte_code: str = ""  # the folder for it, as the engine sees it; empty: none
     directory: int = 0  # the inode of the data directory, which a restore changes
 
     @property
@@ -112,27 +124,36 @@ class Plan:
 
     def digest(self, key: str) -> str:
         """A digest of everything that determines the container."""
-        programs = [path.read_text(encoding="utf-8") for path in MODULES]
+        programs = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for _, path in _programs())
         parts = [asdict(self), self._options(), programs, __version__]
         text = json.dumps(parts, sort_keys=True, default=str)
         return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()[:32]
 
     def options(self, key: str) -> dict[str, Any]:
         """The arguments for the SDK's `containers.create`."""
-        return {**self._options(), "labels": self.labels(key)}
+        return {**self._options(), "name": self.name, "labels": self.labels(key)}
+
+    def short_options(self, command: str) -> dict[str, Any]:
+        """The same for a container that runs `command` of labelstudio_server.py without any data."""
+        environment = {**self.environment, "LABEL_STUDIO_BASE_DATA_DIR": f"{VOLUME}/{TEMPORARY}"}
+        mine = {"command": [command], "environment": environment, "network_mode": "none"}
+        return {**self._options(), **mine}
 
     def _options(self) -> dict[str, Any]:
+        address = f"0.0.0.0:{PORT}" if self.publish else f"{DATA_DIR}/{SOCKET}"
+        command = ["serve", address, "--gunicorn", f"{VOLUME}/{GUNICORN.name}"]
         mounts = [
             Mount(bind.target, bind.source, type="bind", read_only=bind.read_only)
             for bind in self.binds
         ]
         mounts += [Mount(path, os.devnull, type="bind", read_only=True) for path in self.hidden]
         mounts.append(Mount(VOLUME, None, type="volume"))
+        if self.byte_code:
+            mounts.append(Mount(BYTE_CODE, self.byte_code, type="bind"))
         options: dict[str, Any] = {
             "image": self.image,
-            "command": COMMAND,
-            "entrypoint": ["label-studio"],
-            "name": self.name,
+            "command": command,
+            "entrypoint": ["sh", "-c", LAUNCHER, f"{VOLUME}/{SERVER.name}"],
             "environment": dict(self.environment),
             "user": self.user,
             "group_add": [str(group) for group in self.groups],
@@ -173,15 +194,25 @@ class Plan:
             if self.user_namespace:
                 folder.mode = 0o1777
             archive.addfile(folder)
-            for name, text in (
-                *((path.name, path.read_text(encoding="utf-8")) for path in MODULES),
-                ("environment.json", json.dumps({**self.private, **extra})),
-            ):
-                data = text.encode()
+
+            def add(name: str, data: bytes, mtime: float = 0) -> None:
                 entry = tarfile.TarInfo(name)
+                entry.mtime = int(mtime)  # Python recognises outdated byte code by it
                 entry.size, entry.mode, entry.uid, entry.gid = len(data), mode, uid, gid
                 archive.addfile(entry, io.BytesIO(data))
+
+            for name, path in _programs():
+                add(name, path.read_bytes(), path.stat().st_mtime)
+            add("environment.json", json.dumps({**self.private, **extra}).encode())
         return buffer.getvalue()
+
+
+def _programs() -> Iterator[tuple[str, Path]]:
+    """Yield our modules and gunicorn's, with their names in VOLUME."""
+    for path in MODULES:
+        yield path.name, path
+    for path in sorted(GUNICORN.rglob("*.py")):
+        yield str(path.relative_to(GUNICORN.parent)), path
 
 
 def container_environment(

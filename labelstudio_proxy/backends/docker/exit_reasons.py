@@ -9,12 +9,12 @@ from typing import Any
 from ...label_studio.exit_reasons import Explained
 from ...problem import Problem
 from ..base import NoRestart
-from .container_spec import ORPHAN_WORDS
+from .container_spec import NO_PROGRAM, ORPHAN_WORDS
 from .plan import DockerSettings
 
-# The exit status after SIGKILL, and after SIGTERM.
+# The exit status after SIGKILL; and after SIGTERM, while Label Studio serves and before.
 KILLED = 137
-TERMINATED = 143
+TERMINATED = ("exit status 0", "exit status 143")
 
 
 def describe_exit(state: Mapping[str, Any]) -> str:
@@ -54,19 +54,19 @@ def explain_container_exit(
             + (f" (`memory_limit` is {limit})." if limit else "."),
             "Try again.",
         )
-    if how == f"exit status {TERMINATED}" and any(ORPHAN_WORDS in line for line in tail):
+    if how in TERMINATED and any(ORPHAN_WORDS in line for line in tail):
         return ended_on_purpose(
             name,
             "stopped because no gateway contacted it",
             "Perhaps Jupyter was suspended, and its container was not.",
         )
-    if how == f"exit status {TERMINATED}":
+    if how in TERMINATED:
         return ended_on_purpose(
             name,
             "was stopped",
             "`docker stop` stopped it, or the container engine stopped or restarted.",
         )
-    if any(re.search(r"label-studio failed|failed to exec pid1", line) for line in tail):
+    if any(re.search(rf"{NO_PROGRAM}|failed to exec pid1", line) for line in tail):
         return Explained(
             f"Label Studio does not start from the image {settings.image}.",
             "The image has no `label-studio` program.",

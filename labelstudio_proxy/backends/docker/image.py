@@ -60,15 +60,12 @@ async def get_image(engine: Engine, name: str, policy: str, progress: Progress) 
     return image
 
 
-def label_studio_version(image: Image, name: str) -> str:
-    """Return the Label Studio version by the image's label or tag, or an empty string."""
+def version_label(image: Image) -> str:
+    """Return the Label Studio version by the image's label, or an empty string."""
     label = (image.labels or {}).get("org.opencontainers.image.version", "")
-    _, tag = parse_repository_tag(name)
-    for text in (label, tag or ""):
-        match = re.match(r"v?(\d+(?:\.\d+)+)(?:$|[^\d.])", text)
-        if match:
-            with contextlib.suppress(InvalidVersion):
-                return str(Version(match[1]))
+    if match := re.match(r"v?(\d+(?:\.\d+)+)(?:$|[^\d.])", label):
+        with contextlib.suppress(InvalidVersion):
+            return str(Version(match[1]))
     return ""
 
 

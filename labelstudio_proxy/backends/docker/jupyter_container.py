@@ -1,7 +1,6 @@
 """The container that Jupyter itself runs in, if any, as the engine sees it.
 
-There, the engine knows a folder by another path than Jupyter does, or not at all; and Jupyter does
-not reach a port that the engine publishes on the loopback of its machine.
+There, the engine knows a folder by another path than Jupyter does, or not at all.
 """
 
 from __future__ import annotations
@@ -51,8 +50,6 @@ class JupyterContainer:
 
     name: str = ""
     mounts: tuple[ContainerMount, ...] = ()
-    networks: tuple[str, ...] = ()  # in which it reaches other containers, the best one first
-    on_host_network: bool = False
     user_namespace: str = ""  # empty: the engine's default
 
     def __bool__(self) -> bool:
@@ -123,9 +120,7 @@ async def find_jupyter_container(
             own = await _inspect(engine, identifier)
         except NotFound:  # a container of another engine
             continue
-        kind, _, other = str(own["HostConfig"].get("NetworkMode", "")).partition(":")
-        network_owner = await _inspect(engine, other) if kind == "container" else own
-        return jupyter_container_of(own, network_owner)
+        return jupyter_container_of(own)
     return JupyterContainer()
 
 
@@ -153,15 +148,8 @@ def own_container_ids(proc: Path) -> list[str]:
     return list(found)
 
 
-def jupyter_container_of(
-    own: Mapping[str, Any], network_owner: Mapping[str, Any]
-) -> JupyterContainer:
-    """Return what `docker inspect` says of Jupyter's container and of the owner of its network."""
-    networks = sorted(network_owner["NetworkSettings"].get("Networks") or {})
-    # A network that an admin has made is meant for containers to meet.
-    defaults = ("bridge", "podman")
-    usable = [name for name in networks if name not in {"host", "none", *defaults}]
-    usable += [name for name in networks if name in defaults]
+def jupyter_container_of(own: Mapping[str, Any]) -> JupyterContainer:
+    """Return what `docker inspect` says of Jupyter's container."""
     return JupyterContainer(
         name=str(own.get("Name") or own["Id"][:12]).lstrip("/"),
         mounts=tuple(
@@ -172,7 +160,5 @@ def jupyter_container_of(
             )
             for mount in own.get("Mounts") or []
         ),
-        networks=tuple(usable),
-        on_host_network=str(own["HostConfig"].get("NetworkMode", "")) == "host",
         user_namespace=str(own["HostConfig"].get("UsernsMode") or ""),
     )

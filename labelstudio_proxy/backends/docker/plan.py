@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,8 @@ from ...data_directory.directory import DataDirectory
 from ...data_directory.local_storages import all_storages
 from ...label_studio.environment import external_database
 from ...problem import Problem
+from ...socket_folder import check_sockets
+from . import byte_code
 from .container_spec import DATA_DIR, Plan, check_paths
 from .engine import Engine, engine_sockets
 from .engine_problems import EngineProblem
@@ -41,6 +45,7 @@ class Site:
     rootless: bool = False
     user_namespace: str = ""  # for Label Studio's container; empty: the engine's default
     security: tuple[str, ...] = ()
+    local: bool = False  # on this kernel, so that unix sockets lead from a container to Jupyter
 
 
 async def find_site(engine: Engine) -> Site:
@@ -66,6 +71,10 @@ async def find_site(engine: Engine) -> Site:
         user_namespace=user_namespace,
         # SELinux blocks the user's files. The alternative, new labels for a home folder, is worse.
         security=("label=disable",) if "name=selinux" in options else (),
+        # An engine in a virtual machine, such as Docker Desktop's, has its own kernel.
+        local=sys.platform == "linux"
+        and engine.address.socket is not None
+        and info.get("KernelVersion") == platform.release(),
     )
 
 
@@ -92,17 +101,13 @@ class Planner:
 
     def plan(self, site: Site, image: str) -> Plan:
         """Return the plan for an image, by its id. It reads from disk; raises Problem."""
-        # In a rootless engine, root is the user, with no more rights than the user has. If Jupyter
-        # runs in one of its containers, its uid is valid in other containers, too.
-        as_root = site.rootless and not site.jupyter
-        user = "0:0" if as_root else self.user
-        network, publish = self._network(site.jupyter)
+        user = self.container_user(site)
         used = self._used_folders()
         return Plan(
             image=image,
             user_name=self.user_name,
             user=user,
-            groups=() if site.rootless else self._groups(),
+            groups=() if site.rootless else self._groups(user),
             user_namespace=site.user_namespace,
             binds=tuple(self._binds(site.jupyter, used)),
             hidden=tuple(self._sockets_within(used)),
@@ -110,33 +115,46 @@ class Planner:
             private=self.private,
             memory=self.settings.memory_limit or None,
             cpus=self.settings.cpu_limit or None,
-            network=network,
+            network=self.settings.docker_network or None,
             security=site.security,
-            publish=publish,
+            publish=self._needs_port(site),
+            byte_code=byte_code.source(site.jupyter, image, user),
             directory=self.directory.path.stat().st_ino,
         )
 
-    def _network(self, jupyter: JupyterContainer) -> tuple[str | None, bool]:
-        """Return the network to join, and whether to publish the port on the machine's loopback."""
-        chosen = self.settings.docker_network
-        if not jupyter or jupyter.on_host_network:
-            return chosen or None, True
-        if chosen and chosen not in jupyter.networks:
-            raise Problem(
-                f"Label Studio's container could not be reached in the network {chosen!r}.",
-                f"Jupyter's container {jupyter.name} is not in that network, but in: "
-                f"{', '.join(jupyter.networks) or 'none'}.",
-                f"Run `docker network connect {chosen} {jupyter.name}`, then try again. Or change "
-                "`docker_network` and restart Jupyter.",
-            )
-        if not jupyter.networks:
+    def container_user(self, site: Site) -> str:
+        """Return the user of the container, uid:gid. It reads from disk."""
+        # In a rootless engine, root is the user, with no more rights than the user has. If Jupyter
+        # runs in one of its containers, its uid is valid in other containers, too.
+        if site.rootless and not site.jupyter:
+            return "0:0"
+        if self.user.startswith("0:"):
+            # Without capabilities, root reads no private files of others.
+            with contextlib.suppress(OSError):
+                owner = self.directory.path.stat()
+                return f"{owner.st_uid}:{owner.st_gid}"
+        return self.user
+
+    def _needs_port(self, site: Site) -> bool:
+        """Return True if Label Studio cannot be reached by a socket in the data directory."""
+        folder = self.directory.socket.parent
+        if site.local:
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                check_sockets(folder)
+                return False
+            except OSError as error:
+                reason = error.strerror or str(error)
+        else:
+            reason = "the engine runs on another machine, or in a virtual one"
+        if site.jupyter:
             raise Problem(
                 "Label Studio's container could not be reached.",
-                f"Jupyter's container {jupyter.name} is in no network that another container can "
-                "join.",
-                "Restart Jupyter in a container with a network, for example `--network bridge`.",
+                f"Jupyter runs in the container {site.jupyter.name}, and no socket can listen in "
+                f"{folder}: {reason}.",
+                "Set `data_dir` to a folder in a volume of the engine, and restart Jupyter.",
             )
-        return chosen or jupyter.networks[0], False
+        return True
 
     def _binds(self, jupyter: JupyterContainer, used: Sequence[Path]) -> list[Bind]:
         binds = jupyter.binds(self.directory.path, DATA_DIR, "data_dir", read_only=False)
@@ -171,9 +189,9 @@ class Planner:
                 found.append(folder)
         return found
 
-    def _groups(self) -> tuple[int, ...]:
+    def _groups(self, user: str) -> tuple[int, ...]:
         """Return the user's other groups, which may own shared folders, without the engine's."""
-        left_out = {int(self.user.partition(":")[2])}
+        left_out = {int(user.partition(":")[2])}
         for socket in engine_sockets():
             with contextlib.suppress(OSError):
                 left_out.add(socket.stat().st_gid)

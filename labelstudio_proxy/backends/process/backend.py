@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -17,12 +16,13 @@ from ...aio import begin_task
 from ...config.notebook_files import check_files_root
 from ...data_directory.foreign_processes import PARENT
 from ...label_studio.exit_reasons import describe_return_code
-from ...label_studio.programs import SERVER
+from ...label_studio.programs import GUNICORN, SERVER
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
 from ...shell_command import pip_install
 from ...socket_folder import new_socket
 from ..base import Backend, Owner, Report
+from ..start_output import LOAD, RESPONSE, StartOutput
 from .installation import Installation, find_installation
 
 STOP_SECONDS = 30.0
@@ -38,8 +38,8 @@ class ProcessBackend(Backend):
     steps = (
         ("find", "Find Label Studio"),
         ("database", "Prepare the database"),
-        ("load", "Load Label Studio"),
-        ("response", "Open Label Studio"),
+        LOAD,
+        RESPONSE,
     )
 
     def __init__(
@@ -66,8 +66,7 @@ class ProcessBackend(Backend):
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._socket: Path | None = None
-        self._migrations_applied = 0
-        self._migrations = 0
+        self._output = StartOutput(report)
 
     async def prepare(self) -> None:
         self.report("find")
@@ -89,10 +88,12 @@ class ProcessBackend(Backend):
         environment[PARENT] = str(os.getpid())
         socket = self._socket = await asyncio.to_thread(new_socket, "label-studio.sock")
         python = self._installation.python
-        options = ["--background"] if background else []
+        arguments = ["serve", str(socket), "--gunicorn", str(GUNICORN)]
+        if background:
+            arguments.append("--background")
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(*self._installation.command, str(SERVER), "serve", str(socket), *options),
+                *(*self._installation.command, str(SERVER), *arguments),
                 env=environment,
                 cwd=environment["LABEL_STUDIO_BASE_DATA_DIR"],
                 stdin=asyncio.subprocess.DEVNULL,
@@ -175,21 +176,7 @@ class ProcessBackend(Backend):
         """Log a line, and report the progress that it shows."""
         line = raw.decode(errors="replace").rstrip("\r")
         self.log(line)
-        if match := re.fullmatch(r"labelstudio-proxy: (\d+) migrations to apply", line):
-            self._migrations = int(match[1])
-            if self._migrations:
-                self._report_migrations()
-        elif line.startswith("  Applying ") and self._migrations_applied < self._migrations:
-            self._migrations_applied += 1
-            self._report_migrations()
-        elif line == "labelstudio-proxy: Making the account":
-            self.report("load", detail="making your account")
-        elif line == "labelstudio-proxy: Serving":
-            self.report("response")
-
-    def _report_migrations(self) -> None:
-        done, total = self._migrations_applied, self._migrations
-        self.report("load", detail="updating the database", done=done, total=total)
+        self._output.accept(line)
 
 
 def _memory(pid: int) -> int | None:

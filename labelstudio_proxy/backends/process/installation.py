@@ -35,9 +35,9 @@ HOW_TO_INSTALL = (
 
 @dataclass(frozen=True)
 class Installation:
-    """A Label Studio with gunicorn beside it."""
+    """A Label Studio that is installed for an interpreter."""
 
-    python: Path  # the interpreter that both are installed for
+    python: Path
     version: str
     build: Build
     options: Sequence[str] = ()  # of the interpreter
@@ -115,13 +115,11 @@ def _usable(
             "It did not say which version of Label Studio is installed for it.",
             f"Run `{shlex.quote(str(python))} --version` in a terminal, repair that environment, then try again.",
         )
-    missing = [name for name in ("label-studio", "gunicorn") if name not in versions]
-    if missing:
+    if "label-studio" not in versions:
         raise Problem(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed for "
-            f"{python}.",
-            "Label Studio needs gunicorn beside it to run as a local process.",
-            f"Run `{pip_install(' '.join(missing), python)}`, then try again.",
+            f"label-studio is not installed for {python}.",
+            "That environment has no package of this name.",
+            f"Run `{pip_install('label-studio', python)}`, then try again.",
         )
     build = Build.of_package(Path(versions["folder"])) if "folder" in versions else Build()
     return Installation(python, versions["label-studio"], build, options, variables or {})

@@ -1,14 +1,21 @@
-"""Runs Label Studio on a unix socket, inside Label Studio's own environment.
+"""Runs Label Studio with gunicorn, as a local process and in a container.
 
-The process backend runs it as a program, with the Python interpreter that Label Studio is installed
-for. That environment may lack labelstudio_proxy, so this file imports nothing of it.
+It runs with the Python interpreter that Label Studio is installed for. That environment may lack
+labelstudio_proxy and gunicorn, so this file imports nothing of the former, and gets the folder of the
+latter.
 
     labelstudio_server.py probe
         print what is installed, as JSON
-    labelstudio_server.py serve SOCKET [--background]
-        migrate, make the first account and serve; stop when the process LABELSTUDIO_PROXY_PARENT ends
+    labelstudio_server.py compile
+        import Label Studio, so that its byte code is on disk
+    labelstudio_server.py serve ADDRESS --gunicorn FOLDER [--background]
+        migrate, make the first account and serve at ADDRESS, a path or HOST:PORT
+
+It stops when the process LABELSTUDIO_PROXY_PARENT ends. Without that variable, it runs in a container
+and stops when no gateway has contacted it for LABELSTUDIO_PROXY_ORPHAN_SECONDS.
 """
 
+import argparse
 import contextlib
 import gc
 import importlib.metadata
@@ -18,24 +25,35 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+Application = Callable[[dict[str, Any], Any], Any]
 
 THREADS = 8
 BACKGROUND_NICE = 10
-GRACEFUL_SECONDS = 25  # the process backend sends SIGKILL after 30
+GRACEFUL_SECONDS = 25  # the backends send SIGKILL after 30
+ORPHAN_SECONDS = 30 * 60
+ORPHAN_CHECKS = 30
 
 
 def installed() -> dict[str, str]:
-    """Return the versions of Label Studio and gunicorn, and Label Studio's package folder."""
+    """Return the version of Label Studio and its package folder."""
     found = {}
-    for name in ("label-studio", "gunicorn"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    spec = importlib.util.find_spec("label_studio")
-    if spec is not None and spec.origin is not None:
-        found["folder"] = str(Path(spec.origin).parent)
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        found["label-studio"] = importlib.metadata.version("label-studio")
+    if folder := package_folder():
+        found["folder"] = folder
     return found
+
+
+def package_folder() -> str:
+    """Return the folder of the package `label_studio`, an empty string if there is none."""
+    spec = importlib.util.find_spec("label_studio")
+    return str(Path(spec.origin).parent) if spec is not None and spec.origin is not None else ""
 
 
 def end_with_parent(parent: int) -> None:
@@ -47,6 +65,34 @@ def end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
         if os.getppid() != parent:  # it ended before the call
             sys.exit(0)
+
+
+def end_without_gateway(application: Application) -> Application:
+    """Return the application, which now stops its server when no gateway contacts it.
+
+    Called in the worker. The checks are counted, not the seconds: the container may be paused, or its
+    machine suspended.
+    """
+    seconds = float(os.environ.get("LABELSTUDIO_PROXY_ORPHAN_SECONDS") or ORPHAN_SECONDS)
+    checks = 0
+
+    def respond(environ: dict[str, Any], start_response: Any) -> Any:
+        nonlocal checks
+        # The gateway sends this header; other programs that reach the address do not.
+        if "HTTP_X_LABELSTUDIO_PROXY" in environ:
+            checks = 0
+        return application(environ, start_response)
+
+    def watch() -> None:
+        nonlocal checks
+        while checks < ORPHAN_CHECKS:
+            time.sleep(seconds / ORPHAN_CHECKS)
+            checks += 1
+        say("Label Studio stops, because no gateway has contacted it.")
+        os.kill(os.getppid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    return respond
 
 
 def migrate() -> None:
@@ -80,20 +126,28 @@ def lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICE)
 
 
-def load() -> object:
+def set_up() -> None:
+    """Import Label Studio's settings and models; requires no database."""
+    folder = package_folder()
+    if not folder:
+        sys.exit("ModuleNotFoundError: label_studio")
+    # The second folder has the settings module. Python's options -I and -P leave it out.
+    sys.path[:0] = [folder, str(Path(__file__).parent)]
+    os.environ["DJANGO_SETTINGS_MODULE"] = "labelstudio_settings"
+    # jsonschema imports it if it is installed, for URIs in schemas. That takes 0.7 s, since it builds
+    # a grammar, and Label Studio's schemas have no such URIs.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    import django
+
+    django.setup()
+
+
+def load() -> Application:
     """Return Label Studio as a WSGI application, with a migrated database and an account."""
     say("Loading Label Studio")
     # Garbage collection takes a third of the time while thousands of modules are imported.
     gc.disable()
-    spec = importlib.util.find_spec("label_studio")
-    if spec is None or spec.origin is None:
-        sys.exit("ModuleNotFoundError: label_studio")
-    # The second folder has the settings module. Python's options -I and -P leave it out.
-    sys.path[:0] = [str(Path(spec.origin).parent), str(Path(__file__).parent)]
-    os.environ["DJANGO_SETTINGS_MODULE"] = "labelstudio_settings"
-    import django
-
-    django.setup()
+    set_up()
     from django.db import connections
 
     migrate()
@@ -106,10 +160,21 @@ def load() -> object:
 
     gc.freeze()
     gc.enable()
-    return application
+    loaded: Application = application
+    return loaded
 
 
-def serve(socket: str, *, background: bool) -> None:
+def compile_all() -> None:
+    """Import what a start and the first response import."""
+    set_up()
+    import core.wsgi
+    from django.urls import get_resolver
+
+    assert core.wsgi.application
+    get_resolver()._populate()
+
+
+def serve(address: str, *, background: bool, in_container: bool) -> None:
     """Load Label Studio and serve it with gunicorn until a signal comes."""
     from gunicorn.app.base import BaseApplication
 
@@ -121,7 +186,7 @@ def serve(socket: str, *, background: bool) -> None:
     else:
         application = load()
     settings = {
-        "bind": f"unix:{socket}",
+        "bind": f"unix:{address}" if address.startswith("/") else address,
         "umask": 0o077,
         # Label Studio with SQLite expects one process. Eight threads serve the tabs of one person.
         "workers": 1,
@@ -144,8 +209,9 @@ def serve(socket: str, *, background: bool) -> None:
                 if name in self.cfg.settings:  # older versions have no control socket
                     self.cfg.set(name, value)
 
-        def load(self) -> object:
-            return application
+        def load(self) -> Application:
+            """Called in the worker."""
+            return end_without_gateway(application) if in_container else application
 
     say("Serving")
     Server().run()
@@ -157,14 +223,56 @@ def exit_now() -> None:
     os._exit(0)
 
 
+def use_gunicorn(folder: Path) -> None:
+    """Let `import gunicorn` find it in `folder`, and nothing else of the folder's environment."""
+    spec = importlib.util.spec_from_file_location("gunicorn", folder / "__init__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gunicorn"] = module
+    spec.loader.exec_module(module)
+
+
+def prefer_shipped_byte_code() -> None:
+    """Read the byte code of the image if it has any; PYTHONPYCACHEPREFIX hides it."""
+    if folder := package_folder():
+        sys.pycache_prefix, prefix = None, sys.pycache_prefix
+        if not Path(importlib.util.cache_from_source(str(Path(folder, "__init__.py")))).exists():
+            sys.pycache_prefix = prefix
+
+
 def say(line: str) -> None:
-    print(f"labelstudio-proxy: {line}", flush=True)  # noqa: T201 - read by the process backend
+    print(f"labelstudio-proxy: {line}", flush=True)  # noqa: T201 - read by the backends
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("probe")
+    commands.add_parser("compile")
+    serving = commands.add_parser("serve")
+    serving.add_argument("address")
+    serving.add_argument("--gunicorn", type=Path, required=True)
+    serving.add_argument("--background", action="store_true")
+    options = parser.parse_args()
+    if options.command == "probe":
+        print(json.dumps(installed()))  # noqa: T201
+        return
+    os.umask(0o077)
+    prefer_shipped_byte_code()
+    if options.command == "compile":
+        compile_all()
+        return
+    parent = os.environ.pop("LABELSTUDIO_PROXY_PARENT", "")
+    if parent:
+        end_with_parent(int(parent))
+    else:
+        # Variables that `docker inspect` must not show.
+        private = Path(__file__).with_name("environment.json").read_text(encoding="utf-8")
+        os.environ.update(json.loads(private))
+    use_gunicorn(options.gunicorn)
+    serve(options.address, background=options.background, in_container=not parent)
 
 
 if __name__ == "__main__":
-    command, *arguments = sys.argv[1:]
-    if command == "probe":
-        print(json.dumps(installed()))  # noqa: T201
-    else:
-        end_with_parent(int(os.environ.pop("LABELSTUDIO_PROXY_PARENT")))
-        serve(arguments[0], background="--background" in arguments)
+    main()

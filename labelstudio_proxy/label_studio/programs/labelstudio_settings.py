@@ -1,43 +1,13 @@
 """Label Studio's own Django settings, with the additions of labelstudio-proxy.
 
-DJANGO_SETTINGS_MODULE names this module, in the local process and in the container. Its folder and
-Label Studio's package folder must be on Python's path.
+`labelstudio_server.py` lets DJANGO_SETTINGS_MODULE name this module.
 """
 
-import gc
-import json
 import os
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
 
 import django
-from django.core.signals import request_started
-
-# Variables that `docker inspect` must not show.
-_environment = Path(__file__).with_name("environment.json")
-_is_container = _environment.exists()
-if _is_container:
-    os.environ.update(json.loads(_environment.read_text(encoding="utf-8")))
-
-os.umask(0o077)
-
-# jsonschema imports it if it is installed, for URIs in schemas. That takes 0.7 s, since it builds a grammar,
-# and Label Studio's schemas have no such URIs.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
-# Garbage collection takes a third of the time until the first request.
-if gc.isenabled():
-    gc.disable()
-
-    def _enable_gc(**_: object) -> None:
-        request_started.disconnect(_enable_gc)
-        gc.freeze()
-        gc.enable()
-
-    request_started.connect(_enable_gc)
 
 # Label Studio's own module uses Django's settings while it is imported.
 os.environ["DJANGO_SETTINGS_MODULE"] = "core.settings.label_studio"
@@ -46,7 +16,6 @@ from core.settings.label_studio import *
 from core.settings.label_studio import (
     BASE_DATA_DIR,
     DATABASES,
-    LOGGING,
     MIDDLEWARE,
     get_env,
 )
@@ -80,33 +49,3 @@ MIDDLEWARE = [
     for name in MIDDLEWARE
 ]
 MIDDLEWARE.append("labelstudio_files.find_files")
-
-# Django's development server, which runs in the container, logs each request.
-LOGGING["loggers"].setdefault("django.server", {"level": "WARNING"})
-
-if _is_container:
-    # A container does not end with its parent process. It stops when no gateway contacts it.
-    _orphan_seconds = float(os.environ.get("LABELSTUDIO_PROXY_ORPHAN_SECONDS") or 30 * 60)
-    _CHECKS = 30
-    # Counted in checks, not seconds: the container may be paused, or its machine suspended.
-    _checks_without_gateway = 0
-
-    def _on_request(environ: object = None, **_: object) -> None:
-        global _checks_without_gateway
-        # The gateway sends this header; other programs that reach the port do not.
-        if isinstance(environ, dict) and "HTTP_X_LABELSTUDIO_PROXY" in environ:
-            _checks_without_gateway = 0
-
-    def _stop_without_gateway() -> None:
-        global _checks_without_gateway
-        while _checks_without_gateway < _CHECKS:
-            time.sleep(_orphan_seconds / _CHECKS)
-            # Not before the server runs: nothing can contact it, and a migration must not be cut.
-            if "core.wsgi" in sys.modules:
-                _checks_without_gateway += 1
-        line = "labelstudio-proxy: Label Studio stops, because no gateway has contacted it."
-        print(line, flush=True)  # noqa: T201 - for the container's log
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    request_started.connect(_on_request)
-    threading.Thread(target=_stop_without_gateway, daemon=True).start()

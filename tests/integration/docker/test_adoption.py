@@ -92,7 +92,7 @@ def test_a_new_gateway_adopts_the_container_of_a_killed_one(studio: Studio) -> N
 
     def starts_in_log() -> int:
         log = studio.client.state()["log"]
-        return sum("Starting development server" in line for _, line in log)
+        return sum(line == "labelstudio-proxy: Serving" for _, line in log)
 
     wait_for(lambda: starts_in_log() == 1, what="the earlier output")
 

@@ -7,6 +7,7 @@ import getpass
 import json
 import os
 import re
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -42,6 +44,7 @@ from support.containers import (
     volumes,
 )
 from support.engine import Engine
+from support.engine_port import port_of
 from support.image_archives import LABEL_STUDIO
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import wait_for
@@ -81,7 +84,7 @@ def made(
     mounted = notebooks / "another disk"
     mounted.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
-    settings = {
+    settings: dict[str, Any] = {
         "owner_email": EMAIL,
         "memory_limit": "1500m",
         "cpu_limit": CPUS,
@@ -118,19 +121,20 @@ def second(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Studio]:
-    """Another data directory, with a writable files root, in another network."""
+    """Another data directory, with a writable files root, in another network, on an engine at a port."""
     folder = tmp_path_factory.mktemp("second")
     notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "data"
     network = engine.client.networks.create(NETWORK)
     settings = {"files_writable": True, "docker_network": NETWORK}
-    jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, **settings))
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(network.remove)
+        address = stack.enter_context(port_of(engine))
+        options = on(engine, data_dir, address, **settings)
+        jupyter = JupyterLab(root_dir=notebooks, **options)
+        stack.callback(jupyter.stop)
         client = label_studio_client(jupyter)
         client.wait_ready()
         yield Studio(engine, jupyter, client, data_dir, notebooks)
-    finally:
-        jupyter.stop()
-        network.remove()
 
 
 # ---- the first start
@@ -175,8 +179,8 @@ def test_its_output_is_in_the_log(studio: Studio) -> None:
         return [line for _, line in studio.client.state()["log"]]
 
     wait_for(
-        lambda: any("Starting development server" in line for line in printed()),
-        what=lambda: f"the server's first line in {printed()}",
+        lambda: "labelstudio-proxy: Serving" in printed(),
+        what=lambda: f"the server's last line in {printed()}",
         timeout=10,
     )
     lines = printed()
@@ -192,7 +196,8 @@ def test_its_output_is_in_the_log(studio: Studio) -> None:
 def test_it_is_made_with_the_fewest_rights(studio: Studio) -> None:
     attributes = studio.container.attrs
     config, host = attributes["Config"], attributes["HostConfig"]
-    assert config["Entrypoint"] == ["label-studio"]
+    assert config["Entrypoint"][:2] == ["sh", "-c"]
+    assert host["PortBindings"] in (None, {})
     assert config["User"] == f"{os.getuid()}:{os.getgid()}"
     assert host["Init"] is True
     assert host["Privileged"] is False
@@ -227,7 +232,10 @@ def test_it_has_two_folders_and_its_own_volume(studio: Studio, second: Studio) -
         mounts = {mount["Destination"]: mount for mount in each.container.attrs["Mounts"]}
         notebooks = str(each.notebooks)
         within = set() if writable else {f"{notebooks}/another disk"}
-        assert set(mounts) == {"/label-studio/data", notebooks, "/labelstudio-proxy", *within}
+        byte_code = "/labelstudio-proxy/byte-code"
+        ours = {"/label-studio/data", notebooks, "/labelstudio-proxy", byte_code}
+        assert set(mounts) == {*ours, *within}
+        assert Path(mounts[byte_code]["Source"]).is_relative_to(each.jupyter.home)
         assert mounts["/label-studio/data"]["Source"] == str(each.data_dir)
         assert mounts["/label-studio/data"]["RW"] is True
         assert mounts[notebooks]["Source"] == notebooks
@@ -235,8 +243,28 @@ def test_it_has_two_folders_and_its_own_volume(studio: Studio, second: Studio) -
         assert mounts["/labelstudio-proxy"]["Type"] == "volume"
 
 
-def test_its_port_is_only_on_loopback(studio: Studio) -> None:
+def test_other_users_reach_nothing_of_it(studio: Studio) -> None:
+    """It publishes no port, and only its user can connect to its socket."""
     ports = studio.container.attrs["NetworkSettings"]["Ports"]
+    assert not any(ports.values())
+    path = DataDirectory(studio.data_dir).socket
+    with socket.socket(socket.AF_UNIX) as connection, short(path) as name:
+        connection.connect(name)
+    for folder in (path.parent, path.parent.parent, studio.data_dir):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+@contextlib.contextmanager
+def short(path: Path) -> Iterator[str]:
+    """Yield a name of a socket that is never too long."""
+    descriptor = os.open(path, os.O_PATH)
+    yield f"/proc/self/fd/{descriptor}"
+    os.close(descriptor)
+
+
+def test_the_port_for_an_engine_elsewhere_is_only_on_loopback(second: Studio) -> None:
+    ports = second.container.attrs["NetworkSettings"]["Ports"]
     ((name, ((address, port),)),) = (
         (name, [(each["HostIp"], int(each["HostPort"])) for each in published])
         for name, published in ports.items()
@@ -244,7 +272,7 @@ def test_its_port_is_only_on_loopback(studio: Studio) -> None:
     assert (name, address) == ("8080/tcp", "127.0.0.1")
     assert requests.get(f"http://127.0.0.1:{port}/health", timeout=10).status_code == 200
     # The address of this machine for containers.
-    (network,) = studio.container.attrs["NetworkSettings"]["Networks"].values()
+    (network,) = second.container.attrs["NetworkSettings"]["Networks"].values()
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://{network['Gateway']}:{port}/health", timeout=10)
 
@@ -298,13 +326,13 @@ def test_an_engine_socket_in_the_files_root_is_hidden(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
 ) -> None:
-    socket = Path(engine.address.removeprefix("unix://"))
-    jupyter = jupyter_lab(root_dir=socket.parent, **on(engine, tmp_path / "data"))
+    engines = Path(engine.address.removeprefix("unix://"))
+    jupyter = jupyter_lab(root_dir=engines.parent, **on(engine, tmp_path / "data"))
     label_studio_client(jupyter).wait_ready()
     container = container_of(engine, tmp_path / "data")
-    assert inside(container, socket.parent / f"{engine.name}.log").exists()
-    assert socket.is_socket()
-    assert not inside(container, socket).is_socket()
+    assert inside(container, engines.parent / f"{engine.name}.log").exists()
+    assert engines.is_socket()
+    assert not inside(container, engines).is_socket()
 
 
 # ---- its secrets
@@ -412,11 +440,6 @@ def test_an_asset_is_fetched_from_the_container_once(studio: Studio) -> None:
 
 def test_a_second_data_directory_runs_beside_the_first(studio: Studio, second: Studio) -> None:
     assert studio.container.name != second.container.name
-    ports = [
-        each.container.attrs["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"]
-        for each in (studio, second)
-    ]
-    assert ports[0] != ports[1]
     new_project(studio.client, "Of the first")
     new_project(second.client, "Of the second")
     of_first, of_second = (

@@ -8,9 +8,9 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import requests
 from support.container_faults import (
     keeps_running_lines,
     make_project,
@@ -65,7 +65,7 @@ def made(
 ) -> Studio:
     folder = tmp_path_factory.mktemp("podman")
     notebooks, data_dir = notebook_folder(folder / "notebooks"), folder / "data"
-    settings = {"owner_email": EMAIL, "environment": {"POSTGRE_PASSWORD": PASSWORD}}
+    settings: dict[str, Any] = {"owner_email": EMAIL, "environment": {"POSTGRE_PASSWORD": PASSWORD}}
     jupyter = module_jupyter_lab(root_dir=notebooks, **on(podman_engine, data_dir, **settings))
     client = label_studio_client(jupyter)
     client.wait_ready()
@@ -104,9 +104,9 @@ def test_its_output_is_in_the_log(studio: Studio) -> None:
     """A little after the first response: Podman looks for new lines four times a second."""
     wait_for(
         lambda: any(
-            "Starting development server" in line for _, line in studio.client.state()["log"]
+            line == "labelstudio-proxy: Serving" for _, line in studio.client.state()["log"]
         ),
-        what="the server's first line",
+        what="the server's last line",
         timeout=10,
     )
 
@@ -121,11 +121,7 @@ def test_it_has_no_rights_and_shows_no_secret(studio: Studio) -> None:
     for folder in ("/", "/label-studio", studio.notebooks):
         with pytest.raises(OSError, match="Read-only file system"):
             (inside(container, folder) / "written").touch()
-    ((port,),) = container.attrs["NetworkSettings"]["Ports"].values()
-    assert port["HostIp"] == "127.0.0.1"
-    (network,) = container.attrs["NetworkSettings"]["Networks"].values()
-    with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://{network['Gateway']}:{port['HostPort']}/health", timeout=10)
+    assert not any(container.attrs["NetworkSettings"]["Ports"].values())
     shown = json.dumps(
         [
             api.inspect_container(container.id),

@@ -57,12 +57,11 @@ def test_jupyters_container_is_recognized_by_the_files_that_the_engine_binds(
     assert own_container_ids(tmp_path) == found
 
 
-def jupyter(**network: Any) -> JupyterContainer:
-    own = {
+def jupyter() -> JupyterContainer:
+    own: dict[str, Any] = {
         "Id": ID,
         "Name": "/jupyter",
-        "HostConfig": {"NetworkMode": network.get("mode", "bridge")},
-        "NetworkSettings": {"Networks": {name: {} for name in network.get("networks", ["bridge"])}},
+        "HostConfig": {},
         "Mounts": [
             {"Type": "bind", "Source": "/srv/ada", "Destination": "/home/jovyan/work"},
             {"Type": "volume", "Source": "/var/lib/docker/volumes/v/_data", "Destination": "/data"},
@@ -76,7 +75,7 @@ def jupyter(**network: Any) -> JupyterContainer:
             },
         ],
     }
-    return jupyter_container_of(own, own)
+    return jupyter_container_of(own)
 
 
 def test_paths_are_translated_to_the_engines() -> None:
@@ -114,8 +113,8 @@ def test_jupyters_engine_socket_is_not_passed_on(tmp_path: Path) -> None:
             {"Type": "bind", "Source": "/srv/ada", "Destination": str(tmp_path)},
             {"Type": "bind", "Source": "/run/docker.sock", "Destination": str(tmp_path / "s")},
         ]
-        own = {"Id": ID, "HostConfig": {}, "NetworkSettings": {}, "Mounts": mounts}
-        container = jupyter_container_of(own, own)
+        own: dict[str, Any] = {"Id": ID, "HostConfig": {}, "Mounts": mounts}
+        container = jupyter_container_of(own)
         assert container.binds(tmp_path, "/nb", "files_root", read_only=True) == [
             Bind("/srv/ada", "/nb", True)
         ]
@@ -154,9 +153,3 @@ def test_without_a_container_paths_stay_the_same(tmp_path: Path) -> None:
     assert JupyterContainer().binds(link, str(link), "files_root", read_only=True) == [
         Bind(str(tmp_path.resolve()), str(link), True)
     ]
-
-
-def test_a_network_made_by_an_admin_comes_first() -> None:
-    assert jupyter(networks=["bridge", "hub"]).networks == ("hub", "bridge")
-    assert jupyter(networks=["none"]).networks == ()
-    assert jupyter(mode="host", networks=["host"]).on_host_network

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.container_plans import KEY
 
 from labelstudio_proxy.backends.docker import plan as planning
 from labelstudio_proxy.backends.docker.container_spec import Plan
+from labelstudio_proxy.backends.docker.engine_problems import Address
 from labelstudio_proxy.backends.docker.jupyter_container import ContainerMount, JupyterContainer
 from labelstudio_proxy.backends.docker.plan import DockerSettings, Planner, find_site
 from labelstudio_proxy.data_directory.directory import DataDirectory
@@ -20,8 +22,11 @@ from labelstudio_proxy.data_directory.directory import DataDirectory
 class EngineTraits:
     """In place of an engine: responds to `docker info` only."""
 
-    def __init__(self, *security: str) -> None:
-        self._info = {"SecurityOptions": [f"name={each}" for each in security]}
+    address = Address("unix:///run/engine.sock", "")
+
+    def __init__(self, *security: str, kernel: str = platform.release()) -> None:
+        options = [f"name={each}" for each in security]
+        self._info = {"SecurityOptions": options, "KernelVersion": kernel}
 
     async def ask(self, call: Any, **_: Any) -> Any:
         return call(self)
@@ -31,14 +36,19 @@ class EngineTraits:
 
 
 async def planned(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path, jupyter: JupyterContainer, *security: str
+    monkeypatch: pytest.MonkeyPatch,
+    data_dir: Path,
+    jupyter: JupyterContainer,
+    *security: str,
+    user: str = "1000:1000",
+    kernel: str = platform.release(),
 ) -> Plan:
     async def found(engine: object) -> JupyterContainer:
         return jupyter
 
     monkeypatch.setattr(planning, "find_jupyter_container", found)
     monkeypatch.setattr(os, "getgroups", lambda: [1000, 2000])
-    engine: Any = EngineTraits(*security)
+    engine: Any = EngineTraits(*security, kernel=kernel)
     planner = Planner(
         settings=DockerSettings("x:1", "never", "", 0.0, "", files_writable=False),
         directory=DataDirectory(data_dir),
@@ -46,7 +56,7 @@ async def planned(
         environment={},
         private={},
         user_name="ada",
-        user="1000:1000",
+        user=user,
     )
     return planner.plan(await find_site(engine), "sha256:1")
 
@@ -54,7 +64,7 @@ async def planned(
 async def test_the_user_of_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     outside = JupyterContainer()
     mounts = (ContainerMount(str(tmp_path), str(tmp_path), writable=True),)
-    inside = JupyterContainer(name="jupyter", mounts=mounts, networks=("hub",))
+    inside = JupyterContainer(name="jupyter", mounts=mounts)
     on_host = dataclasses.replace(inside, user_namespace="host")
 
     async def of(jupyter: JupyterContainer, *security: str) -> tuple[str, tuple[int, ...], str]:
@@ -78,3 +88,31 @@ async def test_selinux_labels_are_off_for_the_container(
         monkeypatch, tmp_path, JupyterContainer(), "selinux", "seccomp,profile=default"
     )
     assert made.options(KEY)["security_opt"] == ["no-new-privileges:true", "label=disable"]
+
+
+@pytest.mark.parametrize(
+    ("address", "kernel", "publish"),
+    [
+        ("unix:///run/engine.sock", platform.release(), False),
+        ("unix:///run/engine.sock", "6.10.14-linuxkit", True),
+        ("tcp://127.0.0.1:2375", platform.release(), True),
+    ],
+)
+async def test_a_port_is_published_only_if_no_socket_leads_to_the_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, kernel: str, publish: bool
+) -> None:
+    monkeypatch.setattr(EngineTraits, "address", Address(address, ""))
+    made = await planned(monkeypatch, tmp_path, JupyterContainer(), kernel=kernel)
+    options = made.options(KEY)
+    assert made.publish is publish
+    assert ("ports" in options) is publish
+    assert options["command"][1].startswith("0.0.0.0:") is publish
+
+
+async def test_root_gives_the_container_to_the_owner_of_the_data_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without capabilities, root reads no private files of others."""
+    owner = tmp_path.stat()
+    made = await planned(monkeypatch, tmp_path, JupyterContainer(), user="0:0")
+    assert made.user == f"{owner.st_uid}:{owner.st_gid}"
