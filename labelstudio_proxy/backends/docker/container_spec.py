@@ -10,7 +10,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +123,10 @@ class Plan:
         }
 
     def digest(self, key: str) -> str:
-        """A digest of everything that determines the container."""
+        """A digest of everything that determines the container, except for the cache."""
+        same = replace(self, byte_code="")
         programs = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for _, path in _programs())
-        parts = [asdict(self), self._options(), programs, __version__]
+        parts = [asdict(same), same._options(), programs, __version__]
         text = json.dumps(parts, sort_keys=True, default=str)
         return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()[:32]
 

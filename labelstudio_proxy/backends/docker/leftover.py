@@ -36,9 +36,10 @@ def write_record(directory: DataDirectory, engine: str, name: str, labels: dict[
 
 
 def clear_record(directory: DataDirectory) -> None:
-    """Record that no container uses the data directory."""
-    with contextlib.suppress(OSError):
-        _path(directory).unlink(missing_ok=True)
+    """Record that no container uses the data directory, and remove its socket."""
+    for path in (_path(directory), directory.socket):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 async def remove_recorded(directory: DataDirectory, *, keep_engine: str = "") -> str:

@@ -103,7 +103,8 @@ def test_the_container_of_a_replaced_data_directory_is_not_adopted(studio: Studi
     kill_gateway(studio.jupyter)
     aside = studio.data_dir.with_name("aside")
     studio.data_dir.rename(aside)
-    shutil.copytree(aside, studio.data_dir, symlinks=True)
+    ignored = shutil.ignore_patterns("*.sock")
+    shutil.copytree(aside, studio.data_dir, symlinks=True, ignore=ignored)
     studio.data_dir.chmod(0o700)
     assert studio.client.get("api/projects").status_code in {200, 503}
     studio.client.wait_ready()
