@@ -109,10 +109,18 @@ async def test_a_port_is_published_only_if_no_socket_leads_to_the_container(
     assert options["command"][1].startswith("0.0.0.0:") is publish
 
 
-async def test_root_gives_the_container_to_the_owner_of_the_data_directory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.fixture
+def folder_of_another(tmp_path: Path) -> Path:
+    """A folder of the user that Label Studio's image has."""
+    if os.getuid():
+        pytest.skip("only root can give a folder to another user")
+    os.chown(tmp_path, 1001, 0)
+    return tmp_path
+
+
+async def test_root_runs_the_container_as_the_owner_of_the_data_directory(
+    monkeypatch: pytest.MonkeyPatch, folder_of_another: Path
 ) -> None:
     """Without capabilities, root reads no private files of others."""
-    owner = tmp_path.stat()
-    made = await planned(monkeypatch, tmp_path, JupyterContainer(), user="0:0")
-    assert made.user == f"{owner.st_uid}:{owner.st_gid}"
+    made = await planned(monkeypatch, folder_of_another, JupyterContainer(), user="0:0")
+    assert made.user == "1001:0"
