@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from ..backends.docker.leftover import remove_recorded
-from ..data_directory import foreign_processes, interrupted_restore
+from ..config.settings import user_name
+from ..data_directory import foreign_containers, foreign_processes, interrupted_restore
 from ..data_directory.database_copy import check_database
 from ..data_directory.directory import DATABASE, PROXY_FOLDER, DataDirectory
 from ..data_directory.lock import DirectoryLock, remove_unused
@@ -109,6 +110,7 @@ async def _have_alone(lock: DirectoryLock, path: Path) -> str:
         stop = shell_command(f"labelstudio-proxy stop --data-dir {shlex.quote(str(path))}")
         remedy = f"Stop Label Studio there with `{stop}`, then try again."
         raise Problem(problem.what, problem.why, remedy) from problem
+    await foreign_containers.ensure_none(path, user_name())
     await foreign_processes.ensure_none(path)
     return await remove_recorded(DataDirectory(path))
 

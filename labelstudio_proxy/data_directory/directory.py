@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import pwd
 import re
 import secrets
 import shlex
@@ -87,6 +89,7 @@ class DataDirectory:
 
     def prepare(self) -> None:
         """Make the directory, make it private and check it; raises Problem if it cannot be used."""
+        self._check_owner()
         try:
             interrupted_restore.check(self.path)
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,12 +115,51 @@ class DataDirectory:
         if self.database.exists() and not os.access(self.database, os.R_OK | os.W_OK):
             raise Problem(
                 f"Label Studio's database {self.database} cannot be written.",
-                "The file belongs to another user, or is marked read-only.",
-                f"Give it to this user, for example `sudo chown -R {os.getuid()}:{os.getgid()} "
-                f"{shlex.quote(str(self.path))}`, then try again. Or set `data_dir` to another folder and restart "
-                "Jupyter.",
+                "The file is marked read-only.",
+                f"Run `chmod u+rw {shlex.quote(str(self.database))}`, then try again. Or set "
+                "`data_dir` to another folder and restart Jupyter.",
             )
         self.secret_key()
+
+    def give_to(self, user: str) -> None:
+        """Give root's own files here to `user` (uid:gid), as whom a container runs. Blocks.
+
+        Does nothing if this process does not run as root. Raises Problem.
+        """
+        uid, gid = (int(number) for number in user.split(":"))
+        if os.getuid() or not uid:
+            return
+        try:
+            for folder, folders, files in os.walk(self.path):
+                for path in (Path(folder, name) for name in (*folders, *files)):
+                    if path.lstat().st_uid == 0:
+                        os.lchown(path, uid, gid)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _check_owner(self) -> None:
+        """Raise Problem if this user cannot use files here that belong to another one."""
+        if os.getuid() == 0 or not self.path.exists():
+            return
+        places = [self.path]
+        with contextlib.suppress(OSError):
+            places += self.path.iterdir()
+        for place in places:
+            try:
+                owner = place.lstat().st_uid
+                wanted = os.R_OK | os.W_OK | (os.X_OK if place.is_dir() else 0)
+                usable = owner == os.getuid() or os.access(place, wanted)
+            except OSError:
+                continue
+            if not usable:
+                raise Problem(
+                    f"The data directory {self.path} belongs to another user.",
+                    f"{place} belongs to {_name_of(owner)}, and this user may not write it. A "
+                    "container that ran there may have made it.",
+                    'Run `sudo chown -R "$(id -u):$(id -g)" '
+                    f"{shlex.quote(str(self.path))}` in a terminal, then try again. Or set `data_dir` "
+                    "to another folder and restart Jupyter.",
+                )
 
     def free_space_problem(self) -> Problem | None:
         """Return a Problem if too little space is free to save anything; raises OSError."""
@@ -267,6 +309,13 @@ class DataDirectory:
             f"{'Make the folder writable for this user' if forbidden else 'Correct that'}, then try "
             "again. Or set `data_dir` to another folder and restart Jupyter.",
         )
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return f"the user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:  # common for the user of an image
+        return f"the user with the id {uid}"
 
 
 def _value(text: str, name: str) -> str | None:

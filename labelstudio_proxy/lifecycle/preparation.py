@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from ..backends.base import Backend, Owner
 from ..backends.docker.leftover import remove_recorded
-from ..data_directory import foreign_processes
+from ..config.settings import user_name
+from ..data_directory import foreign_containers, foreign_processes
 from ..data_directory.directory import DataDirectory
 from ..data_directory.file_system import warning_about
 from ..data_directory.lock import DirectoryLock, check_database_locks
@@ -42,6 +43,8 @@ class Preparation:
         """
         self.store.report("data")
         path = self.directory.path
+        # Before anything is changed: a container has other rights than this process.
+        await foreign_containers.ensure_none(path, user_name())
         await asyncio.to_thread(self.directory.prepare)
         self.store.add_notice(await asyncio.to_thread(warning_about, path))
         if not self.external_database:

@@ -13,6 +13,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from ...aio import begin_task
+from ...data_directory import foreign_containers
 from ...label_studio import paths
 from ...label_studio.access_token import is_token_accepted
 from ...label_studio.build import Build
@@ -122,6 +123,10 @@ class DockerBackend(Backend):
         self.report("container")
         plan = await self._plan()
         self._name = plan.name
+        if self._site.jupyter:  # the engine knows the directory by another path
+            user = self._planner.user_name
+            await foreign_containers.ensure_none(self._directory.path, user, plan.data)
+        await asyncio.to_thread(self._directory.give_to, plan.user)
         key = await asyncio.to_thread(self._secret_key)
         found = await self._find(plan)
         self._candidate = str(found.id) if found is not None else ""

@@ -18,6 +18,7 @@ from docker.types import LogConfig, Mount
 
 from ..._version import __version__
 from ...data_directory.directory import SOCKET
+from ...data_directory.foreign_containers import USER_LABEL
 from ...label_studio.environment import labelstudio_environment
 from ...label_studio.programs import GUNICORN, MODULES, SERVER, SETTINGS
 from ...problem import Problem
@@ -48,7 +49,6 @@ ENVIRONMENT = {
 }
 INHERITED = ("TZ",)  # everything else describes this machine
 # These labels identify the owner of a container, its settings, and the start that made it.
-USER_LABEL = "labelstudio-proxy.user"
 UID_LABEL = "labelstudio-proxy.uid"
 DATA_LABEL = "labelstudio-proxy.data-dir"
 SETTINGS_LABEL = "labelstudio-proxy.settings"

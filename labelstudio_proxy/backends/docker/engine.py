@@ -24,6 +24,7 @@ from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
 from ...aio import call_in_thread
+from ...data_directory.foreign_containers import usual_sockets
 from ...problem import Problem
 from .engine_problems import (
     Address,
@@ -179,17 +180,8 @@ def _addresses(environment: Mapping[str, str]) -> list[Address]:
 
 
 def _usual_places(environment: Mapping[str, str]) -> list[Address]:
-    runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return [
-        Address(f"unix://{path}", "it is one of the usual addresses")
-        for path in (
-            "/var/run/docker.sock",
-            f"{runtime}/docker.sock",
-            f"{Path.home()}/.docker/run/docker.sock",
-            f"{runtime}/podman/podman.sock",
-            "/run/podman/podman.sock",
-        )
-    ]
+    origin = "it is one of the usual addresses"
+    return [Address(f"unix://{path}", origin) for path in usual_sockets(environment)]
 
 
 def _current_context(folder: Path) -> str:

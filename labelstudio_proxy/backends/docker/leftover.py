@@ -15,6 +15,7 @@ from typing import Any
 
 from ... import private_file
 from ...data_directory.directory import DataDirectory
+from ...data_directory.foreign_containers import USER_LABEL
 from ...problem import Problem
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ async def _remove(url: str, name: str, labels: dict[str, str]) -> bool:
     from docker.errors import APIError, NotFound  # here: the import is slow and takes memory
 
     from .container import remove
-    from .container_spec import DATA_LABEL, UID_LABEL, USER_LABEL
+    from .container_spec import DATA_LABEL, UID_LABEL
     from .engine import connect_engine_at
     from .engine_refusals import refusal
 
