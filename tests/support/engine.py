@@ -94,6 +94,10 @@ class Engine:
             self._client = docker.DockerClient(self.address, timeout=300)
         return self._client
 
+    @property
+    def socket(self) -> Path:
+        return Path(self.address.removeprefix("unix://"))
+
     def start(self) -> None:
         self.set_up()
         self.process = Process(self.command(), env=self.environment(), cwd=self.home, log=self.log)

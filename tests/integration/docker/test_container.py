@@ -44,10 +44,10 @@ from support.containers import (
     volumes,
 )
 from support.engine import Engine
-from support.engine_port import port_of
 from support.image_archives import LABEL_STUDIO
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import wait_for
+from support.unix_port import port_of, short_name
 
 from labelstudio_proxy import __version__
 from labelstudio_proxy.data_directory.directory import DataDirectory
@@ -128,8 +128,8 @@ def second(
     settings = {"files_writable": True, "docker_network": NETWORK}
     with contextlib.ExitStack() as stack:
         stack.callback(network.remove)
-        address = stack.enter_context(port_of(engine))
-        options = on(engine, data_dir, address, **settings)
+        port = stack.enter_context(port_of(engine.socket))
+        options = on(engine, data_dir, f"tcp://127.0.0.1:{port}", **settings)
         jupyter = JupyterLab(root_dir=notebooks, **options)
         stack.callback(jupyter.stop)
         client = label_studio_client(jupyter)
@@ -248,19 +248,11 @@ def test_other_users_reach_nothing_of_it(studio: Studio) -> None:
     ports = studio.container.attrs["NetworkSettings"]["Ports"]
     assert not any(ports.values())
     path = DataDirectory(studio.data_dir).socket
-    with socket.socket(socket.AF_UNIX) as connection, short(path) as name:
+    with socket.socket(socket.AF_UNIX) as connection, short_name(path) as name:
         connection.connect(name)
     for folder in (path.parent, path.parent.parent, studio.data_dir):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
-
-
-@contextlib.contextmanager
-def short(path: Path) -> Iterator[str]:
-    """Yield a name of a socket that is never too long."""
-    descriptor = os.open(path, os.O_PATH)
-    yield f"/proc/self/fd/{descriptor}"
-    os.close(descriptor)
 
 
 def test_the_port_for_an_engine_elsewhere_is_only_on_loopback(second: Studio) -> None:
@@ -326,7 +318,7 @@ def test_an_engine_socket_in_the_files_root_is_hidden(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
 ) -> None:
-    engines = Path(engine.address.removeprefix("unix://"))
+    engines = engine.socket
     jupyter = jupyter_lab(root_dir=engines.parent, **on(engine, tmp_path / "data"))
     label_studio_client(jupyter).wait_ready()
     container = container_of(engine, tmp_path / "data")

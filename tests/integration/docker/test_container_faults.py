@@ -32,9 +32,9 @@ from support.containers import (
 )
 from support.desk import Desk
 from support.engine import Engine
-from support.engine_port import port_of
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import free_port, wait_for
+from support.unix_port import port_of
 
 YOUNG_SECONDS = 30.0  # a Label Studio that crashes later than in its first minute is restarted
 
@@ -338,8 +338,8 @@ def test_jupyter_stops_while_the_engine_hangs(
 @pytest.fixture
 def address(docker_engine: Engine) -> Iterator[str]:
     """The engine at a port, so that Label Studio has a port, too."""
-    with port_of(docker_engine) as found:
-        yield found
+    with port_of(docker_engine.socket) as port:
+        yield f"tcp://127.0.0.1:{port}"
 
 
 def test_label_studio_works_without_a_killed_dockerd(

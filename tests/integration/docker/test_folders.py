@@ -32,6 +32,7 @@ from support.http import Http
 from support.image_archives import LABEL_STUDIO
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import access_token
+from support.unix_port import port_of
 
 from labelstudio_proxy.backends.base import Owner
 from labelstudio_proxy.backends.docker.backend import DockerBackend
@@ -40,7 +41,7 @@ from labelstudio_proxy.backends.docker.container_spec import (
 )
 from labelstudio_proxy.backends.docker.plan import DockerSettings, Planner
 from labelstudio_proxy.data_directory import template
-from labelstudio_proxy.data_directory.directory import PROXY_FOLDER, DataDirectory
+from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.label_studio.upstream import is_healthy, open_session
 
 EMAIL = "ada@example.org"
@@ -82,15 +83,9 @@ async def use_as_another_user(tmp_path: Path, name: str) -> None:
         tasks = tasks_of(http, project)
         assert tasks[1]["data"]["image"] == "/data/local-files/?d=pictures/local.png"
         assert [picture_of(http, task) for task in tasks] == [UPLOADED, LOCAL]
-    # The backend's own files belong to the user of this process.
-    paths = [path for path in data_dir.resolve().rglob("*") if PROXY_FOLDER not in path.parts]
+    paths = list(data_dir.resolve().rglob("*"))
     assert any(path.suffix == ".png" for path in paths)
     assert {(path.stat().st_uid, path.stat().st_gid) for path in paths} == {USER}
-
-
-def give_to_user(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, *USER)
 
 
 @contextlib.asynccontextmanager
@@ -100,7 +95,7 @@ async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[H
     directory.prepare()
     assert template.place(directory, template.VERSION)
     directory.clear_temporary()
-    give_to_user(directory.path.resolve())
+    os.chown(directory.path, *USER)
     lines: list[str] = []
     backend = DockerBackend(
         lambda step, **_: None,
@@ -112,7 +107,7 @@ async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[H
             environment=container_environment({}, notebooks, {}),
             private={},
             user_name="ada",
-            user=":".join(map(str, USER)),
+            user="0:0",
         ),
     )
     try:
@@ -124,11 +119,11 @@ async def container_for_user(data_dir: Path, notebooks: Path) -> AsyncIterator[H
                 assert not ended.done(), lines
                 await asyncio.sleep(0.1)
         ended.cancel()
-        http = Http(
-            f"http://127.0.0.1:{endpoint.port}/", lambda: f"Bearer {access_token(data_dir)}"
-        )
-        with contextlib.closing(http):
-            yield http
+        assert endpoint.unix_socket is not None
+        with port_of(endpoint.unix_socket) as port:
+            http = Http(f"http://127.0.0.1:{port}/", lambda: f"Bearer {access_token(data_dir)}")
+            with contextlib.closing(http):
+                yield http
     finally:
         await backend.stop()
 
