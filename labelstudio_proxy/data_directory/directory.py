@@ -122,7 +122,7 @@ class DataDirectory:
         self.secret_key()
 
     def give_to(self, user: str) -> None:
-        """Give root's own files here to `user` (uid:gid), as whom a container runs. Blocks.
+        """Change the owner of root's files here to `user` (uid:gid), as whom a container runs. Blocks.
 
         Does nothing if this process does not run as root. Raises Problem.
         """
