@@ -12,7 +12,7 @@ from .engine import Engine
 from .processes import wait_for
 
 NOTICE_SECONDS = 10.0  # until a page shows that Label Studio ended
-RESTART_SECONDS = 30.0  # the image has no byte code
+RESTART_SECONDS = 15.0
 
 
 def reports(desk: Desk, *words: str) -> dict[str, str]:
