@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,59 @@ def refuse_writes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fsync)
+
+
+NOBODY = 65534
+IMAGE_USER = 1001
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can act as other users")
+@pytest.mark.parametrize("name", ["", ".env", "label_studio.sqlite3", "media"])
+def test_another_users_folder_is_refused_with_the_command_and_is_not_changed(name: str) -> None:
+    """As the folder of a container that ran as the user of Label Studio's image."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as outer:
+        Path(outer).chmod(0o755)
+        path = Path(outer, "my data")
+        (path / "media").mkdir(parents=True)
+        for file in (".env", "label_studio.sqlite3"):
+            (path / file).touch(0o600)
+        for each in (path, *path.iterdir()):
+            os.chown(each, NOBODY, NOBODY)
+        os.chown(path / name, IMAGE_USER, 0)
+        (path / name).chmod(0o755 if (path / name).is_dir() else 0o600)
+
+        def state() -> list[tuple[str, int, int, float]]:
+            found = [(each, each.stat()) for each in (path, *sorted(path.rglob("*")))]
+            return [(each.name, s.st_mode, s.st_uid, s.st_ctime) for each, s in found]
+
+        before = state()
+        said = as_nobody(lambda: DataDirectory(path).prepare())
+        assert f"The data directory {path} belongs to another user." in said
+        assert f"""`sudo chown -R "$(id -u):$(id -g)" '{path}'`""" in said
+        assert f"the user with the id {IMAGE_USER}" in said
+        assert state() == before
+
+        for each in (path, *path.iterdir()):
+            os.chown(each, NOBODY, NOBODY)
+        assert as_nobody(lambda: DataDirectory(path).prepare()) == ""
+
+
+def as_nobody(call: Callable[[], None]) -> str:
+    """Return the sentences of the Problem that the call raises as another user, or nothing."""
+    reader, writer = os.pipe()
+    if (pid := os.fork()) == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            call()
+        except Problem as problem:
+            os.write(writer, problem.as_sentence().encode())
+        except OSError as error:
+            os.write(writer, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(pid, 0)
+    with os.fdopen(reader) as file:
+        return file.read()

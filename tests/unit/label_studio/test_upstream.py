@@ -1,10 +1,13 @@
-"""Connections to a port: none is used unless Label Studio's user listens there."""
+"""Connections to Label Studio: by a port that its user holds, or by a socket."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -70,3 +73,30 @@ async def test_a_connection_is_looked_at_once(server: Server) -> None:
         for _ in range(3):
             assert await is_healthy(session, endpoint)
     assert (server.connections, looks) == (1, [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+async def test_a_socket_may_have_a_long_name_and_is_not_a_link(tmp_path: Path) -> None:
+    """A container can replace its socket by a link, for example to the engine's."""
+    folder = tmp_path / ("long" * 40)
+    folder.mkdir()
+    path = folder / "label-studio.sock"
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    descriptor = os.open(folder, os.O_PATH)
+    server = await asyncio.start_unix_server(handle, f"/proc/self/fd/{descriptor}/{path.name}")
+    os.close(descriptor)
+    async with server:
+        async with open_session(Endpoint(unix_socket=path)) as session:
+            assert await is_healthy(session, Endpoint(unix_socket=path))
+        path.rename(folder / "other.sock")
+        path.symlink_to(folder / "other.sock")
+        async with open_session(Endpoint(unix_socket=path)) as session:
+            assert not await is_healthy(session, Endpoint(unix_socket=path))
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await session.get(url_of(Endpoint(unix_socket=path), "/"))
