@@ -37,7 +37,7 @@ async def prepare(settings: LabelStudioProxy) -> str:
     try:
         with progress_bar() as show:
             image = await get_configured_image(engine, docker_settings(settings), _report(show))
-            show(0, 0, "compiling Label Studio")
+            show(1, 1, "compiling Label Studio")
             site = await find_site(engine)
             user = "0:0" if site.rootless else f"{os.getuid()}:{os.getgid()}"
             plan = await asyncio.to_thread(short_plan, str(image.id), site, user)

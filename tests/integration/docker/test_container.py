@@ -174,6 +174,19 @@ def test_only_the_user_can_read_its_files(studio: Studio) -> None:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
+def test_its_byte_code_is_kept(studio: Studio) -> None:
+    """In the user's cache; the image itself has none."""
+    (folder,) = (studio.jupyter.home / ".cache" / "labelstudio-proxy" / "byte-code").iterdir()
+    kept = {path.name.partition(".")[0] for path in folder.rglob("*.pyc")}
+    # of Label Studio, of the standard library, and of ours
+    assert {"label_studio", "argparse", "labelstudio_settings", "gthread"} <= kept
+    compiled = {path: path.stat().st_mtime_ns for path in folder.rglob("*.pyc")}
+    studio.stop()
+    studio.start()
+    again = {path: path.stat().st_mtime_ns for path in folder.rglob("*.pyc")}
+    assert {path: again[path] for path in compiled} == compiled
+
+
 def test_its_output_is_in_the_log(studio: Studio) -> None:
     def printed() -> list[str]:
         return [line for _, line in studio.client.state()["log"]]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from support.engine import Engine
-from support.images import LAYERS, is_there, pushed
+from support.images import LABEL_STUDIO, LAYERS, is_there, pushed
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import clean_environment, wait_for
 from support.registry import Registry
@@ -154,7 +154,25 @@ def settings_for(engine: Engine, image: str, home: Path) -> dict[str, str]:
     }
 
 
-def test_prepare_downloads_the_image_in_advance(
+def test_prepare_compiles_the_image_in_advance(docker_engine: Engine, tmp_path: Path) -> None:
+    done = subprocess.run(
+        PREPARE,
+        env=settings_for(docker_engine, LABEL_STUDIO, tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    image = docker_engine.client.images.get(LABEL_STUDIO)
+    said = f"The image {LABEL_STUDIO} is here ({image.short_id}), with its byte code.\n"
+    assert done.stdout == said
+    assert done.stderr == ""  # no progress bar without a terminal
+    compiled = {path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")}
+    assert {"label_studio", "labelstudio_settings", "wsgi", "argparse"} <= compiled
+
+
+def test_prepare_downloads_an_image_and_says_that_it_has_no_label_studio(
     docker_engine: Engine, remote_image: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
@@ -165,10 +183,9 @@ def test_prepare_downloads_the_image_in_advance(
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    image = docker_engine.client.images.get(remote_image)
-    assert done.stdout == f"The image {remote_image} is here ({image.short_id}).\n"
-    assert done.stderr == ""  # no progress bar without a terminal
+    assert done.returncode == 1
+    assert docker_engine.client.images.get(remote_image)
+    assert "The image has no `label-studio` program." in done.stderr
 
 
 def test_prepare_shows_a_progress_bar_on_a_terminal(
@@ -193,9 +210,9 @@ def test_prepare_shows_a_progress_bar_on_a_terminal(
         pass
     finally:
         os.close(ours)
-    assert process.wait(60) == 0
+    assert process.wait(60) == 1  # there is nothing to run in it
     text = shown.decode()
     assert "4 layers" in text
     assert re.search(r"\[#*-+\] +\d+%", text)
     assert "B/s" in text
-    assert f"The image {remote_image} is here" in text
+    assert "compiling Label Studio" in text
