@@ -41,7 +41,7 @@ async def prepare(settings: LabelStudioProxy) -> str:
             site = await find_site(engine)
             user = "0:0" if site.rootless else f"{os.getuid()}:{os.getgid()}"
             plan = await asyncio.to_thread(short_plan, str(image.id), site, user)
-            await run(engine, plan, "compile")
+            await run(engine, plan, settings.image, "compile")
         return f"The image {settings.image} is here ({image.short_id}), with its byte code."
     finally:
         engine.close()

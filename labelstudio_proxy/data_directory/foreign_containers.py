@@ -19,7 +19,7 @@ import aiohttp
 
 from ..problem import Problem
 
-RESPONSE_SECONDS = 3.0
+RESPONSE_SECONDS = 1.0
 # The data directory in Label Studio's image.
 IMAGES_DATA_DIRECTORY = "/label-studio/data"
 USER_LABEL = "labelstudio-proxy.user"  # of our containers
@@ -68,13 +68,15 @@ async def find_foreign_containers(
     sockets = usual_sockets(os.environ)
     if (chosen := os.environ.get("DOCKER_HOST", "")).startswith("unix://"):
         sockets.append(Path(chosen.removeprefix("unix://")))
+    engines = [each for each in {each.resolve() for each in sockets} if each.is_socket()]
     found = []
-    for socket in {each.resolve() for each in sockets}:
-        if socket.is_socket():
-            for container in await _running_containers(socket):
-                if _uses(container, data_dir, source) and not _is_ours(container, user):
-                    name = str((container.get("Names") or [container["Id"]])[0]).lstrip("/")
-                    found.append(ForeignContainer(name, socket))
+    for engine, running in zip(
+        engines, await asyncio.gather(*map(_running_containers, engines)), strict=True
+    ):
+        for container in running:
+            if _uses(container, data_dir, source) and not _is_ours(container, user):
+                name = str((container.get("Names") or [container["Id"]])[0]).lstrip("/")
+                found.append(ForeignContainer(name, engine))
     return found
 
 

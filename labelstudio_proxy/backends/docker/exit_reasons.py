@@ -16,6 +16,9 @@ from .plan import DockerSettings
 KILLED = 137
 TERMINATED = ("exit status 0", "exit status 143")
 
+# Printed by our launcher, or by the init programs of Docker and Podman if the image has no shell.
+NO_PROGRAM_LINE = rf"{NO_PROGRAM}|exec sh failed|failed to exec pid1"
+
 
 def describe_exit(state: Mapping[str, Any]) -> str:
     """Return how a container ended, from its state in `docker inspect`."""
@@ -66,10 +69,15 @@ def explain_container_exit(
             "was stopped",
             "`docker stop` stopped it, or the container engine stopped or restarted.",
         )
-    if any(re.search(rf"{NO_PROGRAM}|failed to exec pid1", line) for line in tail):
-        return Explained(
-            f"Label Studio does not start from the image {settings.image}.",
-            "The image has no `label-studio` program.",
-            "Correct the setting `image` and restart Jupyter.",
-        )
-    return None
+    return no_program(settings.image, tail)
+
+
+def no_program(image: str, printed: Sequence[str]) -> Problem | None:
+    """Return the Problem if these lines say that the image has no Label Studio, else None."""
+    if not any(re.search(NO_PROGRAM_LINE, line) for line in printed):
+        return None
+    return Explained(
+        f"Label Studio does not start from the image {image}.",
+        "The image has no `label-studio` program.",
+        "Correct the setting `image` and restart Jupyter.",
+    )

@@ -17,6 +17,7 @@ from .container_spec import VOLUME, Plan, container_environment
 from .engine import Engine
 from .engine_problems import EngineProblem
 from .engine_refusals import request
+from .exit_reasons import no_program
 from .plan import Site
 
 SECONDS = 600.0
@@ -55,7 +56,7 @@ async def ask_version(engine: Engine, plan: Plan, name: str) -> str:
         with contextlib.suppress(OSError):
             return kept.read_text(encoding="utf-8")
     try:
-        version = str(json.loads(await run(engine, plan, "probe"))["label-studio"])
+        version = str(json.loads(await run(engine, plan, name, "probe"))["label-studio"])
     except (ValueError, KeyError) as error:
         raise Problem(
             f"The image {name} does not say which version of Label Studio it has.",
@@ -68,8 +69,8 @@ async def ask_version(engine: Engine, plan: Plan, name: str) -> str:
     return version
 
 
-async def run(engine: Engine, plan: Plan, command: str) -> str:
-    """Run the command in a container and return what it printed; raises Problem."""
+async def run(engine: Engine, plan: Plan, name: str, command: str) -> str:
+    """Run the command in a container of the image `name`; return what it printed; raises Problem."""
     options, files = plan.short_options(command), plan.files({})
     container: Container = await request(
         engine, "could not be made", lambda: engine.client.containers.create(**options)
@@ -84,9 +85,10 @@ async def run(engine: Engine, plan: Plan, command: str) -> str:
         with contextlib.suppress(APIError, EngineProblem):
             await engine.ask(lambda _: container.remove(v=True, force=True))
     if status["StatusCode"]:
-        raise Problem(
-            "Label Studio does not start from the image.",
-            "\n".join((printed + errors).decode(errors="replace").strip().splitlines()[-3:]),
+        lines = (printed + errors).decode(errors="replace").strip().splitlines()
+        raise no_program(name, lines) or Problem(
+            f"Label Studio does not start from the image {name}.",
+            "\n".join(lines[-3:]),
             "Correct the setting `image` and restart Jupyter.",
         )
     return str(printed.decode(errors="replace"))
