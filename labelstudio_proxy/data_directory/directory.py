@@ -302,12 +302,16 @@ class DataDirectory:
                 "Free some space, then try again. Or set `data_dir` to a folder on another disk and "
                 "restart Jupyter.",
             )
-        forbidden = error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}
+        why, remedy = f"{error.strerror or error}.", "Correct that"
+        if error.errno == errno.EROFS:
+            why, remedy = "Its file system is mounted read-only.", "Mount it writable"
+        elif error.errno in {errno.EACCES, errno.EPERM}:
+            why = f"{error.strerror}: this user may not write there."
+            remedy = "Make the folder writable for this user"
         return Problem(
             f"The data directory {self.path} cannot be used.",
-            f"{error.strerror or error}{': this user may not write there' if forbidden else ''}.",
-            f"{'Make the folder writable for this user' if forbidden else 'Correct that'}, then try "
-            "again. Or set `data_dir` to another folder and restart Jupyter.",
+            why,
+            f"{remedy}, then try again. Or set `data_dir` to another folder and restart Jupyter.",
         )
 
 
