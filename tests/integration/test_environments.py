@@ -77,7 +77,7 @@ def test_label_studio_of_another_environment_runs_without_gunicorn_there(
     executable.chmod(0o755)
     # Nothing of the notebook's interpreter reaches it.
     (tmp_path / "modules").mkdir()
-    for name in ("django", "gunicorn"):
+    for name in ("django", "rest_framework"):
         (tmp_path / "modules" / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
     jupyter = jupyter_lab(
         python=python,
