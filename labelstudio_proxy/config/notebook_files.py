@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..problem import Problem
@@ -20,6 +21,16 @@ class NotebookFiles:
     shown: Path
     # Set by `files_root`: nothing outside of `root` may be read.
     fixed: bool = False
+
+    def around(self, folders: Iterable[Path]) -> NotebookFiles:
+        """Return the same with a root above `folders`, so that Label Studio can sync them, unless `fixed`.
+
+        People have added them, possibly when Jupyter started elsewhere. Blocks.
+        """
+        if self.fixed:
+            return self
+        above = [folder.parent for folder in folders if os.path.isdir(folder)]  # noqa: PTH112 - no error
+        return replace(self, root=Path(os.path.commonpath([self.root, *above])))
 
 
 def check_files_root(folder: Path) -> None:

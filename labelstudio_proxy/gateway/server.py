@@ -22,8 +22,10 @@ from jupyter_core.paths import jupyter_data_dir
 
 from ..aio import ThreadPerCall, begin_task
 from ..backends import factory
+from ..config.notebook_files import NotebookFiles
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
+from ..data_directory.local_storages import source_storages
 from ..gateway_client import RunningGateway
 from ..label_studio.environment import external_database
 from ..lifecycle.log import LabelStudioLog
@@ -47,6 +49,8 @@ EXIT_SECONDS = 60.0
 JUPYTER_IS_GONE = 1
 # For the file that lists this gateway, on a disk that may hang.
 REGISTER_SECONDS = 1.0
+# For the folders of projects, on a disk that may hang.
+LOOK_SECONDS = 2.0
 # Of a request line or a header: Label Studio's data manager puts its filters into the URL.
 LINE_BYTES = 64 * 1024
 # Each connection is an open file, and many systems allow 1024 by default.
@@ -84,8 +88,10 @@ async def serve(
     _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())
-    files = settings.notebook_files(root_dir)
     external = external_database(settings.environment)
+    files = settings.notebook_files(root_dir)
+    if files is not None and not external:
+        files = await _with_used_folders(files, directory)
     supervisor = Supervisor(
         make_backend=functools.partial(factory.make_backend, settings, files),
         directory=directory,
@@ -162,6 +168,17 @@ async def serve(
             listen.unix_socket.unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 listen.unix_socket.parent.rmdir()
+
+
+async def _with_used_folders(files: NotebookFiles, directory: DataDirectory) -> NotebookFiles:
+    """Return `files` with a root above the folders of all projects, unless the disk hangs."""
+
+    def look() -> NotebookFiles:
+        return files.around(storage.path for storage in source_storages(directory))
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        return await asyncio.wait_for(asyncio.to_thread(look), LOOK_SECONDS)
+    return files
 
 
 async def _register(running: RunningGateway) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from support import media
 from support.browser import Tab
 from support.container_studio import (
     LOCAL,
+    exported_pictures,
     import_local_files,
     json_of,
     new_project,
@@ -26,14 +25,6 @@ from support.jupyter import JupyterLab, LabelStudioClient
 
 # As Label Studio made it when its document root was the folder around `pictures`
 EARLIER = [{"image": "/data/local-files/?d=pictures/local.png"}]
-
-
-def exported_pictures(client: LabelStudioClient, project: int) -> list[bytes]:
-    options = {"exportType": "COCO_WITH_IMAGES", "download_all_tasks": "true"}
-    answer = client.get(f"api/projects/{project}/export", params=options)
-    assert answer.status_code == 200, answer.text
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        return [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
 
 
 def test_pictures_show_after_jupyter_has_started_in_another_folder(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +141,15 @@ def picture_of(http: Http, task: dict[str, Any]) -> bytes:
     response = http.get(task["data"]["image"])
     assert response.status_code == 200, response.text[:2000]
     return response.content
+
+
+def exported_pictures(http: Http, project: int) -> list[bytes]:
+    """Return the pictures of an export with images."""
+    options = {"exportType": "COCO_WITH_IMAGES", "download_all_tasks": "true"}
+    answer = http.get(f"api/projects/{project}/export", params=options)
+    assert answer.status_code == 200, answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
 
 
 def everything(http: Http) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.container_studio import (
@@ -14,6 +15,7 @@ from support.container_studio import (
     UPLOADED,
     annotate,
     everything,
+    exported_pictures,
     import_local_files,
     json_of,
     new_project,
@@ -133,16 +135,16 @@ def test_a_data_directory_moves_from_a_process_to_a_container_and_back(
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
 ) -> None:
-    """Jupyter starts in another folder of the home folder each time."""
+    """Jupyter starts in another folder each time, for the container even outside of the home folder."""
     home = tmp_path / "home"
     data_dir, notebooks = tmp_path / "a:b 'c'" / "data", notebook_folder(home / "d:e f")
-    seen = []
+    seen: list[dict[str, Any]] = []
     for number, backend in enumerate(("process", "docker", "process")):
         options = on(engine, data_dir, owner_email=EMAIL)
         options["config"]["backend"] = backend
         options["env"]["HOME"] = str(home)
         with contextlib.ExitStack() as stack:
-            root = notebooks if number == 0 else home / backend
+            root = (notebooks, tmp_path / "outside", home / "inside")[number]
             jupyter = JupyterLab(root_dir=root, **options)
             stack.callback(jupyter.stop)
             client = label_studio_client(jupyter)
@@ -161,6 +163,10 @@ def test_a_data_directory_moves_from_a_process_to_a_container_and_back(
                 }
                 assert not binds[str(notebooks / "pictures")]["RW"]
                 assert not {str(home), str(notebooks)} & set(binds)
+                (storage,) = json_of(client.get(f"api/storages/localfiles?project={project}"))
+                synced = json_of(client.post(f"api/storages/localfiles/{storage['id']}/sync"))
+                assert synced["status"] == "completed", synced
+                assert sorted(exported_pictures(client, project)) == sorted(seen[0]["pictures"])
             seen.append(everything(client))
     assert seen[0]["owner"] == EMAIL
     assert seen[0]["pictures"] == [UPLOADED, LOCAL, LOCAL]

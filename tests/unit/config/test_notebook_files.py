@@ -56,6 +56,24 @@ def test_home_folder_behind_a_link(
     assert by_default(linked / "a") == NotebookFiles(linked, linked / "a")
 
 
+def test_the_root_is_above_the_folders_of_projects(tmp_path: Path) -> None:
+    used = [tmp_path / "a" / "pictures", tmp_path / "b", Path("/nonexistent")]
+    for folder in used[:2]:
+        folder.mkdir(parents=True)
+    today = tmp_path / "b" / "c"
+    for folders, root in (
+        ([], today),
+        ([today / "inside"], today),
+        (used[:1], tmp_path),
+        (used[1:2], tmp_path),  # Label Studio refuses to sync its root itself
+        (used[2:], today),
+        ([Path("/proc/self")], Path("/")),
+    ):
+        assert NotebookFiles(today, today).around(folders) == NotebookFiles(root, today)
+    fixed = NotebookFiles(today, today, fixed=True)
+    assert fixed.around(used) == fixed
+
+
 def test_unusable_folder_is_named(tmp_path: Path) -> None:
     check_files_root(tmp_path)
     (tmp_path / "file").touch()
