@@ -45,6 +45,7 @@ CONNECTIONS = 100
 READ_BYTES = 256 * 1024
 RESPONSE_SECONDS = 10.0
 ACCEPT_SECONDS = 2.0
+END_SECONDS = 10.0  # a container's end is noticed later than its socket's
 POLL_SECONDS = 0.05
 
 
@@ -210,11 +211,22 @@ async def wait_for_first_response(
 ) -> None:
     """Return when Label Studio responds, or when `ended` is done.
 
-    Raises Problem after `seconds`.
+    Raises Problem after `seconds`, or if the socket was removed.
     """
     deadline = time.monotonic() + seconds
+    socket = endpoint.unix_socket
+    listens = False
     async with open_session(endpoint) as session:
-        while not ended.done() and not await is_healthy(session, endpoint):
+        while not ended.done():
+            listened = listens
+            listens = socket is not None and await asyncio.to_thread(socket.exists)
+            if await is_healthy(session, endpoint):
+                return
+            if listened and not listens:
+                # Label Studio removes it itself, too, when it ends.
+                await asyncio.wait([ended], timeout=END_SECONDS)
+                if not ended.done():
+                    raise unreachable(endpoint)
             if time.monotonic() > deadline:
                 raise Problem(
                     f"Label Studio did not respond within {seconds:g} seconds.",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.processes import wait_for
+from support.processes import pids_that_mention, wait_for
 
 LARGE = 3_000_000  # bytes; Django keeps what is smaller in memory
 
@@ -48,3 +48,13 @@ def test_uploads_go_on_and_a_gateway_out_of_reach_is_replaced(
     assert jupyter.gateway_pid != gateway
     assert studio.get(f"api/projects/{project}").json()["task_number"] == 1
     wait_for(lambda: len(list(jupyter.home.rglob("label-studio.sock"))) == 1, what="one to run")
+
+    def beginning() -> list[Path]:
+        """Return the folder in which a Label Studio that loads will listen."""
+        folders = [each for each in jupyter.home.rglob("labelstudio-proxy-*") if each.is_dir()]
+        return [each for each in folders if not [*each.iterdir()] and pids_that_mention(each)]
+
+    studio.post("_proxy/restart")
+    wait_for(beginning, what="the start of Label Studio")
+    shutil.rmtree(beginning()[0])
+    studio.wait_for_state("ready", timeout=60)

@@ -185,6 +185,8 @@ def serve(address: str, *, background: bool, in_container: bool) -> None:
             application = executor.submit(load).result()
     else:
         application = load()
+    if address.startswith("/"):  # a program that cleans up may have removed the folder
+        Path(address).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = {
         "bind": f"unix:{address}" if address.startswith("/") else address,
         "umask": 0o077,

@@ -12,8 +12,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from labelstudio_proxy.label_studio import upstream
 from labelstudio_proxy.label_studio.port_owner import Listener
-from labelstudio_proxy.label_studio.upstream import Endpoint, is_healthy, open_session, url_of
+from labelstudio_proxy.label_studio.upstream import (
+    Endpoint,
+    is_healthy,
+    open_session,
+    url_of,
+    wait_for_first_response,
+)
+from labelstudio_proxy.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -100,3 +108,21 @@ async def test_a_socket_may_have_a_long_name_and_is_not_a_link(tmp_path: Path) -
             assert not await is_healthy(session, Endpoint(unix_socket=path))
             with pytest.raises(aiohttp.ClientConnectorError):
                 await session.get(url_of(Endpoint(unix_socket=path), "/"))
+
+
+async def test_a_socket_that_is_removed_before_the_first_response_ends_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream, "END_SECONDS", 0.1)
+    socket = tmp_path / "s.sock"
+
+    async def remove(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Instead of a response."""
+        socket.unlink(missing_ok=True)
+        writer.close()
+
+    never: asyncio.Task[str] = asyncio.create_task(asyncio.Event().wait())  # type: ignore[arg-type]
+    async with await asyncio.start_unix_server(remove, socket):
+        with pytest.raises(Problem, match="could no longer be reached"):
+            await wait_for_first_response(Endpoint(unix_socket=socket), never, 20)
+    never.cancel()
