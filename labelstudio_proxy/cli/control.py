@@ -217,7 +217,9 @@ def _describe(state: dict[str, Any]) -> str:
     doing = f" ({current[0]})" if current and word != "ready" else ""
     rows = [("address", state["address"])]
     if since := state.get("since"):
-        rows.append(("since", f"{_moment(since)}, for {duration(round(time.time() - since))}"))
+        rows.append(
+            ("since", f"{_moment(since)}, for {duration(max(0, round(time.time() - since)))}")
+        )
     if memory := state["memory"]:
         rows.append(("memory", f"{memory / 1e6:,.0f} MB"))
     rows.append(("data directory", state["data_dir"]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
@@ -29,10 +30,18 @@ def answer(text: str, fields: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def fail(problem: Problem, *, as_json: bool, status: int = 1) -> NoReturn:
-    """Print the problem, in JSON on the standard output, and exit."""
-    if as_json:
-        answer("", {"error": problem.as_json()}, as_json=True)
-    else:
+    """Print the problem and exit.
+
+    As JSON it is one line on the standard output, since `logs --follow --json` prints lines. If nothing
+    can be written there, it is a sentence on the standard error.
+    """
+    try:
+        if as_json:
+            click.echo(json.dumps({"error": problem.as_json()}))
+            sys.exit(status)
+    except OSError:
+        sys.stdout = io.StringIO()  # else Python tries once more when it exits
+    with suppress(OSError):
         click.secho("labelstudio-proxy: ", err=True, nl=False, fg="red", color=colour())
         click.echo(problem.as_sentence(), err=True)
     sys.exit(status)

@@ -148,7 +148,24 @@ def test_errors_name_the_cause_and_are_json_if_asked_for(
     printed = capsys.readouterr()
     error = json.loads(printed.out)["error"]
     assert cause in " ".join(error.values())
+    assert printed.out.count("\n") == 1  # `logs --follow` prints JSON lines
     assert printed.err == ""
+
+
+def test_an_error_that_cannot_be_printed_as_json_is_a_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "labelstudio_proxy", "logs", "--json"],
+            env=dict(os.environ) | NOBODY,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("labelstudio-proxy: Label Studio is not running")
+    assert done.stderr.count("\n") == 1
 
 
 def test_an_error_that_nobody_expected_is_json_too(
