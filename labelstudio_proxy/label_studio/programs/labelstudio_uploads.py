@@ -3,6 +3,7 @@
 labelstudio_settings names it. It runs inside Label Studio, in the local process and in the container.
 """
 
+import errno
 import resource
 import shutil
 from collections.abc import Callable
@@ -20,6 +21,9 @@ OPEN_FILES = 65536
 OTHER_OPEN_FILES = 256
 # An upload leaves so much of the disk to the database.
 RESERVED_BYTES = 20 * 1024 * 1024
+
+# A full disk, a quota that is used up, a limit of the process.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def most_files() -> int:
@@ -79,7 +83,30 @@ class UploadHandler(TemporaryFileUploadHandler):  # type: ignore[misc]  # django
                 "whole into memory. Split it into smaller files."
             )
             raise SkipFile
-        super().receive_data_chunk(raw_data, start)
+        try:
+            super().receive_data_chunk(raw_data, start)
+        except OSError as error:
+            self._refuse(error)
+            raise SkipFile from error
+
+    def file_complete(self, size: int) -> object:
+        """Called by Django after each file; None: without a file."""
+        try:
+            return super().file_complete(size)
+        except OSError as error:
+            self._refuse(error)
+            return None
+
+    def _refuse(self, error: OSError) -> None:
+        """Remove the unfinished file, which Django would leave on the disk."""
+        with suppress(OSError):  # its last part does not fit either
+            self.upload_interrupted()
+        if error.errno not in FULL:
+            raise error
+        self.refusal = (
+            "The upload does not fit on the disk of Label Studio's data. Free some space, then "
+            "upload again."
+        )
 
     def upload_complete(self) -> None:
         """Called by Django after the last file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,8 +50,8 @@ def upload(*files: tuple[str, bytes]) -> Any:
         % (name.encode(), name.encode(), content)
         for name, content in files
     )
-    stream = io.BytesIO(body + b"--B--\r\n")
     meta = {"CONTENT_TYPE": "multipart/form-data; boundary=B", "CONTENT_LENGTH": str(len(body) + 7)}
+    stream = io.BytesIO(body + b"--B--\r\n")
     try:
         return MultiPartParser(meta, stream, [UploadHandler()]).parse()[1]
     finally:
@@ -87,4 +88,16 @@ def test_an_upload_that_the_disk_cannot_hold_is_refused(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 20 * 1024 * 1024 + 50))
     with pytest.raises(ValidationError, match=r"has room for 0 MB.* Free some space"):
         upload(("large.mp4", b"2" * 100))
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [100, 100_000])  # more or less than Python keeps before it writes
+def test_an_upload_that_fills_the_disk_leaves_nothing_there(folder: Path, size: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, before[1]))  # of any file
+    try:
+        with pytest.raises(ValidationError, match=r"does not fit on the disk.* Free some space"):
+            upload(("small.png", b"1"), ("large.mp4", b"2" * size), ("next.png", b"3"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(folder.iterdir()) == []
