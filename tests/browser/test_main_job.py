@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import FilePayload, Frame, Page, expect
 from support import media
-from support.browser import INSECURE_HOST, Exchange, Recorder, Tab
+from support.browser import INSECURE_HOST, Exchange, Recorder, Tab, rest
 from support.containers import container_of
 from support.engine import Engine
 from support.jupyter import JupyterLab
@@ -130,23 +130,6 @@ def create_project(desk: Desk) -> None:
     studio.get_by_text("Labels (2)").wait_for()
     studio.get_by_role("button", name="Save").click()
     studio.wait_for_url(re.compile(r"/projects/\d+/data"), timeout=STEP_MS)
-
-
-def rest(studio: Frame) -> None:
-    """Wait until the page made no request for a second, as a user would.
-
-    Label Studio's editor throws an error if its part of the page is replaced while it opens.
-    """
-    studio.wait_for_function(
-        """() => {
-            const asked = performance.getEntriesByType("resource").length;
-            if (window.asked !== asked) {
-                window.asked = asked;
-                window.askedAt = performance.now();
-            }
-            return performance.now() - window.askedAt > 1000;
-        }"""
-    )
 
 
 def see_thumbnail(desk: Desk) -> None:

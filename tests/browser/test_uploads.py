@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from support import media
-from support.browser import Tab
+from support.browser import Tab, drop
 from support.jupyter import JupyterLab, LabelStudioClient
 
 TIMEOUT = 60_000  # ms
@@ -74,13 +74,7 @@ def test_many_pictures_and_a_large_file_are_uploaded_at_once(
 def test_a_dropped_folder_is_uploaded_whole(
     page: Page, project: int, studio: LabelStudioClient, folder: Path
 ) -> None:
-    box = page.locator("#holder").bounding_box()
-    assert box is not None
-    devtools = page.context.new_cdp_session(page)
-    for step in ("dragEnter", "dragOver", "drop"):
-        data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
-        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
-        devtools.send("Input.dispatchDragEvent", {"type": step, "data": data, **place})
+    drop(page, folder)
     expect(page.get_by_text(f"{MANY} files uploaded")).to_be_visible(timeout=TIMEOUT)
     assert finish(page, project, studio) == sorted(file.name for file in folder.iterdir())
 

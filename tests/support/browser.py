@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    Frame,
     Locator,
     Page,
     Playwright,
@@ -166,6 +167,34 @@ def new_tab(browser: Browser, login_url: str | None = None) -> Tab:
         assert response.ok, f"{response.status} at the login"
     recorder = Recorder(context)
     return Tab(context.new_page(), recorder)
+
+
+def rest(studio: Frame | Page) -> None:
+    """Wait until the page made no request for a second, as a user would.
+
+    Label Studio's editor throws an error if its part of the page is replaced while it opens.
+    """
+    studio.wait_for_function(
+        """() => {
+            const asked = performance.getEntriesByType("resource").length;
+            if (window.asked !== asked) {
+                window.asked = asked;
+                window.askedAt = performance.now();
+            }
+            return performance.now() - window.askedAt > 1000;
+        }"""
+    )
+
+
+def drop(page: Page, path: Path) -> None:
+    """Drop a file or a folder on the field of Label Studio's page for uploads."""
+    box = page.locator("#holder").bounding_box()
+    assert box is not None
+    devtools = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        devtools.send("Input.dispatchDragEvent", {"type": step, "data": data, **place})
 
 
 def save_screenshots(tab: Tab, stem: Path) -> None:

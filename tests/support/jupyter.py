@@ -21,6 +21,7 @@ from .processes import (
     clean_environment,
     command_line,
     free_port,
+    give,
     kill_all_that_mention,
     pids_that_mention,
     wait_for,
@@ -53,6 +54,7 @@ class JupyterLab(Http):
     - `umask`: in place of the tests' own.
     - `python`: run JupyterLab from another environment.
     - `terminal`: run it in a terminal, for `process.type`.
+    - `user`: Popen's arguments for another user than that of the tests.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class JupyterLab(Http):
         umask: int = -1,
         python: str | Path = sys.executable,
         terminal: bool = False,
+        user: Mapping[str, Any] | None = None,
     ) -> None:
         self.base_url = base_url
         self.token = secrets.token_hex(16) if token is None else token
@@ -80,14 +83,18 @@ class JupyterLab(Http):
         self.root_dir = root_dir or self.home / "notebooks"
         self.root_dir.mkdir(exist_ok=True)
         self._write_config(config or {}, server_config or {})
+        environment = self._environment() | dict(env or {})
+        if user:
+            give(self.home, user["user"], user["group"])
         self._launch = functools.partial(
             Process,
             [str(python), "-m", "jupyterlab", *argv],
-            env=self._environment() | dict(env or {}),
+            env=environment,
             cwd=self.home,
             log=self.home / "jupyter.log",
             umask=umask,
             terminal=terminal,
+            user=user,
         )
         self._start()
 

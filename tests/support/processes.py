@@ -116,6 +116,12 @@ def clean_environment(home: Path) -> dict[str, str]:
     return env
 
 
+def give(folder: Path, uid: int, gid: int) -> None:
+    """Change the owner of the folder and of everything in it."""
+    for path in (folder, *folder.rglob("*")):
+        os.lchown(path, uid, gid)
+
+
 def pids_that_mention(path: Path) -> list[int]:
     """Return the pid of each process, also a detached one, with `path` in its command or environment.
 
@@ -175,8 +181,12 @@ class Process:
         log: Path,
         umask: int = -1,
         terminal: bool = False,
+        user: Mapping[str, Any] | None = None,
     ) -> None:
-        """`umask`: in place of the tests' own; `terminal`: run it in one, for `type`."""
+        """`umask`: in place of the tests' own; `terminal`: run it in one, for `type`.
+
+        `user`: Popen's arguments for another user.
+        """
         self.log = log
         self._terminal, stdin = os.openpty() if terminal else (-1, subprocess.DEVNULL)
         with log.open("wb") as output:
@@ -189,6 +199,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 umask=umask,
+                **(user or {}),
             )
         if terminal:
             os.close(stdin)
