@@ -12,6 +12,7 @@ MODULES = (
     SETTINGS,
     SETTINGS.with_name("labelstudio_uploads.py"),
     SETTINGS.with_name("labelstudio_files.py"),
+    SETTINGS.with_name("labelstudio_imports.py"),
 )
 # Pure Python, so that it works with the interpreter of each Label Studio.
 GUNICORN = Path(gunicorn.__file__).parent

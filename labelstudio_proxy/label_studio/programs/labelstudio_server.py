@@ -131,14 +131,13 @@ def set_up() -> None:
     folder = package_folder()
     if not folder:
         sys.exit("ModuleNotFoundError: label_studio")
-    # The second folder has the settings module. Python's options -I and -P leave it out.
+    # The second folder has our modules. Python's options -I and -P leave it out.
     sys.path[:0] = [folder, str(Path(__file__).parent)]
     os.environ["DJANGO_SETTINGS_MODULE"] = "labelstudio_settings"
-    # jsonschema imports it if it is installed, for URIs in schemas. That takes 0.7 s, since it builds
-    # a grammar, and Label Studio's schemas have no such URIs.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import django
+    from labelstudio_imports import import_less
 
+    import_less()
     django.setup()
 
 
@@ -165,13 +164,17 @@ def load() -> Application:
 
 
 def compile_all() -> None:
-    """Import what a start and the first response import."""
+    """Import what a start, the first response and seldom uses import."""
     set_up()
     import core.wsgi
     from django.urls import get_resolver
+    from labelstudio_imports import SELDOM_USED
 
     assert core.wsgi.application
     get_resolver()._populate()
+    for name in SELDOM_USED:
+        with contextlib.suppress(ImportError):  # other versions of Label Studio lack some
+            assert sys.modules[name].__file__
 
 
 def serve(address: str, *, background: bool, in_container: bool) -> None:

@@ -15,6 +15,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "core.settings.label_studio"
 from core.settings.label_studio import *
 from core.settings.label_studio import (
     BASE_DATA_DIR,
+    COLLECT_ANALYTICS,
     DATABASES,
     MIDDLEWARE,
     get_env,
@@ -49,3 +50,8 @@ MIDDLEWARE = [
     for name in MIDDLEWARE
 ]
 MIDDLEWARE.append("labelstudio_files.find_files")
+
+# Only analytics use it, and its import compiles a thousand regular expressions.
+_BROWSER = "django_user_agents.middleware.UserAgentMiddleware"
+if not COLLECT_ANALYTICS and _BROWSER in MIDDLEWARE:
+    MIDDLEWARE.remove(_BROWSER)
