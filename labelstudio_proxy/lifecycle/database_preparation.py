@@ -17,6 +17,8 @@ from ..problem import Problem
 
 logger = logging.getLogger(__name__)
 
+LABEL_STUDIO = "Label Studio"  # in `Backend.versions`, after `prepare`
+
 
 def new_owner(directory: DataDirectory, email: str, *, external_database: bool) -> Owner | None:
     """Return the account to make, or None if there are accounts; raises Problem. Blocks."""
@@ -50,7 +52,7 @@ async def prepare_database(
     def report(done: int, total: int) -> None:
         loop.call_soon_threadsafe(progress, done, total)
 
-    version, package = _version(backend), backend.build.package
+    version, package = backend.versions[LABEL_STUDIO], backend.build.package
     preparation = asyncio.create_task(
         asyncio.to_thread(
             upgrade.prepare, directory, version, package, report, backend.how_to_install
@@ -63,13 +65,13 @@ async def prepare_database(
         while not preparation.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([preparation])
-    await asyncio.to_thread(_place_template, directory, backend.versions.get("Label Studio", ""))
+    await asyncio.to_thread(_place_template, directory, version)
     return notice
 
 
 async def record_version(backend: Backend, directory: DataDirectory) -> None:
     """Record that the database belongs to this version, after its first response."""
-    await asyncio.to_thread(upgrade.finish, directory, _version(backend))
+    await asyncio.to_thread(upgrade.finish, directory, backend.versions[LABEL_STUDIO])
 
 
 def _place_template(directory: DataDirectory, version: str) -> None:
@@ -78,8 +80,3 @@ def _place_template(directory: DataDirectory, version: str) -> None:
     except (OSError, lzma.LZMAError) as error:
         # Label Studio then makes the database itself, and reports a full disk.
         logger.warning("Label Studio (%s) starts without a template: %s", directory.path, error)
-
-
-def _version(backend: Backend) -> str:
-    """Return the version of Label Studio, or its image if the version is unknown."""
-    return backend.versions.get("Label Studio") or backend.build.image

@@ -16,6 +16,7 @@ from support import media
 from support.browser import INSECURE_HOST, Exchange, Recorder, Tab, rest
 from support.containers import container_of
 from support.engine import Engine
+from support.images import load_label_studio, load_musl
 from support.jupyter import JupyterLab
 from support.jupyter_container import JupyterInContainer
 
@@ -86,13 +87,16 @@ def click_tile_of(new_page: Callable[..., Tab]) -> Callable[..., Desk]:
 def click_tile(
     jupyter_lab: Callable[..., JupyterLab], click_tile_of: Callable[..., Desk], data_dir: Path
 ) -> Callable[..., Desk]:
-    def click(base_url: str, *, inside_lab: bool = False, engine: Engine | None = None) -> Desk:
+    def click(
+        base_url: str, *, inside_lab: bool = False, engine: Engine | None = None, image: str = ""
+    ) -> Desk:
         jupyter = jupyter_lab(
             base_url=base_url,
             config={
                 "data_dir": str(data_dir),
                 "new_browser_tab": not inside_lab,
                 "backend": "docker" if engine else "process",
+                **({"image": image} if image else {}),
             },
             env={"DOCKER_HOST": engine.address} if engine else {},
         )
@@ -214,12 +218,18 @@ def test_a_picture_is_labelled_inside_jupyterlab(click_tile: Callable[..., Desk]
     assert len(desk.recorder.context.pages) == 1
 
 
+@pytest.mark.parametrize("libc", ["glibc", "musl"])
 def test_a_picture_is_labelled_with_label_studio_in_a_container(
-    click_tile: Callable[..., Desk], docker_engine: Engine, data_dir: Path
+    click_tile: Callable[..., Desk], docker_engine: Engine, data_dir: Path, libc: str
 ) -> None:
-    desk = click_tile("/user/alice/", engine=docker_engine)
+    load = {"glibc": load_label_studio, "musl": load_musl}[libc]
+    image = load(docker_engine.client)
+    desk = click_tile("/user/alice/", engine=docker_engine, image=image)
     do_the_main_job(desk)
-    assert container_of(docker_engine, data_dir).status == "running"
+    container = container_of(docker_engine, data_dir)
+    assert container.status == "running"
+    has_musl = container.exec_run(["ls", "/lib/ld-musl-x86_64.so.1"]).exit_code == 0
+    assert has_musl is (libc == "musl")
 
 
 def test_a_picture_is_labelled_with_jupyter_in_a_container_too(
