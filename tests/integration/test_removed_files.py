@@ -55,6 +55,8 @@ def test_uploads_go_on_and_a_gateway_out_of_reach_is_replaced(
         return [each for each in folders if not [*each.iterdir()] and pids_that_mention(each)]
 
     studio.post("_proxy/restart")
+    studio.wait_for_state("starting")  # before, the folder of the earlier one is there
     wait_for(beginning, what="the start of Label Studio")
     shutil.rmtree(beginning()[0])
     studio.wait_for_state("ready", timeout=60)
+    assert studio.state()["restart_reasons"] == {"asked": 1}
