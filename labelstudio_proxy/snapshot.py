@@ -172,6 +172,7 @@ class Snapshot:
             "stopped_because": self.stopped_because,
             "error": self.error and self.error.as_json(),
             "holder": None,
+            "offer": None,
             **(self.error.details_as_json() if self.error else {}),
             "next_start": self.next_start,
             "notices": list(self.notices),

@@ -99,14 +99,27 @@ def open_page(data_dir: Path | None, as_json: bool) -> None:
 @which
 @click.option(
     "--take-over",
-    is_flag=True,
+    "command",
+    flag_value="take-over",
     help="if another server uses the data directory, stop Label Studio there",
 )
+@click.option(
+    "--use-data",
+    "command",
+    flag_value="use-data",
+    help="if the first start found data of `docker run`, use them",
+)
+@click.option(
+    "--no-data",
+    "command",
+    flag_value="no-data",
+    help="if the first start found data of `docker run`, leave them",
+)
 @json_option
-def start(data_dir: Path | None, take_over: bool, as_json: bool) -> None:
+def start(data_dir: Path | None, command: str | None, as_json: bool) -> None:
     """Start Label Studio and wait until it is ready."""
     gateway = find_gateway(data_dir) or _start_gateway(data_dir)
-    _change("take-over" if take_over else "start", gateway, as_json=as_json)
+    _change(command or "start", gateway, as_json=as_json)
 
 
 @click.command(short_help="stop Label Studio; the next click on the tile starts it")

@@ -141,9 +141,10 @@ class DataDirectory:
         """Raise Problem if this user cannot use files here that belong to another one."""
         if os.getuid() == 0 or not self.path.exists():
             return
-        places = [self.path]
+        path = self.path.resolve()  # by its own name, chown would not follow a link
+        places = [path]
         with contextlib.suppress(OSError):
-            places += self.path.iterdir()
+            places += path.iterdir()
         for place in places:
             try:
                 owner = place.lstat().st_uid
@@ -153,11 +154,11 @@ class DataDirectory:
                 continue
             if not usable:
                 raise Problem(
-                    f"The data directory {self.path} belongs to another user.",
+                    f"The data directory {path} belongs to another user.",
                     f"{place} belongs to {_name_of(owner)}, and this user may not write it. A "
                     "container that ran there may have made it.",
                     'Run `sudo chown -R "$(id -u):$(id -g)" '
-                    f"{shlex.quote(str(self.path))}` in a terminal, then try again. Or set `data_dir` "
+                    f"{shlex.quote(str(path))}` in a terminal, then try again. Or set `data_dir` "
                     "to another folder and restart Jupyter.",
                 )
 

@@ -6,12 +6,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
+from ..data_directory.earlier_data import Choice
 from ..label_studio.upstream import is_healthy, open_session
 from ..lifecycle.supervisor import Supervisor
 from ..request_kind import CONTROL, RequestKind
@@ -69,6 +71,12 @@ class ControlRoutes:
             ("POST", "stop"): self._command("stop", supervisor.stop),
             ("POST", "restart"): self._command("restart", supervisor.restart),
             ("POST", "take-over"): self._command("take over", supervisor.take_over),
+            ("POST", "use-data"): self._command(
+                "use the earlier data", partial(supervisor.choose_data, Choice.USE)
+            ),
+            ("POST", "no-data"): self._command(
+                "start with no data", partial(supervisor.choose_data, Choice.NONE)
+            ),
         }
 
     async def run(

@@ -23,8 +23,9 @@ from jupyter_core.paths import jupyter_data_dir
 from ..aio import ThreadPerCall, begin_task
 from ..backends import factory
 from ..config.notebook_files import NotebookFiles
-from ..config.settings import LabelStudioProxy
+from ..config.settings import LabelStudioProxy, absolute, default_data_dir
 from ..data_directory.directory import DataDirectory
+from ..data_directory.earlier_data import FOLDER, EarlierData
 from ..data_directory.local_storages import source_storages
 from ..gateway_client import RunningGateway
 from ..label_studio.environment import external_database
@@ -92,6 +93,8 @@ async def serve(
     files = settings.notebook_files(root_dir)
     if files is not None and not external:
         files = await _with_used_folders(files, directory)
+    # With a folder or a database of an admin's choice, there is nothing to choose.
+    is_default = directory.path == default_data_dir() and not external
     supervisor = Supervisor(
         make_backend=functools.partial(factory.make_backend, settings, files),
         directory=directory,
@@ -100,6 +103,9 @@ async def serve(
         start_timeout=settings.start_timeout,
         problems=problems,
         external_database=external,
+        earlier_data=EarlierData(directory.path, absolute(root_dir) / FOLDER)
+        if is_default
+        else None,
         server=_server_name(place),
     )
     gateway = Gateway(

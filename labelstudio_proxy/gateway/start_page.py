@@ -49,6 +49,8 @@ _WORDS = {
     "ended": ("Label Studio stopped working", ""),  # failed, after it was ready
     # failed, because another server uses the data directory
     "elsewhere": ("Label Studio is running on another server", ""),
+    # failed, because the user must choose the data of a first start
+    "offer": ("Which data should Label Studio use?", ""),
     # failed, with an automatic restart: after it was ready, and before
     "waiting": ("Restarting Label Studio…", "It restarts automatically within a minute."),
     "trying": ("Label Studio could not be started", "The next attempt is within a minute."),
@@ -83,6 +85,7 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     error = snapshot["error"] or {}
     flags = {
         "held": holder["action"],
+        "offer": snapshot.get("offer"),
         "reachable": there,
         "ran": snapshot["ready_after"] is not None,
         "retry": Action("Try again", "").helps(error.get("remedy", "")),
@@ -147,6 +150,8 @@ def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
         return _WORDS["trying" if snapshot["ready_after"] is None else "waiting"]
     if (snapshot.get("holder") or {}).get("action"):
         return _WORDS["elsewhere"]
+    if snapshot.get("offer"):
+        return _WORDS["offer"]
     ended = snapshot["state"] == "failed" and snapshot["ready_after"] is not None
     return _WORDS["ended" if ended else snapshot["state"]]
 

@@ -12,6 +12,7 @@ from ..backends.docker.leftover import remove_recorded
 from ..config.settings import user_name
 from ..data_directory import foreign_containers, foreign_processes
 from ..data_directory.directory import DataDirectory
+from ..data_directory.earlier_data import Choice, EarlierData
 from ..data_directory.file_system import warning_about
 from ..data_directory.lock import DirectoryLock, check_database_locks
 from ..data_directory.lock_record import Holder
@@ -28,21 +29,25 @@ class Preparation:
     store: StateStore
     owner_email: str
     external_database: bool
+    earlier_data: EarlierData | None = None
 
     async def run(
         self,
         backend: Backend,
         *,
+        choice: Choice | None,
         insists: Callable[[], bool],
         on_request: Callable[[Holder], None],
     ) -> Owner | None:
         """Prepare a start; return the account that Label Studio must make; raises Problem.
 
-        `insists`: return True to take the directory over from another server. `on_request` is called
+        `choice`: the user's, if there are earlier data. `insists`: return True to take the directory over from another server. `on_request` is called
         when another server asks for it.
         """
         self.store.report("data")
         path = self.directory.path
+        if self.earlier_data is not None:
+            await asyncio.to_thread(self.earlier_data.settle, choice)
         # Before anything is changed: a container has other rights than this process.
         await foreign_containers.ensure_none(path, user_name())
         await asyncio.to_thread(self.directory.prepare)

@@ -12,6 +12,7 @@ from functools import partial
 from ..aio import begin_task, cancel_and_wait
 from ..backends.base import Backend, NoRestart, Paused, Report
 from ..data_directory.directory import DataDirectory
+from ..data_directory.earlier_data import Choice, EarlierData
 from ..data_directory.lock import DirectoryLock
 from ..data_directory.lock_problems import handed_over
 from ..data_directory.lock_record import Holder
@@ -65,11 +66,12 @@ class Supervisor:
         start_timeout: float,
         problems: list[Problem],
         external_database: bool = False,
+        earlier_data: EarlierData | None = None,
         server: str = "labelstudio-proxy",
     ) -> None:
         """`problems`: of the settings; with any, every start fails with the first one.
 
-        `server`: the name of this server for people whose other server wants the data directory.
+        `earlier_data`: to offer at a first start. `server`: the name of this server for people whose other server wants the data directory.
         """
         self._make_backend = make_backend
         self._directory = directory
@@ -81,10 +83,11 @@ class Supervisor:
         self.changed = self._store.changed
         self._lock = DirectoryLock(directory.path, server)
         self._preparation = Preparation(
-            directory, self._lock, self._store, owner_email, external_database
+            directory, self._lock, self._store, owner_email, external_database, earlier_data
         )
         # What is wanted.
         self._wanted = False
+        self._choice: Choice | None = None  # of data, at a first start
         self._insists = False  # on the data directory, if another server holds it
         self._background = False
         self._interrupt = asyncio.Event()  # set when the wish changes
@@ -139,6 +142,11 @@ class Supervisor:
     def take_over(self) -> None:
         """Start Label Studio here, and stop it on any other server that has the data directory."""
         self._insists = True
+        self.start()
+
+    def choose_data(self, choice: Choice) -> None:
+        """Start Label Studio with the data that the user chose, if a first start offered some."""
+        self._choice = choice
         self.start()
 
     def stop(self, because: str = "") -> None:
@@ -268,7 +276,10 @@ class Supervisor:
         lines_before = self.log.last
         self._backend = backend
         owner = await self._preparation.run(
-            backend, insists=lambda: self._insists, on_request=self._hand_over
+            backend,
+            choice=self._choice,
+            insists=lambda: self._insists,
+            on_request=self._hand_over,
         )
         versions = {**self.snapshot.versions, **backend.versions}
         self._store.update(state=State.STARTING, versions=versions, build=backend.build)

@@ -83,13 +83,13 @@ class JupyterLab(Http):
         self.root_dir = root_dir or self.home / "notebooks"
         self.root_dir.mkdir(exist_ok=True)
         self._write_config(config or {}, server_config or {})
-        environment = self._environment() | dict(env or {})
+        self.environment = self._environment() | dict(env or {})
         if user:
             give(self.home, user["user"], user["group"])
         self._launch = functools.partial(
             Process,
             [str(python), "-m", "jupyterlab", *argv],
-            env=environment,
+            env=self.environment,
             cwd=self.home,
             log=self.home / "jupyter.log",
             umask=umask,

@@ -119,7 +119,7 @@
     const before = snapshot;
     state = next.state;
     if (refused?.state !== state) refused = null;
-    if (refused) next = { ...next, state: "failed", error: refused.error, holder: null, next_start: null };
+    if (refused) next = { ...next, state: "failed", error: refused.error, holder: null, offer: null, next_start: null };
     snapshot = next;
     received = Date.now();
     show(before);
@@ -172,9 +172,10 @@
     return minutes ? `${minutes} min ${rest.padStart(4, "0")}` : rest;
   }
 
-  function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder }) {
+  function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder, offer }) {
     if (nextStart) return words[readyAfter === null ? "trying" : "waiting"];
     if (holder?.action) return words.elsewhere;
+    if (offer) return words.offer;
     return words[state === "failed" && readyAfter !== null && !refused ? "ended" : state];
   }
 
@@ -210,6 +211,7 @@
     }
     const { address = "", action = "" } = snapshot.holder || {}; // of the server that uses the data directory
     main.toggleAttribute("data-held", Boolean(action));
+    main.toggleAttribute("data-offer", Boolean(snapshot.offer));
     const reachable = /^https?:/.test(address);
     main.toggleAttribute("data-reachable", reachable);
     put($("take-over"), action);
@@ -218,7 +220,7 @@
     main.toggleAttribute("data-ran", snapshot.ready_after !== null);
     main.toggleAttribute("data-retry", /try again/i.test(error?.remedy));
     if (before?.state === "failed") return;
-    opens = !action;
+    opens = !action && !snapshot.offer;
     addLog([]);
     // In a frame, this would take the focus from what the user is typing in
     if (before && document.hasFocus()) $("heading").focus();

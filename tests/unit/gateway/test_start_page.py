@@ -202,7 +202,7 @@ def test_script_finds_the_snapshot_in_the_page() -> None:
     page = Page(render_start_page(snapshot(), PREFIX))
     data = json.loads(page.texts["data"])
     assert (data["prefix"], data["snapshot"]) == (PREFIX, snapshot())
-    assert set(data["words"]) == {*STATES, "waiting", "trying", "elsewhere", "ended"}
+    assert set(data["words"]) == {*STATES, "waiting", "trying", "elsewhere", "offer", "ended"}
 
 
 def test_hostile_text_is_inert_wherever_it_comes_in() -> None:
