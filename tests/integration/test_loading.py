@@ -33,7 +33,10 @@ from label_studio_sdk.label_interface.interface import JSF
 table = pd.DataFrame({"text": ["yes"]}).to_dict("records")
 tokens, _ = utils.create_tokens_and_tags("cat/dog", None)
 made = JSF({"type": "string", "enum": ["cat"]}).generate()
-print(json.dumps([loaded, table, tokens, made, yaml.safe_load("{a: 1}")]))
+class Derived(JSF):  # as another release may have it
+    pass
+derived = isinstance(Derived({"type": "string"}), JSF)
+print(json.dumps([loaded, table, tokens, made, derived, yaml.safe_load("{a: 1}")]))
 """
 
 
@@ -56,5 +59,5 @@ def test_garbage_collection_is_on_after_loading(data_dir: Path, tmp_path: Path) 
 
 def test_what_is_seldom_used_is_imported_when_it_is_used(data_dir: Path, tmp_path: Path) -> None:
     tokens = ["cat", "/", "dog"]  # with the SDK's own punctuation
-    expected = [[], [{"text": "yes"}], tokens, "cat", {"a": 1}]
+    expected = [[], [{"text": "yes"}], tokens, "cat", True, {"a": 1}]
     assert loaded(SELDOM_USED, data_dir, tmp_path) == expected

@@ -35,18 +35,38 @@ class Later(ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
+class LaterClass:
+    """In the place of a class, whose module is imported when the class is used first."""
+
+    def __init__(self, module: Later, name: str) -> None:
+        self.__dict__.update(_module=module, _name=name)
+
+    def _found(self) -> Any:
+        found = self._module.__getattr__(self._name)
+        for name, value in vars(self).items():  # Label Studio's SDK sets one on the class
+            if name not in {"_module", "_name"}:
+                setattr(found, name, value)
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._found()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._found(), name)
+
+    def __mro_entries__(self, _: Any) -> tuple[Any, ...]:
+        """Called by Python for a class that is derived from this one."""
+        return (self._found(),)
+
+    def __instancecheck__(self, value: object) -> bool:
+        return isinstance(value, self._found())
+
+
 def import_later(name: str, class_name: str) -> None:
-    """Import the module `name` when it is used, or when its class is called."""
+    """Import the module `name` when it is used, or when its class is used."""
     module = Later(name)
-
-    def make(*args: Any, **kwargs: Any) -> Any:
-        found = module.__getattr__(class_name)
-        for attribute, value in vars(make).items():  # Label Studio's SDK sets one on the class
-            setattr(found, attribute, value)
-        return found(*args, **kwargs)
-
     if class_name:
-        setattr(module, class_name, make)
+        setattr(module, class_name, LaterClass(module, class_name))
     sys.modules.setdefault(name, module)
 
 
