@@ -23,7 +23,7 @@
   // In the sandbox of JupyterLab's frame, and in the tabs that open from there, Chromium shows no PDF. Scripts of this
   // origin run in that frame, so its sandbox protects nothing from them. Frames of labelled data allow no popups.
   const frame = window.frameElement;
-  if (frame?.sandbox.contains("allow-popups")) {
+  if (frame?.sandbox?.contains("allow-popups")) {
     frame.removeAttribute("sandbox");
     location.reload(); // the change applies to the next page of the frame
   }

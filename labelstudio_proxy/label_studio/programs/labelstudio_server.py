@@ -75,19 +75,26 @@ def end_without_gateway(application: Application) -> Application:
     """
     seconds = float(os.environ.get("LABELSTUDIO_PROXY_ORPHAN_SECONDS") or ORPHAN_SECONDS)
     checks = 0
+    busy: set[int] = set()  # threads with a request of the gateway's
 
     def respond(environ: dict[str, Any], start_response: Any) -> Any:
         nonlocal checks
         # The gateway sends this header; other programs that reach the address do not.
-        if "HTTP_X_LABELSTUDIO_PROXY" in environ:
+        if "HTTP_X_LABELSTUDIO_PROXY" not in environ:
+            return application(environ, start_response)
+        thread = threading.get_ident()
+        busy.add(thread)
+        try:
+            return application(environ, start_response)
+        finally:
+            busy.discard(thread)
             checks = 0
-        return application(environ, start_response)
 
     def watch() -> None:
         nonlocal checks
         while checks < ORPHAN_CHECKS:
             time.sleep(seconds / ORPHAN_CHECKS)
-            checks += 1
+            checks = 0 if busy else checks + 1
         say("Label Studio stops, because no gateway has contacted it.")
         os.kill(os.getppid(), signal.SIGTERM)
 
