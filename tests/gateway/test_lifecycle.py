@@ -221,6 +221,7 @@ def test_pause_between_failed_starts_costs_next_to_nothing(
             (now := snapshot(made))["restarts"] == 2
             and now["state"] == "failed"
             and now["next_start"]
+            and "16 s" in now["log"][-1][1]  # it is written in a thread
             and now
         ),
         what=lambda: f"the third end, it is {snapshot(made)}",
