@@ -19,7 +19,7 @@ from .process.backend import ProcessBackend
 from .process.installation import HOW_TO_INSTALL, is_installed
 
 if TYPE_CHECKING:
-    from .docker.plan import DockerSettings
+    from .docker.plan import DockerSettings, Planner
 
 
 def make_backend(
@@ -29,22 +29,30 @@ def make_backend(
     log: Callable[[str], None],
 ) -> Backend:
     """Return a new backend for one run of Label Studio; raises Problem."""
-    root, shown = (files.root, files.shown) if files else (None, None)
     if runs_as_process(settings):
         return ProcessBackend(
             report,
             log,
             label_studio=settings.label_studio,
-            environment=process_environment(settings, root),
+            environment=process_environment(settings, files.root if files else None),
             files_root=files.root if files and files.fixed else None,
         )
     # Here, not above: the import of Docker's SDK is slow and takes memory.
     with docker_sdk():
         from .docker.backend import DockerBackend
+
+    without_process = HOW_TO_INSTALL if settings.backend == "auto" else ""
+    return DockerBackend(report, log, container_planner(settings, files), without_process)
+
+
+def container_planner(settings: LabelStudioProxy, files: NotebookFiles | None) -> Planner:
+    """Return what plans Label Studio's container; raises Problem."""
+    with docker_sdk():
         from .docker.container_spec import container_environment
         from .docker.plan import Planner
 
-    planner = Planner(
+    root, shown = (files.root, files.shown) if files else (None, None)
+    return Planner(
         settings=docker_settings(settings),
         directory=DataDirectory(settings.data_directory()),
         files_root=shown,
@@ -54,8 +62,6 @@ def make_backend(
         user_name=user_name(),
         user=f"{os.getuid()}:{os.getgid()}",
     )
-    without_process = HOW_TO_INSTALL if settings.backend == "auto" else ""
-    return DockerBackend(report, log, planner, without_process)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 
 from ..backends.base import Report
 from ..backends.factory import (
+    container_planner,
     docker_sdk,
     docker_settings,
     process_environment,
@@ -39,8 +39,8 @@ async def prepare(settings: LabelStudioProxy) -> str:
             image = await get_configured_image(engine, docker_settings(settings), _report(show))
             show(1, 1, "compiling Label Studio")
             site = await find_site(engine)
-            user = "0:0" if site.rootless else f"{os.getuid()}:{os.getgid()}"
-            plan = await asyncio.to_thread(short_plan, str(image.id), site, user)
+            planner = container_planner(settings, files=None)
+            plan = await asyncio.to_thread(short_plan, planner, str(image.id), site)
             await run(engine, plan, settings.image, "compile")
         return f"The image {settings.image} is here ({image.short_id}), with its byte code."
     finally:

@@ -46,9 +46,8 @@ def serve(port: int | None, unix_socket: Path | None, base_url: str, as_json: bo
     """Run without Jupyter, on a port of this machine, and print the address."""
     if (port is None) == (unix_socket is None):
         raise click.UsageError("Name a port, for example `--port 9000`.")
-    if (
-        not ENVIRONMENT.items() <= os.environ.items()
-    ):  # Python and the C library read it at their start
+    # Python and the C library read it at their start, so this program starts once more.
+    if not ENVIRONMENT.items() <= os.environ.items():
         command = [sys.executable, *sys.orig_argv[1:]]
         os.execve(sys.executable, command, os.environ | ENVIRONMENT)  # noqa: S606 - itself
     from .run_gateway import run_gateway
@@ -59,9 +58,8 @@ def serve(port: int | None, unix_socket: Path | None, base_url: str, as_json: bo
     try:
         run_gateway(base_url, unix_socket, port or 0, announce)
     except OSError as error:
-        why = (
-            os.strerror(error.errno) if error.errno else str(error)
-        )  # asyncio's text repeats the address
+        # asyncio's own text repeats the address
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise Problem(
             f"Cannot listen on {unix_socket or f'port {port}'}: {why}.",
             "",

@@ -20,6 +20,7 @@ import aiohttp
 from ..problem import Problem
 
 RESPONSE_SECONDS = 1.0
+DOCKER = Path("/var/run/docker.sock")
 # The data directory in Label Studio's image.
 IMAGES_DATA_DIRECTORY = "/label-studio/data"
 USER_LABEL = "labelstudio-proxy.user"  # of our containers
@@ -35,11 +36,12 @@ class ForeignContainer:
     @property
     def stop(self) -> str:
         """The command that stops it."""
-        program = "podman" if "podman" in self.engine.name else "docker"
-        usual = str(self.engine) in {f"{run}/{program}.sock" for run in ("/run", "/var/run")}
-        usual = usual or program == "podman"
-        host = "" if usual else f"--host {shlex.quote(f'unix://{self.engine}')} "
-        return f"{program} {host}stop {shlex.quote(self.name)}"
+        name = shlex.quote(self.name)
+        if "podman" in self.engine.name:
+            return f"podman stop {name}"
+        if self.engine == DOCKER.resolve():
+            return f"docker stop {name}"
+        return f"docker --host {shlex.quote(f'unix://{self.engine}')} stop {name}"
 
 
 def usual_sockets(environment: Mapping[str, str]) -> list[Path]:
@@ -48,7 +50,7 @@ def usual_sockets(environment: Mapping[str, str]) -> list[Path]:
     return [
         Path(path)
         for path in (
-            "/var/run/docker.sock",
+            DOCKER,
             f"{runtime}/docker.sock",
             f"{Path.home()}/.docker/run/docker.sock",
             f"{runtime}/podman/podman.sock",

@@ -41,8 +41,8 @@ class Preparation:
     ) -> Owner | None:
         """Prepare a start; return the account that Label Studio must make; raises Problem.
 
-        `choice`: the user's, if there are earlier data. `insists`: return True to take the directory over from another server. `on_request` is called
-        when another server asks for it.
+        `choice`: the user's, if there are earlier data. `insists`: return True to take the directory
+        over from another server. `on_request` is called when another server asks for it.
         """
         self.store.report("data")
         path = self.directory.path

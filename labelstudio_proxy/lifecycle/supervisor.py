@@ -71,7 +71,8 @@ class Supervisor:
     ) -> None:
         """`problems`: of the settings; with any, every start fails with the first one.
 
-        `earlier_data`: to offer at a first start. `server`: the name of this server for people whose other server wants the data directory.
+        `earlier_data`: to offer at a first start. `server`: the name of this server for people whose
+        other server wants the data directory.
         """
         self._make_backend = make_backend
         self._directory = directory

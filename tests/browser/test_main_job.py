@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import FilePayload, Frame, Page, expect
 from support import media
 from support.browser import INSECURE_HOST, Exchange, Recorder, Tab, rest
-from support.containers import container_of
+from support.containers import container_of, on
 from support.engine import Engine
 from support.images import load_label_studio, load_musl
 from support.jupyter import JupyterLab
@@ -98,7 +98,7 @@ def click_tile(
                 "backend": "docker" if engine else "process",
                 **({"image": image} if image else {}),
             },
-            env={"DOCKER_HOST": engine.address} if engine else {},
+            env=on(engine, data_dir)["env"] if engine else {},
         )
         return click_tile_of(jupyter, inside_lab=inside_lab)
 

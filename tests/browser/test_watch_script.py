@@ -410,7 +410,7 @@ def test_file_that_cannot_be_loaded_is_an_error_for_the_page(
     assert site.asked.count(f"GET {path}") <= 2
 
 
-# When the page asks, in milliseconds of its own clock.
+# Records the time of each request, in milliseconds by the page's clock, which the test moves.
 RECORD_REQUESTS = """
 window.asked = [0];
 const [began, send] = [Date.now(), window.fetch];

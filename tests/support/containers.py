@@ -16,11 +16,14 @@ LABEL = "labelstudio-proxy.data-dir"
 def on(engine: Engine, data_dir: Path, address: str = "", **settings: Any) -> dict[str, Any]:
     """Return the arguments for a `JupyterLab` with Label Studio in a container of the engine.
 
-    `address`: of the engine, if it is not the usual one.
+    `address`: of the engine, if it is not the usual one. All such Jupyters share a cache.
     """
     return {
         "config": {"backend": "docker", "data_dir": str(data_dir), **settings},
-        "env": {"DOCKER_HOST": address or engine.address},
+        "env": {
+            "DOCKER_HOST": address or engine.address,
+            "XDG_CACHE_HOME": str(engine.cache),
+        },
     }
 
 

@@ -65,6 +65,11 @@ class Engine:
         self.slot, self._lock = _take_slot(self.name)
         self.store = cache / "labelstudio-proxy-tests" / self.name / str(self.slot)
 
+    @property
+    def cache(self) -> Path:
+        """A user's cache for Jupyters of several tests: the first one compiles Label Studio."""
+        return self.home / "cache"
+
     # ---- for subclasses
 
     def command(self) -> list[str]:

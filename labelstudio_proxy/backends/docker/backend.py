@@ -298,8 +298,7 @@ class DockerBackend(Backend):
             ) from fault
 
     async def _ask_version(self) -> str:
-        user = await asyncio.to_thread(self._planner.container_user, self._site)
-        plan = await asyncio.to_thread(short_plan, self._image, self._site, user)
+        plan = await asyncio.to_thread(short_plan, self._planner, self._image, self._site)
         return await ask_version(self._connected(), plan, self._settings.image)
 
     async def _plan(self) -> Plan:

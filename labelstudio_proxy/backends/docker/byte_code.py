@@ -16,7 +16,7 @@ from ...problem import Problem
 from .container_spec import BYTE_CODE
 from .jupyter_container import JupyterContainer
 
-KEPT = 2  # images; each has some 60 MB
+KEPT = 2  # folders; each has some 60 MB
 
 
 def source(jupyter: JupyterContainer, image: str, user: str) -> str:
@@ -35,10 +35,10 @@ def folder(image: str, user: str) -> Path | None:
     Removes the folders of images that were used longest ago. Blocks.
     """
     place = user_cache_path("labelstudio-proxy") / "byte-code"
-    found = place / image.rpartition(":")[2][:16]
+    uid, gid = (int(number) for number in user.split(":"))
+    found = place / f"{image.rpartition(':')[2][:16]}-{uid}"  # nobody else can read it
     try:
         found.mkdir(mode=0o700, parents=True, exist_ok=True)
-        uid, gid = (int(number) for number in user.split(":"))
         if os.getuid() == 0:
             os.chown(found, uid, gid)
         os.utime(found)

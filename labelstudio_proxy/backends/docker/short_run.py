@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 
 from docker.errors import APIError
 from docker.models.containers import Container
@@ -13,19 +12,20 @@ from docker.models.containers import Container
 from ... import private_file
 from ...problem import Problem
 from . import byte_code
-from .container_spec import VOLUME, Plan, container_environment
+from .container_spec import VOLUME, Plan
 from .engine import Engine
 from .engine_problems import EngineProblem
 from .engine_refusals import request
 from .exit_reasons import no_program
-from .plan import Site
+from .plan import Planner, Site
 
 SECONDS = 600.0
 VERSION = "version"  # a file in the folder for byte code
 
 
-def short_plan(image: str, site: Site, user: str) -> Plan:
+def short_plan(planner: Planner, image: str, site: Site) -> Plan:
     """Return the plan of a container that serves nothing. It reads from disk."""
+    user = planner.container_user(site)
     return Plan(
         image=image,
         user_name="",
@@ -34,7 +34,7 @@ def short_plan(image: str, site: Site, user: str) -> Plan:
         user_namespace=site.user_namespace,
         binds=(),
         hidden=(),
-        environment=container_environment(os.environ, None, {}),
+        environment=planner.environment,
         private={},
         memory=None,
         cpus=None,

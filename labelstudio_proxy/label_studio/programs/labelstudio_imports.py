@@ -81,7 +81,7 @@ def use_libyaml() -> None:
 def import_less() -> None:
     """Call it before Label Studio is imported."""
     for name in LEFT_OUT:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # its import fails
     for name, class_name in SELDOM_USED.items():
         import_later(name, class_name)
     use_libyaml()

@@ -92,7 +92,9 @@ def made(
     }
     with contextlib.ExitStack() as stack:
         stack.callback(partial(subprocess.run, ["umount", mounted], check=True))
-        jupyter = JupyterLab(root_dir=notebooks, **on(engine, data_dir, **settings))
+        options = on(engine, data_dir, **settings)
+        del options["env"]["XDG_CACHE_HOME"]
+        jupyter = JupyterLab(root_dir=notebooks, **options)
         stack.callback(jupyter.stop)
         configure_proxy(jupyter.home)
         client = label_studio_client(jupyter)
@@ -130,6 +132,7 @@ def second(
         stack.callback(network.remove)
         port = stack.enter_context(port_of(engine.socket))
         options = on(engine, data_dir, f"tcp://127.0.0.1:{port}", **settings)
+        del options["env"]["XDG_CACHE_HOME"]
         jupyter = JupyterLab(root_dir=notebooks, **options)
         stack.callback(jupyter.stop)
         client = label_studio_client(jupyter)

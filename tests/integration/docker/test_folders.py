@@ -62,6 +62,7 @@ async def test_any_user_can_use_any_folder(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine.address)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(engine.cache))
     await use_as_another_user(tmp_path, name)
 
 

@@ -19,7 +19,7 @@ def test_the_image_is_asked_once_and_a_newer_database_is_refused(
 ) -> None:
     desk = own_desk(docker_engine, image=UNLABELLED)
     assert desk.try_again()["versions"]["Label Studio"] == VERSION
-    (kept,) = desk.jupyter.home.glob(".cache/labelstudio-proxy/byte-code/*/version")
+    (kept,) = docker_engine.cache.glob("labelstudio-proxy/byte-code/*/version")
     assert kept.read_text() == VERSION
     directory = DataDirectory(desk.data_dir)
     assert VersionRecord.read(directory).label_studio == VERSION
