@@ -13,8 +13,9 @@ import labelstudio_proxy
 from labelstudio_proxy.problem import Problem
 
 PACKAGE = Path(labelstudio_proxy.__file__).parent
-# The commands have no buttons.
-SOURCES = [path for path in PACKAGE.rglob("*.py") if path.parent.name not in {"cli", "programs"}]
+# Commands and notebooks have no buttons.
+WITHOUT_BUTTONS = {"cli", "client", "programs", "projects"}
+SOURCES = [path for path in PACKAGE.rglob("*.py") if path.parent.name not in WITHOUT_BUTTONS]
 KINDS = re.compile(r"Problem|EngineProblem|EngineMissing|InUse|Explained|NoRestart|Paused|in_use")
 NEXT_STEP = re.compile(
     r"try again|restart Jupyter|Restart Label Studio|Take (over|it back)|save again"
