@@ -30,10 +30,12 @@ def map_location(path: str, location: str) -> str | None:
     except ValueError:
         return None
     if target.scheme or target.netloc:
+        if target.netloc != HOST and paths.SIGNED_LINKS.fullmatch(path.split("?", 1)[0]):
+            # The storage may be on this machine, too.
+            return location if target.scheme in {"http", "https"} else None
         is_web = target.scheme in {"", "http", "https"}
         if not (is_web and target.hostname in {HOST, "127.0.0.1"}):
-            is_signed_link = paths.SIGNED_LINKS.fullmatch(path.split("?", 1)[0])
-            return location if is_signed_link and target.scheme in {"http", "https"} else None
+            return None
         location = target._replace(scheme="", netloc="", path=target.path or "/").geturl()
     if location.startswith("/"):
         return relative(path, location)
