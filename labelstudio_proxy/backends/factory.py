@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..config.notebook_files import NotebookFiles
 from ..config.settings import LabelStudioProxy, user_name
 from ..data_directory.directory import DataDirectory
+from ..label_studio.aws import notebook_variables
 from ..label_studio.environment import labelstudio_environment
 from ..problem import Problem
 from ..shell_command import pip_install
@@ -48,17 +49,22 @@ def make_backend(
 def container_planner(settings: LabelStudioProxy, files: NotebookFiles | None) -> Planner:
     """Return what plans Label Studio's container; raises Problem."""
     with docker_sdk():
+        from .docker import credentials
         from .docker.container_spec import container_environment
         from .docker.plan import Planner
 
     root, shown = (files.root, files.shown) if files else (None, None)
+    shared = notebook_variables(os.environ) if settings.aws_credentials else None
     return Planner(
         settings=docker_settings(settings),
         directory=DataDirectory(settings.data_directory()),
         files_root=shown,
         document_root=root,
-        environment=container_environment(os.environ, root, settings.environment),
-        private=settings.environment,
+        environment=container_environment(
+            os.environ, root, settings.environment, aws_credentials=settings.aws_credentials
+        ),
+        private={**credentials.variables(shared), **settings.environment},
+        read_only=credentials.places(shared),
         user_name=user_name(),
         user=f"{os.getuid()}:{os.getgid()}",
     )
@@ -85,6 +91,7 @@ def process_environment(settings: LabelStudioProxy, files_root: Path | None) -> 
         data_dir=directory.path,
         files_root=files_root,
         extra={"TMPDIR": str(directory.temporary), **settings.environment},
+        aws_credentials=settings.aws_credentials,
     )
 
 

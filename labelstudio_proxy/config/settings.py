@@ -180,6 +180,13 @@ class LabelStudioProxy(Configurable):
         click.""",
     ).tag(config=True, rule=TRUE_OR_FALSE)
 
+    aws_credentials = Bool(
+        False,
+        help="""Let Label Studio read S3 with the notebook's AWS credentials, as boto3 finds them: in
+        the environment (`AWS_…`), in `~/.aws`, and by the role of the machine. Every account of
+        Label Studio can then read what they can read. `False`: Label Studio gets none of them.""",
+    ).tag(config=True, rule=TRUE_OR_FALSE)
+
     environment = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),

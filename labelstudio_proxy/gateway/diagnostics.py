@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 
 from .._version import __version__
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
+from ..label_studio import aws
 from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
 
 LINES = 200
-# Tokens, keys and passwords as programs print them.
+# Tokens, keys and passwords as programs print them, and signatures of links.
 SECRET = re.compile(
-    r"(?i)\b(?P<name>[\w-]*(?:password|passwd|secret|token|api[_-]?key|credential)[\w-]*"
+    r"(?i)\b(?P<name>[\w-]*(?:password|passwd|secret|token|api[_-]?key|credential|signature)[\w-]*"
     r"['\"]?\s*[=:]\s*|(?:bearer|token)\s+)(?P<value>['\"]?[^\s'\",;&]{4,})"
 )
 URL_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)")
@@ -27,7 +29,8 @@ def diagnostics(
     """Return the text. Reads files: call it in a thread."""
     shown = {name: getattr(settings, name) for name in settings.trait_names(config=True)}
     shown["environment"] = dict.fromkeys(settings.environment, "(not shown)")
-    known = [*settings.environment.values(), *_secret_key(directory)]
+    notebooks = (os.environ.get(name, "") for name in aws.SECRETS)
+    known = [*settings.environment.values(), *_secret_key(directory), *notebooks]
     python = platform.python_version()
     text = "\n".join(
         (

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from . import aws
+
 # A program needs these for its files, its language and its network access.
 ALLOWED = (
     "HOME",
@@ -47,6 +49,8 @@ HARDENED = {
     "COLLECT_ANALYTICS": "false",
     "SENTRY_DSN": "",
     "FRONTEND_SENTRY_DSN": "",
+    # Label Studio would cut a file of cloud storage off after 20 seconds, while a browser loads it.
+    "RESOLVER_PROXY_TIMEOUT": "300",
     # Not the database of another Django program.
     "DJANGO_DB": "sqlite",
     "DEBUG": "false",
@@ -59,18 +63,23 @@ def labelstudio_environment(
     data_dir: Path,
     files_root: Path | None,
     extra: Mapping[str, str],
+    aws_credentials: bool = False,
 ) -> dict[str, str]:
     """Return Label Studio's environment; `inherited` is the gateway's.
 
     `extra` (the setting `environment`) wins under each of Label Studio's three names for a variable.
+    `aws_credentials`: the setting.
     """
     environment = {
         name: value
         for name, value in inherited.items()
         if name in ALLOWED or name.startswith("LC_")
     }
+    if aws_credentials:
+        environment |= aws.notebook_variables(inherited) | aws.FIND_REGION
     safe = {
         **HARDENED,
+        **({} if aws_credentials else aws.closed_places(extra)),
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
         "LOCAL_FILES_SERVING_ENABLED": "true" if files_root else "false",
         # Without a files root: a folder of Label Studio that holds no files.

@@ -215,6 +215,11 @@ class DockerEngine(Engine):
     programs = ("dockerd", "debootstrap", "ip", "iptables")
 
     @property
+    def host(self) -> str:
+        """This machine's address in the network of the containers."""
+        return f"10.213.{self.slot}.1"
+
+    @property
     def _bridge(self) -> str:
         return f"lsp-tests{self.slot}"
 
@@ -249,7 +254,7 @@ class DockerEngine(Engine):
         self.state.mkdir(exist_ok=True)
         (self.home / "none.json").write_text("{}")
         _run("ip", "link", "add", self._bridge, "type", "bridge")
-        _run("ip", "address", "add", f"10.213.{self.slot}.1/24", "dev", self._bridge)
+        _run("ip", "address", "add", f"{self.host}/24", "dev", self._bridge)
         _run("iptables", "--insert", *self._forward)
 
     def tear_down(self) -> None:

@@ -217,14 +217,22 @@ def _programs() -> Iterator[tuple[str, Path]]:
 
 
 def container_environment(
-    inherited: Mapping[str, str], files_root: Path | None, private: Mapping[str, str]
+    inherited: Mapping[str, str],
+    files_root: Path | None,
+    private: Mapping[str, str],
+    *,
+    aws_credentials: bool = False,
 ) -> dict[str, str]:
-    """Return Label Studio's environment in a container, without what `private` sets itself."""
+    """Return Label Studio's environment in a container, without what `private` sets itself.
+
+    `aws_credentials`: the setting. The credentials themselves are private.
+    """
     complete = labelstudio_environment(
         {name: value for name, value in inherited.items() if name in INHERITED},
         data_dir=Path(DATA_DIR),
         files_root=files_root,
         extra=private,
+        aws_credentials=aws_credentials,
     )
     return {name: value for name, value in complete.items() if name not in private} | ENVIRONMENT
 

@@ -90,6 +90,7 @@ class Planner:
     user_name: str
     user: str  # uid:gid
     document_root: Path | None = None  # None: `files_root` itself
+    read_only: Mapping[str, Path] = field(default_factory=dict)  # more files, by their new path
 
     def check_folders(self, *, unquoted: bool) -> None:
         """Raise Problem if a folder is missing or no container can have it; see `check_paths`."""
@@ -166,6 +167,11 @@ class Planner:
             with contextlib.suppress(Problem):  # the engine of Jupyter's container does not see it
                 made = jupyter.binds(folder, str(folder), name, read_only=read_only)
                 binds += [bind for bind in made if bind.target not in targets]
+        for target, path in self.read_only.items():
+            # Without them, Label Studio says what it lacks when it needs it.
+            with contextlib.suppress(Problem, OSError):
+                if path.exists():
+                    binds += jupyter.binds(path, target, name, read_only=True)
         return binds
 
     def _used_folders(self) -> list[Path]:

@@ -3,6 +3,7 @@
 `labelstudio_server.py` lets DJANGO_SETTINGS_MODULE name this module.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -55,3 +56,11 @@ MIDDLEWARE.append("labelstudio_files.find_files")
 _BROWSER = "django_user_agents.middleware.UserAgentMiddleware"
 if not COLLECT_ANALYTICS and _BROWSER in MIDDLEWARE:
     MIDDLEWARE.remove(_BROWSER)
+
+# Label Studio asks S3 for this region unless a storage has its own. By default, that is us-east-1.
+if os.environ.get("LABELSTUDIO_PROXY_AWS_REGION") and not get_env("S3_region"):
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import get_session
+
+    with contextlib.suppress(BotoCoreError):  # no such profile: boto3 says so when it is used
+        os.environ.update(S3_region=get_session().get_config_variable("region") or "")

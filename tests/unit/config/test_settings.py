@@ -118,6 +118,7 @@ def test_problem_of_a_wrong_value_names_its_source_and_the_default_stays(
 
 # A wrong value of each setting, and words of the rule that its message must have.
 WRONG: dict[str, tuple[object, str]] = {
+    "aws_credentials": ("maybe", "`True` or `False`"),
     "backend": ("podman", "`process`"),
     "cpu_limit": (-1, "processors"),
     "data_dir": ("~no-such-user-here", "a folder"),

@@ -73,3 +73,46 @@ def test_the_users_own_variables_win_under_each_of_their_names(name: str) -> Non
     assert [made[each] for each in made if each.endswith("DJANGO_DB")] == ["default"]
     assert external_database({name: "default"})
     assert not external_database({name: "sqlite"})
+
+
+NOTEBOOKS = {
+    "HOME": "/home/ada",
+    "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "hunter2",
+    "AWS_PROFILE": "labels",
+    "AWS_REGION": "eu-central-1",
+    "AWS_ENDPOINT_URL": "http://minio:9000",
+}
+CLOSED = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG")
+
+
+def test_no_aws_credential_reaches_label_studio_by_default() -> None:
+    made = environment(NOTEBOOKS)
+    assert not {*NOTEBOOKS} & {*made} - {"HOME"}
+    assert {made[name] for name in CLOSED} == {"/dev/null"}
+    assert made["AWS_EC2_METADATA_DISABLED"] == "true"
+
+
+def test_the_setting_lets_the_notebooks_aws_credentials_through() -> None:
+    made = labelstudio_environment(
+        NOTEBOOKS,
+        data_dir=DATA,
+        files_root=None,
+        extra={"AWS_PROFILE": "other"},
+        aws_credentials=True,
+    )
+    assert NOTEBOOKS.items() - made.items() == {("AWS_PROFILE", "labels")}
+    assert made["AWS_PROFILE"] == "other"
+    assert made["AWS_DEFAULT_REGION"] == "eu-central-1"  # as boto3 reads it
+    assert not {*CLOSED, "AWS_EC2_METADATA_DISABLED"} & {*made}
+
+
+def test_users_choose_aws_credentials_in_the_environment_of_label_studio() -> None:
+    made = environment(NOTEBOOKS, {"AWS_ACCESS_KEY_ID": "AKIAOTHER"})
+    assert made["AWS_ACCESS_KEY_ID"] == "AKIAOTHER"
+    assert made["AWS_CONFIG_FILE"] == "/dev/null"
+    profile = environment(NOTEBOOKS, {"AWS_PROFILE": "other"})
+    assert profile["AWS_PROFILE"] == "other"
+    assert not {*CLOSED} & {*profile}
+    role = environment(NOTEBOOKS, {"AWS_EC2_METADATA_DISABLED": "false"})
+    assert role["AWS_EC2_METADATA_DISABLED"] == "false"
