@@ -11,13 +11,13 @@ import json
 import os
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-
-from jupyter_core.paths import jupyter_runtime_dir
 
 from . import private_file
 
@@ -40,11 +40,12 @@ class RunningGateway:
     unix_socket: str = ""
     port: int = 0
     token: str = ""
+    parent: int = 0  # the pid of the Jupyter server in front; 0: none
 
     @property
     def file(self) -> Path:
         """The file that lists this gateway; private, since it holds the token."""
-        return Path(jupyter_runtime_dir()) / f"labelstudio-proxy-{self.pid}.json"
+        return runtime_folder() / f"labelstudio-proxy-{self.pid}.json"
 
     def register(self) -> None:
         """List this gateway, so that `running_gateways` finds it; raises OSError."""
@@ -63,7 +64,7 @@ class RunningGateway:
         Raises TimeoutError if nothing arrives for `seconds`, ConnectionError if nothing listens or the
         response breaks off, and ValueError if it is no JSON object.
         """
-        with self._request(route, method, seconds=seconds) as response:
+        with self.open(method, route, seconds=seconds) as response:
             data = json.loads(response.read())
             if not isinstance(data, dict):
                 raise ValueError("the response is no object")  # noqa: TRY004 - as for no JSON
@@ -74,7 +75,8 @@ class RunningGateway:
 
         Stops when the gateway ends the stream, after half a minute. Raises OSError.
         """
-        with self._request("events", "GET", {"Last-Event-ID": str(last)}) as response:
+        headers = {"Last-Event-ID": str(last)}
+        with self.open("GET", "events", headers=headers) as response:
             event = ""
             for raw in response:
                 field, _, value = raw.decode().rstrip("\n").partition(": ")
@@ -83,13 +85,19 @@ class RunningGateway:
                 elif field == "data":
                     yield event, json.loads(value)
 
-    def _request(
+    def open(
         self,
-        route: str,
         method: str,
-        headers: dict[str, str] | None = None,
+        route: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
         seconds: float = TIMEOUT_SECONDS,
     ) -> contextlib.AbstractContextManager[http.client.HTTPResponse]:
+        """Return the response of a control route, whatever its status, as a context manager.
+
+        `body`: sent as JSON, unless None. Raises as `ask` does.
+        """
         connection: http.client.HTTPConnection
         if self.unix_socket:
             connection, prefix = _UnixConnection(self.unix_socket, seconds), "/"
@@ -98,11 +106,12 @@ class RunningGateway:
             prefix = self.prefix
         # Marks the request as a program's. On a port, the token is required as well.
         authorization = f"token {self.token or 'this-user'}"
-        return _response(
+        return send(
             connection,
             method,
             f"{prefix}_proxy/{route}",
-            {"Authorization": authorization, **(headers or {})},
+            {"Authorization": authorization, **headers},
+            body,
         )
 
 
@@ -121,6 +130,7 @@ class JupyterServer:
     port: int
     secure: bool
     sock: str
+    pid: int = 0
 
     @property
     def label_studio(self) -> str:
@@ -158,7 +168,7 @@ class JupyterServer:
             else {"Cookie": "_xsrf=00", "X-XSRFToken": "00"}
         )
         path = f"{self.base_url}api/labelstudio{command and '/' + command}"
-        with _response(connection, "POST" if command else "GET", path, headers) as response:
+        with send(connection, "POST" if command else "GET", path, headers) as response:
             if response.status == 404:
                 raise Refused("the server extension of labelstudio-proxy is not enabled in it")
             if response.status in {302, 401, 403}:
@@ -170,12 +180,22 @@ class JupyterServer:
 
 
 @contextlib.contextmanager
-def _response(
-    connection: http.client.HTTPConnection, method: str, path: str, headers: Mapping[str, str]
+def send(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: Any = None,
 ) -> Iterator[http.client.HTTPResponse]:
+    """Send a request, with `body` as JSON unless it is None, and yield the response.
+
+    Raises TimeoutError or ConnectionError.
+    """
+    data = None if body is None else json.dumps(body).encode()
+    kind = {} if body is None else {"Content-Type": "application/json"}
     with contextlib.closing(connection):
         try:
-            connection.request(method, path, headers=dict(headers))
+            connection.request(method, path, data, {**headers, **kind})
             yield connection.getresponse()
         except (TimeoutError, ConnectionError):
             raise
@@ -229,10 +249,28 @@ def running_jupyter_servers() -> list[JupyterServer]:
     return found
 
 
+def runtime_folder() -> Path:
+    """Return Jupyter's runtime folder, also in an environment without jupyter_core."""
+    try:
+        from jupyter_core.paths import jupyter_runtime_dir
+    except ImportError:
+        pass
+    else:
+        return Path(jupyter_runtime_dir())
+    if folder := os.environ.get("JUPYTER_RUNTIME_DIR"):
+        return Path(folder)
+    if folder := os.environ.get("JUPYTER_DATA_DIR"):
+        return Path(folder, "runtime")
+    if sys.platform == "darwin":
+        return Path("~/Library/Jupyter/runtime").expanduser()
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data, "jupyter/runtime").expanduser()
+
+
 def _listed(pattern: str) -> list[tuple[Path, dict[str, Any]]]:
     """Return the files of this pattern in the runtime folder and what is in them, newest first."""
     found: list[tuple[float, Path, dict[str, Any]]] = []
-    for path in Path(jupyter_runtime_dir()).glob(pattern):
+    for path in runtime_folder().glob(pattern):
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(fields, dict):

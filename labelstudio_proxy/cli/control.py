@@ -11,21 +11,19 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
+from ..client.running import address_of, find_gateway, find_server, reach, start_gateway
 from ..duration import duration
-from ..gateway_client import RunningGateway, running_jupyter_servers
+from ..gateway_client import RunningGateway
 from ..problem import Problem
 from ..shell_command import shell_command
 from .options import data_dir_option
 from .output import answer, json_option, progress_bar
-from .running import find_gateway, find_server, reach, start_gateway
 
 POLL_SECONDS = 0.2
 COLOURS = {"ready": "green", "failed": "red"}
-LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 which = data_dir_option("data directory of the Label Studio to use, if there are several")
 
@@ -87,7 +85,7 @@ def open_page(data_dir: Path | None, as_json: bool) -> None:
         server, _ = find_server(data_dir)
         address = server.label_studio
     else:
-        address = _address(gateway, reach(gateway, lambda: gateway.ask("state")))
+        address = address_of(gateway, reach(gateway, lambda: gateway.ask("state")))
     answer(address, {"address": address}, as_json=as_json)
     screen = {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ)
     if screen or sys.platform == "darwin":
@@ -189,24 +187,11 @@ def _state(gateway: RunningGateway) -> dict[str, Any]:
     memory = reach(gateway, lambda: gateway.ask("memory"))
     return {
         **state,
-        "address": _address(gateway, state).partition("?")[0],
+        "address": address_of(gateway, state).partition("?")[0],
         "data_dir": gateway.data_dir,
         "prefix": gateway.prefix,
         "memory": memory["memory"],
     }
-
-
-def _address(gateway: RunningGateway, state: dict[str, Any]) -> str:
-    """Return where a browser of this user finds the gateway, with a token where that helps."""
-    if gateway.port:
-        return f"http://127.0.0.1:{gateway.port}{gateway.prefix}?token={gateway.token}"
-    seen = str(state.get("address") or "")  # by a browser
-    if urlsplit(seen).hostname not in {None, *LOCAL}:
-        return seen
-    for server in running_jupyter_servers():
-        if f"{server.base_url}labelstudio/" == gateway.prefix:
-            return server.label_studio
-    return seen or gateway.prefix
 
 
 def _log(gateway: RunningGateway, after: int = 0, *, wait: bool = False) -> list[tuple[int, str]]:

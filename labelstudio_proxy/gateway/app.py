@@ -31,6 +31,7 @@ from .identity import explain_refusal
 from .idle_stop import IdleStop
 from .invitations import Invitations
 from .place import Place
+from .projects.routes import PROJECTS, ProjectRoutes
 from .proxy.files_on_disk import Found, LargeFiles, send
 from .proxy.forward import Refused, Upstream, forward
 from .proxy.headers import without_token
@@ -79,9 +80,13 @@ class Gateway:
         self._idle_stop = IdleStop(supervisor, settings.idle_timeout)
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
         invitations = Invitations(place)
+        projects = ProjectRoutes(
+            settings, directory, supervisor, self._connection, self._errors, place, files
+        )
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (
             (_any, _remove_token),
+            (PROJECTS.match, projects.run),
             (lambda path: path.startswith(CONTROL), control.run),
             (paths.LOGOUT.fullmatch, _redirect("/../" if place.in_jupyter else "/")),
             (paths.SIGN_UP.fullmatch, invitations.page),

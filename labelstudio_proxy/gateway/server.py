@@ -151,6 +151,7 @@ async def serve(
             unix_socket=str(listen.unix_socket) if listen.unix_socket else "",
             port=port,
             token=token,
+            parent=os.getppid() if place.behind_jupyter else 0,
         )
         await asyncio.wait([begin_task(_register(running))], timeout=REGISTER_SECONDS)
         keeping = begin_task(_keep_reachable(listener, running))

@@ -85,6 +85,26 @@ LOCAL_FILE_ANYWHERE = re.compile(r"data/local-files/")
 SIGNED_LINKS = re.compile(r"/(tasks|projects)/\d+/(resolve|presign)/?")
 
 
+PROJECTS = "/api/projects/"
+LOCAL_STORAGES = "/api/storages/localfiles/"
+TASKS = "/api/tasks/"
+
+
+def project(number: int) -> str:
+    """Return the path of the API's record of a project."""
+    return f"{PROJECTS}{number}/"
+
+
+def import_into(number: int) -> str:
+    """Return the path of the API that adds tasks to a project."""
+    return f"{PROJECTS}{number}/import"
+
+
+def labelling_page(number: int) -> str:
+    """Return the page that shows the tasks of a project one after the other, to label them."""
+    return f"projects/{number}/data?labeling=1"
+
+
 def local_file(name: str) -> str:
     """Return the target (encoded, with its query) of the file `name` in the files root."""
     return f"/data/local-files/?d={quote(name)}"

@@ -230,7 +230,7 @@ def wait_for_colour(locator: Locator, colour: tuple[int, int, int], share: float
         seen: float = locator.page.evaluate(SHARE_OF_COLOUR, [png, colour])
         return seen > share
 
-    wait_for(is_there, what=f"{colour} on more than {share:.0%} of {locator}", timeout=30)
+    wait_for(is_there, what=f"{colour} on more than {share:.0%} of {locator}")
 
 
 if __name__ == "__main__":

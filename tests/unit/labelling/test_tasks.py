@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from labelstudio_proxy.labelling import tasks
 from labelstudio_proxy.problem import Problem
-from labelstudio_proxy.projects import tasks
 
 NAMES = (
     *("image-classification", "object-detection", "image-segmentation", "keypoint-detection"),

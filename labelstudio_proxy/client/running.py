@@ -1,12 +1,14 @@
-"""The gateway or Jupyter server that a command is about, and what it answers."""
+"""The gateway or Jupyter server that a notebook, script or command is about."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from ..gateway_client import (
     START_SECONDS,
@@ -21,11 +23,18 @@ from ..shell_command import shell_command
 
 T = TypeVar("T")
 
+LOCAL = {"localhost", "127.0.0.1", "::1"}
+
 
 def find_gateway(data_dir: Path | None) -> RunningGateway | None:
-    """Return the gateway of this data directory, or the only one; raises Problem for several."""
+    """Return the gateway of this data directory, of this notebook's Jupyter, or the only one.
+
+    Raises Problem for several.
+    """
     found = running_gateways()
     found = [each for each in found if _is_meant(each.data_dir, data_dir)]
+    if data_dir is None and (own := own_server()) is not None:
+        return next((each for each in found if each.parent == own.pid), None)
     if len(found) > 1:
         raise _several([(each.data_dir, each.prefix) for each in found])
     return found[0] if found else None
@@ -39,7 +48,8 @@ def find_server(data_dir: Path | None) -> tuple[JupyterServer, dict[str, Any]]:
     found: list[tuple[JupyterServer, dict[str, Any]]] = []
     others: list[tuple[JupyterServer, dict[str, Any]]] = []
     refusals = []
-    for server in running_jupyter_servers():
+    own = own_server() if data_dir is None else None
+    for server in [own] if own else running_jupyter_servers():
         try:
             state = server.ask()
         except Refused as refusal:
@@ -85,10 +95,26 @@ def start_gateway(server: JupyterServer, data_dir: str) -> RunningGateway:
     return gateway
 
 
+def own_server() -> JupyterServer | None:
+    """Return the Jupyter server whose notebook or terminal this process runs in, if it is here."""
+    parent, url = os.environ.get("JPY_PARENT_PID"), os.environ.get("JUPYTER_SERVER_URL")
+    for server in running_jupyter_servers():
+        if str(server.pid) == parent or (parent is None and server.url == url):
+            return server
+    return None
+
+
 def reach(gateway: RunningGateway, question: Callable[[], T]) -> T:
     """Return the answer of a running gateway; raises Problem if it cannot be reached."""
-    try:
+    with explained(gateway):
         return question()
+
+
+@contextlib.contextmanager
+def explained(gateway: RunningGateway) -> Iterator[None]:
+    """Turn the errors of a connection to a running gateway into a Problem."""
+    try:
+        yield
     except TimeoutError as error:
         raise Problem(
             f"Label Studio's gateway does not respond, for the data in {gateway.data_dir}.",
@@ -104,6 +130,19 @@ def reach(gateway: RunningGateway, question: Callable[[], T]) -> T:
             f"Its process {gateway.pid} runs, but: {error}.",
             "Restart Jupyter.",
         ) from error
+
+
+def address_of(gateway: RunningGateway, state: dict[str, Any]) -> str:
+    """Return where a browser of this user finds the gateway, with a token where that helps."""
+    if gateway.port:
+        return f"http://127.0.0.1:{gateway.port}{gateway.prefix}?token={gateway.token}"
+    seen = str(state.get("address") or "")  # by a browser
+    if urlsplit(seen).hostname not in {None, *LOCAL}:
+        return seen
+    for server in running_jupyter_servers():
+        if f"{server.base_url}labelstudio/" == gateway.prefix:
+            return server.label_studio
+    return seen or gateway.prefix
 
 
 def _is_meant(data_dir: str, chosen: Path | None) -> bool:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from labelstudio_proxy.labelling.interface import Interface
+from labelstudio_proxy.labelling.tasks import TASKS, task_named
+from labelstudio_proxy.labelling.templates import MANY, interface_for
 from labelstudio_proxy.problem import Problem
-from labelstudio_proxy.projects.interface import Interface
-from labelstudio_proxy.projects.tasks import TASKS, task_named
-from labelstudio_proxy.projects.templates import MANY, interface_for
 
 IMAGES = task_named("image-classification")
 SPEECH = task_named("automatic-speech-recognition")

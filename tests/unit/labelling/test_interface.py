@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from labelstudio_proxy.labelling.interface import Control, Interface, missing_keys
 from labelstudio_proxy.problem import Problem
-from labelstudio_proxy.projects.interface import Control, Interface, missing_keys
 
 CLASSES = """
 <View>

@@ -1,0 +1,113 @@
+"""`label`, `project`, `projects` and `connect`: what `import labelstudio_proxy` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..problem import Problem
+from . import connection as connections
+from .project import Project
+from .remote import RemoteGateway
+from .source import source_json
+
+_connection: connections.Connection | None = None
+
+
+def label(
+    source: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    task: str | None = None,
+    title: str | None = None,
+    config: str | None = None,
+    column: str | None = None,
+    recursive: bool = True,
+    predictions: Any = None,
+    keep: str | bool | None = None,
+) -> Project:
+    """Return a project over `source`, made in Label Studio if it is not there yet.
+
+    With the same source and title it is the same project, and only new items are added.
+
+    source:      a folder (relative to the notebook, or absolute), a glob, a list of paths or texts, a
+                 DataFrame or Series of them, or `s3://bucket/prefix`.
+    labels:      what people choose from, for example `["Hot dog", "Not hot dog"]`.
+    task:        for example `object-detection`; default: the classification of what is there.
+    title:       default: the name of the folder.
+    config:      an own labelling interface (Label Studio's XML), instead of `labels` and `task`.
+    column:      of a DataFrame: the texts or paths to label.
+    recursive:   also the files in subfolders.
+    predictions: as for `Project.add_predictions`, with the model version `label()`.
+    keep:        a file, for example `"labels.jsonl"`, that has the labels at any time; relative to the
+                 folder. Default: the setting `keep_labels`; False: none.
+
+    Raises `labelstudio_proxy.Problem`, whose text says what to do.
+    """
+    connection = current()
+    body = {
+        "source": source_json(source, column=column, recursive=recursive),
+        "base": connection.base,
+        "labels": None if labels is None else labels if isinstance(labels, str) else list(labels),
+        "task": task,
+        "title": title,
+        "config": config,
+        "keep": keep,
+    }
+    result = connection.call("POST", "projects", body)
+    for sentence in result["left_out"]:
+        print(sentence)  # noqa: T201 - for the user of the notebook
+    return Project(connection, result["project"])
+
+
+def project(title_or_id: str | int) -> Project:
+    """Return a project by its title or number; raises Problem if there is none, or several."""
+    connection = current()
+    if isinstance(title_or_id, int):
+        return Project(connection, connection.call("GET", f"projects/{title_or_id}")["project"])
+    every = projects()
+    found = [each for each in every if each.title == title_or_id]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        numbers = ", ".join(str(each.id) for each in found)
+        raise Problem(
+            f"{len(found)} projects have the title {title_or_id!r}.",
+            f"Their numbers are {numbers}.",
+            f"Choose one by its number, for example `project({found[0].id})`.",
+        )
+    titles = ", ".join(repr(each.title) for each in every[:20])
+    raise Problem(
+        f"There is no project with the title {title_or_id!r}.",
+        f"There are {titles}." if titles else "There is no project yet.",
+        "Make one with `label(folder, labels=[…])`.",
+    )
+
+
+def projects() -> list[Project]:
+    """Return all projects, newest first."""
+    connection = current()
+    return [
+        Project(connection, fields) for fields in connection.call("GET", "projects")["projects"]
+    ]
+
+
+def connect(url: str | None = None, token: str | None = None) -> Any:
+    """Return a `label_studio_sdk.LabelStudio` that is signed in; None where the SDK is not installed.
+
+    url, token: of a Jupyter server on another machine, for example `https://hub.example/user/ada/`.
+    `label`, `project` and `projects` use it from then on. Default: the server of this notebook.
+    """
+    global _connection
+    if url is None:
+        _connection = connections.local()
+    else:
+        remote = RemoteGateway(url, token or "")
+        _connection = connections.Connection(lambda: remote, "")
+    _connection.start()
+    return None
+
+
+def current() -> connections.Connection:
+    """Return the connection that `connect` made, or one to the server of this notebook."""
+    return _connection or connections.local()

@@ -1,0 +1,156 @@
+"""The gateway that this process uses: asks it, and starts Label Studio when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+from ..gateway_client import RunningGateway
+from ..problem import Problem
+from . import running
+from .progress import Show, progress
+from .remote import RemoteGateway
+
+POLL_SECONDS = 0.2
+# A Label Studio that stops as soon as it is ready is not started for ever.
+STARTS = 3
+
+
+Gateway = RunningGateway | RemoteGateway
+
+
+class Connection:
+    """Sends requests to one gateway; `call` is what nearly all of them need."""
+
+    def __init__(self, find: Callable[[], Gateway], base: str) -> None:
+        """`find`: returns the gateway, started if necessary. `base`: the folder of relative paths."""
+        self._find = find
+        self.base = base
+
+    def call(self, method: str, route: str, body: Any = None) -> dict[str, Any]:
+        """Return the last message of the gateway, with progress for the user meanwhile.
+
+        Starts Label Studio if the gateway asks for it. Raises Problem.
+        """
+        last: dict[str, Any] = {}
+        for message in self.messages(method, route, body):
+            last = message
+        return last
+
+    def messages(self, method: str, route: str, body: Any = None) -> Iterator[dict[str, Any]]:
+        """Yield the gateway's messages, except progress, which it shows; raises Problem."""
+        with progress() as show:
+            for _ in range(STARTS):
+                gateway = self._find()
+                with _explained(gateway), gateway.open(method, route, body) as response:
+                    if response.status < 400:
+                        yield from _messages(response, show)
+                        return
+                    answer = _answer(response)
+                if response.status != 503 or "state" not in answer:
+                    raise _problem(answer, response.status)
+                self._start(gateway, show)
+        raise Problem(
+            "Label Studio stopped while it was used.",
+            "A user or a program stopped it, or it crashed.",
+            "Try again.",
+        )
+
+    def address(self, path: str) -> str:
+        """Return the URL of a `path` under Jupyter, as far as it is known; raises Problem."""
+        gateway = self._find()
+        if isinstance(gateway, RemoteGateway):
+            return urljoin(gateway.address, path)
+        with _explained(gateway):
+            address = running.address_of(gateway, gateway.ask("state"))
+        return urljoin(address, path)
+
+    def start(self) -> None:
+        """Return when Label Studio is ready; raises Problem if it cannot start."""
+        with progress() as show:
+            self._start(self._find(), show)
+
+    def _start(self, gateway: Gateway, show: Show) -> None:
+        def ask(method: str, route: str) -> dict[str, Any]:
+            with _explained(gateway), gateway.open(method, route) as response:
+                return _answer(response)
+
+        state = ask("GET", "state")
+        if state["state"] != "ready":
+            state = ask("POST", "start")
+        while state["state"] != "ready":
+            if state["state"] in {"failed", "stopped"}:
+                raise _problem(state, 503)
+            steps = [step["state"] for step in state["steps"]]
+            if "current" in steps:
+                now = steps.index("current")
+                show(now, len(steps), f"Starting Label Studio: {state['steps'][now]['title']}")
+            time.sleep(POLL_SECONDS)
+            state = ask("GET", "state")
+
+
+def _messages(response: http.client.HTTPResponse, show: Show) -> Iterator[dict[str, Any]]:
+    ended = False
+    for line in response:
+        message = json.loads(line)
+        if "progress" in message:
+            show(**message["progress"])
+        elif "error" in message:
+            raise Problem(**message["error"])
+        else:
+            ended = True
+            yield message
+    if not ended:
+        raise ConnectionError("the response broke off")
+
+
+def _answer(response: http.client.HTTPResponse) -> dict[str, Any]:
+    data = json.loads(response.read())
+    if not isinstance(data, dict):
+        raise ValueError("the response is no object")  # noqa: TRY004 - as for no JSON
+    return data
+
+
+def _problem(answer: dict[str, Any], status: int) -> Problem:
+    """Return the Problem that a response explains."""
+    error = answer.get("error") or answer
+    if isinstance(error, dict) and "what" in error:
+        return Problem(error["what"], error.get("why", ""), error.get("remedy", ""))
+    detail = answer.get("detail") or answer.get("message") or f"It answered {status}"
+    return Problem("Label Studio's gateway refused the request.", f"{detail}", "")
+
+
+@contextlib.contextmanager
+def _explained(gateway: Gateway) -> Iterator[None]:
+    """Turn errors of the connection into a Problem."""
+    if isinstance(gateway, RunningGateway):
+        with running.explained(gateway):
+            yield
+        return
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise Problem(
+            f"The Jupyter server of {gateway.address} cannot be reached.",
+            f"{error}.",
+            "Check the address and the token that `connect` got.",
+        ) from error
+
+
+def local() -> Connection:
+    """Return the connection to the Label Studio of this notebook, terminal or script."""
+
+    def find() -> RunningGateway:
+        gateway = running.find_gateway(None)
+        if gateway is None:
+            server, state = running.find_server(None)
+            gateway = running.start_gateway(server, state["data_dir"])
+        return gateway
+
+    return Connection(find, str(Path.cwd()))

@@ -1,0 +1,118 @@
+"""A project, as users have it in Python."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..problem import Problem
+from . import card, notebook
+from .connection import Connection
+from .progress import progress
+from .source import source_json
+
+POLL_SECONDS = 1.0
+
+
+class Project:
+    """A project of Label Studio, over a folder or table of the notebook.
+
+    `label`, `project` and `projects` return it. In a notebook it shows itself as a card.
+    """
+
+    def __init__(self, connection: Connection, fields: dict[str, Any]) -> None:
+        self._connection = connection
+        self._fields = fields
+
+    @property
+    def id(self) -> int:
+        """The number of the project in Label Studio."""
+        number: int = self._fields["id"]
+        return number
+
+    @property
+    def title(self) -> str:
+        """The title of the project."""
+        return str(self._fields["title"])
+
+    @property
+    def url(self) -> str:
+        """The path under Jupyter that shows the items one after the other, to label them."""
+        return str(self._fields["url"])
+
+    @property
+    def task(self) -> str:
+        """What there is to do, for example `image-classification`; "" with an own `config`."""
+        return str(self._fields["task"])
+
+    @property
+    def total(self) -> int:
+        """The number of items, now."""
+        total: int = self._now()["total"]
+        return total
+
+    @property
+    def labelled(self) -> int:
+        """The number of labelled items, now."""
+        labelled: int = self._now()["labelled"]
+        return labelled
+
+    def _now(self) -> dict[str, Any]:
+        self._fields = self._connection.call("GET", f"projects/{self.id}")["project"]
+        return self._fields
+
+    def add(self, source: Any, *, column: str | None = None, recursive: bool = True) -> int:
+        """Add the items of `source` that the project does not have yet; return how many.
+
+        `source`, `column` and `recursive`: as for `label`. Raises Problem.
+        """
+        body = {
+            "source": source_json(source, column=column, recursive=recursive),
+            "base": self._connection.base,
+        }
+        result = self._connection.call("POST", f"projects/{self.id}/items", body)
+        self._fields = result["project"]
+        added: int = result["added"]
+        return added
+
+    def wait(self, labelled: int | None = None) -> int:
+        """Return when people have labelled so many items (default: all); return their number.
+
+        Shows the progress. Ctrl-C, or the stop button of the notebook, ends the wait.
+        """
+        with progress() as show:
+            while True:
+                fields = self._now()
+                goal = fields["total"] if labelled is None else min(labelled, fields["total"])
+                done: int = fields["labelled"]
+                if done >= goal:
+                    return done
+                show(done, goal, f"{done} of {goal} labelled")
+                time.sleep(POLL_SECONDS)
+
+    def open(self) -> None:
+        """Open the project: in a tab of JupyterLab, or in the browser."""
+        if notebook.is_here():
+            card.open_in_notebook(self._fields)
+            return
+        import webbrowser
+
+        address = self._connection.address(self.url)
+        if not urlsplit(address).netloc:
+            raise Problem(
+                "The browser cannot be opened from here.",
+                "The address of the Jupyter server is not known.",
+                f"Open `{self.url}` on that server.",
+            )
+        print(address)  # noqa: T201 - for a terminal without a browser
+        webbrowser.open(address)
+
+    def __repr__(self) -> str:
+        """Return the title and the counts, as of the last look."""
+        fields = self._fields
+        return f"<Project {self.id} {self.title!r}: {fields['labelled']} of {fields['total']} labelled>"
+
+    def _repr_html_(self) -> str:
+        """Return the card that a notebook shows."""
+        return card.html(self._now())

@@ -1,0 +1,161 @@
+"""Label Studio's API, as far as projects need it, with the owner's identity."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from ...label_studio import paths
+from ...label_studio.upstream import HOST, url_of
+from ...problem import Problem
+from ..proxy.forward import Upstream
+
+# Label Studio's projects on one page of a list.
+PAGE = 1000
+# Characters of Label Studio's own words in a message.
+DETAIL = 500
+
+
+class LabelStudioAPI:
+    """Sends requests to the Label Studio that is ready now."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def get(self, path: str, **query: str | int) -> Any:
+        """Return the JSON response; raises as `send` does."""
+        return await self.send("GET", path, query=query)
+
+    async def send(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None
+    ) -> Any:
+        """Return the JSON response, None without one.
+
+        Raises Rejected if Label Studio rejects the request, and Problem if it cannot be reached.
+        """
+        headers = {
+            "Host": HOST,
+            "Authorization": self._upstream.identity.authorization(has_body=body is not None),
+            "Content-Type": "application/json",
+        }
+        url = URL(url_of(self._upstream.endpoint, path), encoded=True).with_query(query or {})
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            async with self._upstream.session.request(
+                method, url, headers=headers, data=data, allow_redirects=False
+            ) as response:
+                text = await response.text()
+                if response.status >= 400:
+                    raise Rejected(response.status, text)
+                return json.loads(text) if text else None
+        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+            raise stopped() from error
+
+    # ---- Projects
+
+    async def projects(self) -> list[dict[str, Any]]:
+        """Return all projects with their counts, newest first."""
+        found: list[dict[str, Any]] = []
+        fields = ",".join(FIELDS)
+        while True:
+            number = len(found) // PAGE + 1
+            page = await self.get(paths.PROJECTS, page_size=PAGE, include=fields, page=number)
+            found += page["results"]
+            if not page["results"] or len(found) >= page["count"]:
+                return found
+
+    async def project(self, number: int) -> dict[str, Any] | None:
+        """Return a project with its counts; None if there is none."""
+        try:
+            found: dict[str, Any] = await self.get(paths.project(number))
+        except Rejected as rejected:
+            if rejected.status == 404:
+                return None
+            raise
+        return found
+
+    async def make_project(self, **fields: Any) -> int:
+        """Make a project; return its number."""
+        made: dict[str, int] = await self.send("POST", paths.PROJECTS, fields)
+        return made["id"]
+
+    async def change_project(self, number: int, **fields: Any) -> None:
+        """Change some fields of a project."""
+        await self.send("PATCH", paths.project(number), fields)
+
+    async def delete_project(self, number: int) -> None:
+        """Delete a project with everything in it."""
+        await self.send("DELETE", paths.project(number))
+
+    async def add_tasks(self, number: int, items: list[dict[str, Any]]) -> None:
+        """Add tasks, as `{"data": …, "meta": …}`."""
+        await self.send("POST", paths.import_into(number), items)
+
+    async def tasks(self, number: int) -> list[dict[str, Any]]:
+        """Return all tasks of a project, without annotations."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = await self.get(
+                paths.TASKS, project=number, page_size=PAGE, page=len(found) // PAGE + 1
+            )
+            found += page["tasks"]
+            if not page["tasks"] or len(found) >= page["total"]:
+                return found
+
+    # ---- Folders
+
+    async def folders(self, number: int) -> list[str]:
+        """Return the folders that a project reads local files from."""
+        found = await self.get(paths.LOCAL_STORAGES, project=number)
+        return [each["path"] for each in found]
+
+    async def add_folder(self, number: int, folder: str) -> None:
+        """Let a project read the local files in `folder`."""
+        fields = {"project": number, "title": "Files", "path": folder, "use_blob_urls": True}
+        await self.send("POST", paths.LOCAL_STORAGES, fields)
+
+
+# The fields of each project in a list.
+FIELDS = (
+    *("id", "title", "created_at", "label_config", "task_number", "num_tasks_with_annotations"),
+    *("total_annotations_number", "model_version"),
+)
+
+
+class Rejected(Problem):
+    """Label Studio did not accept a request; `why` has its reason."""
+
+    def __init__(self, status: int, text: str) -> None:
+        """`text`: the body of the response."""
+        super().__init__("Label Studio rejected this.", _reason(text) or f"Status {status}.", "")
+        self.status = status
+
+
+def _reason(text: str) -> str:
+    """Return the words for people in an error of Label Studio's API."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return ""
+    if not isinstance(data, dict):
+        return str(data)[:DETAIL]
+    found = data.get("validation_errors") or data.get("detail") or data
+    if isinstance(found, dict):
+        found = list(found.values())
+    while isinstance(found, list):
+        found = found[0] if len(found) == 1 else " ".join(map(str, found))
+    return str(found)[:DETAIL]
+
+
+def stopped() -> Problem:
+    """Return the Problem of a Label Studio that stopped during a request."""
+    return Problem(
+        "Label Studio stopped before this was done.",
+        "A user or a program stopped or restarted it, or it crashed.",
+        "Run it again: it continues where it stopped.",
+    )

@@ -1,0 +1,180 @@
+"""Make a project over a source, or add to it what is new in the source."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...data_directory.project_records import ProjectRecord, ProjectRecords
+from ...labelling.interface import Interface, missing_keys
+from ...labelling.templates import interface_for
+from ...problem import Problem
+from .label_studio_api import LabelStudioAPI, Rejected
+from .sources import Source
+from .stream import Report
+
+logger = logging.getLogger(__name__)
+
+# Items in one request to Label Studio: progress moves, and a body stays small.
+BATCH = 2_000
+# Characters of a title that Label Studio accepts.
+TITLE = range(3, 51)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user wants of a project, beside its source."""
+
+    title: str = ""  # "": the source's name
+    task: str = ""
+    labels: list[str] | None = None
+    config: str = ""
+    keep: str = ""
+
+
+async def make(
+    api: LabelStudioAPI,
+    records: ProjectRecords,
+    source: Source,
+    wish: Wish,
+    existing: dict[str, Any] | None,
+    new: Sequence[dict[str, Any]],
+    report: Report,
+) -> int:
+    """Return the number of the project over `source`, made if `existing` is None.
+
+    `existing`: Label Studio's record of the project. `new`: the items that it does not have yet.
+    Raises Problem; a project that could not be made whole is deleted.
+    """
+    title = checked_title(wish.title or source.title)
+    if existing is not None:
+        number: int = existing["id"]
+        await _change_interface(api, records, existing, source, wish)
+        await add(api, number, source, new, report)
+        return number
+    config = _config(source, wish)
+    _check_fit(config, new)
+    number = await _make_project(api, title, config)
+    try:
+        record = ProjectRecord(number, title, source.task_name, config, source.identity)
+        await asyncio.to_thread(records.write, record)
+        await add(api, number, source, new, report)
+    except BaseException:
+        # A client that left cancels this task, and must not cancel the removal.
+        await asyncio.shield(_remove(api, records, number))
+        raise
+    return number
+
+
+async def add(
+    api: LabelStudioAPI,
+    number: int,
+    source: Source,
+    new: Sequence[dict[str, Any]],
+    report: Report,
+) -> None:
+    """Add items to a project, and the folders that they are in."""
+    known = await api.folders(number) if source.folders else []
+    for folder in source.folders:
+        if str(folder) not in known:
+            await _add_folder(api, number, str(folder))
+    for begin in range(0, len(new), BATCH):
+        report(begin, len(new), "Adding items to Label Studio")
+        await api.add_tasks(number, list(new[begin : begin + BATCH]))
+
+
+async def _make_project(api: LabelStudioAPI, title: str, config: str) -> int:
+    try:
+        return await api.make_project(title=title, label_config=config)
+    except Rejected as rejected:
+        raise Problem(
+            f"Label Studio rejected the labelling interface of {title!r}.",
+            rejected.why,
+            "Correct `config` or `labels`.",
+        ) from rejected
+
+
+async def _add_folder(api: LabelStudioAPI, number: int, folder: str) -> None:
+    try:
+        await api.add_folder(number, folder)
+    except Rejected as rejected:
+        raise Problem(
+            f"Label Studio cannot read the folder {folder}.",
+            rejected.why,
+            "If Label Studio runs in a container, restart Jupyter in a folder that contains this "
+            "one, or set `files_root` to such a folder.",
+        ) from rejected
+
+
+async def _change_interface(
+    api: LabelStudioAPI,
+    records: ProjectRecords,
+    existing: dict[str, Any],
+    source: Source,
+    wish: Wish,
+) -> None:
+    """Set other labels, if the user gave some and has not set these before."""
+    if wish.labels is None and not wish.config:
+        return
+    config = _config(source, wish)
+    record = await asyncio.to_thread(records.of, existing["id"])
+    if record is not None and record.config == config:
+        return  # what a user has changed in Label Studio since stays
+    try:
+        await api.change_project(existing["id"], label_config=config)
+    except Rejected as rejected:
+        raise Problem(
+            f"The labels of the project {existing['title']!r} could not be changed.",
+            rejected.why,
+            "Keep the labels that are in use, or choose another `title` for a new project.",
+        ) from rejected
+    await asyncio.to_thread(
+        lambda: records.change(existing["id"], existing["title"], config=config)
+    )
+
+
+def _config(source: Source, wish: Wish) -> str:
+    if wish.config:
+        return Interface.parse(wish.config).xml
+    if source.task is None:
+        raise AssertionError("a source without an own interface has a task")
+    return interface_for(source.task, wish.labels)
+
+
+def _check_fit(config: str, new: Sequence[dict[str, Any]]) -> None:
+    interface = Interface.parse(config)
+    for item in new[:1]:
+        if missing := missing_keys(interface, item["data"]):
+            there = ", ".join(f"`${key}`" for key in item["data"])
+            raise Problem(
+                f"The labelling interface shows `${missing[0]}`, which the items do not have.",
+                f"They have {there}.",
+                "Correct `value` in `config`.",
+            )
+
+
+def checked_title(title: str) -> str:
+    """Return the title, or raise Problem for one that Label Studio does not accept."""
+    if len(title) not in TITLE:
+        raise Problem(
+            f"A project cannot be called {title!r}.",
+            f"Label Studio wants {TITLE[0]} to {TITLE[-1]} characters.",
+            "Choose another `title`.",
+        )
+    return title
+
+
+async def _remove(api: LabelStudioAPI, records: ProjectRecords, number: int) -> None:
+    """Delete a project that was not made whole, unless Label Studio cannot be reached."""
+    try:
+        await api.delete_project(number)
+    except Problem as problem:
+        # The next call finds its record, and adds what is missing.
+        logger.warning("Project %d is incomplete and could not be deleted: %s", number, problem)
+        return
+    with contextlib.suppress(OSError):
+        await asyncio.to_thread(records.remove, number)

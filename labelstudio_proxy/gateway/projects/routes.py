@@ -1,0 +1,195 @@
+"""The routes below `_proxy/projects`: make, list, read and change projects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from ...config.notebook_files import NotebookFiles
+from ...config.settings import LabelStudioProxy
+from ...data_directory.directory import DataDirectory
+from ...data_directory.project_records import ProjectRecords
+from ...labelling.tasks import task_named
+from ...lifecycle.supervisor import Supervisor
+from ...problem import Problem
+from ...request_kind import CONTROL, RequestKind
+from ...snapshot import State
+from ..connection import Connection
+from ..error_responses import ErrorResponses
+from ..place import Place
+from ..responses import json_response
+from . import listing
+from .label_studio_api import LabelStudioAPI
+from .making import Wish, add, make
+from .reading import new_items
+from .sources import Context, Source, own_key, read_source
+from .stream import Report, stream
+
+PROJECTS = re.compile(re.escape(CONTROL) + "projects(/|$)")
+# Of a table that becomes a project.
+BODY_BYTES = 1 << 30
+
+Route = Callable[[web.BaseRequest, "list[str]"], Awaitable[web.StreamResponse]]
+
+
+class ProjectRoutes:
+    """Serves the requests of Python, the command line and Jupyter's API about projects."""
+
+    def __init__(
+        self,
+        settings: LabelStudioProxy,
+        directory: DataDirectory,
+        supervisor: Supervisor,
+        connection: Connection,
+        errors: ErrorResponses,
+        place: Place,
+        files: NotebookFiles | None,
+    ) -> None:
+        """`files`: the folders that projects may be over; None for no folders."""
+        self._settings = settings
+        self._supervisor = supervisor
+        self._connection = connection
+        self._errors = errors
+        self._place = place
+        self._files = files
+        self._records = ProjectRecords(directory)
+        # The groups of a pattern are the arguments of its handler.
+        self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = (
+            ("GET", re.compile(""), self._list),
+            ("POST", re.compile(""), self._make),
+            ("GET", re.compile(r"/(\d+)"), self._show),
+            ("POST", re.compile(r"/(\d+)/items"), self._add),
+        )
+
+    async def run(
+        self, request: web.BaseRequest, target: str, kind: RequestKind
+    ) -> web.StreamResponse:
+        """Serve a request whose path matches PROJECTS."""
+        name = kind.path.removeprefix(f"{CONTROL}projects")
+        for method, pattern, route in self._routes:
+            if request.method == method and (found := pattern.fullmatch(name)):
+                if self._supervisor.snapshot.state is not State.READY:
+                    return self._errors.say_state(kind)
+                try:
+                    return await route(request, list(found.groups()))
+                except Problem as problem:
+                    status = problem.status if isinstance(problem, NoProject) else 400
+                    return json_response({"error": problem.as_json()}, status)
+        detail = f"labelstudio-proxy has no {request.method} {kind.path}."
+        return json_response({"detail": detail}, 404)
+
+    async def _api(self) -> LabelStudioAPI:
+        return LabelStudioAPI(await self._connection.upstream())
+
+    def _shown(self, project: dict[str, Any]) -> dict[str, Any]:
+        shown = listing.project_json(project, self._records.of(project["id"]))
+        shown["url"] = self._place.prefix + shown["path"]
+        shown["new_browser_tab"] = self._settings.new_browser_tab
+        return shown
+
+    async def _found(self, api: LabelStudioAPI, number: str) -> dict[str, Any]:
+        project = await api.project(int(number))
+        if project is None:
+            raise NoProject(number)
+        return project
+
+    # ---- Handlers
+
+    async def _list(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        projects = await (await self._api()).projects()
+        shown = await asyncio.to_thread(lambda: [self._shown(each) for each in projects])
+        return json_response({"projects": shown})
+
+    async def _show(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        project = await self._found(await self._api(), groups[0])
+        return json_response({"project": await asyncio.to_thread(self._shown, project)})
+
+    async def _make(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        body = await body_of(request)
+        wish = Wish(**{name: body[name] for name in Wish.__dataclass_fields__ if body.get(name)})
+        if wish.labels is not None and wish.config:
+            raise Problem(
+                "`labels` and `config` exclude each other.",
+                "An own labelling interface has its labels.",
+                "Leave out one of them.",
+            )
+
+        async def work(report: Report) -> dict[str, Any]:
+            api = await self._api()
+            source = await self._read(body, wish.task, wish.config, report)
+            existing = await listing.find(api, self._records, source, wish.title)
+            new = await self._new(api, existing, source)
+            number = await make(api, self._records, source, wish, existing, new, report)
+            return await self._result(api, number, source, len(new))
+
+        return await stream(request, work)
+
+    async def _add(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        body = await body_of(request)
+
+        async def work(report: Report) -> dict[str, Any]:
+            api = await self._api()
+            project = await self._found(api, groups[0])
+            record = await asyncio.to_thread(self._records.of, project["id"])
+            task = listing.task_of(project, record)
+            source = await self._read(body, task, project["label_config"], report)
+            new = await self._new(api, project, source)
+            await add(api, project["id"], source, new, report)
+            return await self._result(api, project["id"], source, len(new))
+
+        return await stream(request, work)
+
+    async def _read(self, body: dict[str, Any], task: str, config: str, report: Report) -> Source:
+        report(0, 0, "Looking at the files")
+        context = Context(
+            base=str(body.get("base") or (self._files.shown if self._files else "/")),
+            task=task_named(task) if task else None,
+            own_key=own_key(config) if config and not task else "",
+            files=self._files,
+        )
+        return await asyncio.to_thread(read_source, body.get("source"), context)
+
+    async def _new(
+        self, api: LabelStudioAPI, existing: dict[str, Any] | None, source: Source
+    ) -> list[dict[str, Any]]:
+        if existing is None:
+            return source.items
+        there = [(task["data"], task["meta"]) for task in await api.tasks(existing["id"])]
+        return await asyncio.to_thread(new_items, there, source.items)
+
+    async def _result(
+        self, api: LabelStudioAPI, number: int, source: Source, added: int
+    ) -> dict[str, Any]:
+        project = await self._found(api, str(number))
+        shown = await asyncio.to_thread(self._shown, project)
+        return {"project": shown, "added": added, "left_out": source.left_out}
+
+
+class NoProject(Problem):
+    """There is no project with this number."""
+
+    status = 404
+
+    def __init__(self, number: str) -> None:
+        super().__init__(
+            f"There is no project {number}.",
+            "It may have been deleted.",
+            "`projects()` lists the projects that there are.",
+        )
+
+
+async def body_of(request: web.BaseRequest) -> dict[str, Any]:
+    """Return the JSON object in a request; raises Problem."""
+    request._client_max_size = BODY_BYTES
+    try:
+        body = json.loads(await request.read())
+    except (ValueError, web.HTTPRequestEntityTooLarge):
+        body = None
+    if not isinstance(body, dict):
+        raise Problem("The request is no JSON object.", "", "Send one, as docs/projects.md shows.")
+    return body

@@ -1,0 +1,84 @@
+"""A kernel of a real Jupyter server, as a notebook has it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from typing_extensions import Self
+
+from support.jupyter import JupyterLab
+
+TIMEOUT_SECONDS = 300.0
+
+
+class CellError(AssertionError):
+    """A cell raised an exception; `name` is its type."""
+
+    def __init__(self, name: str, value: str, traceback: str) -> None:
+        super().__init__(f"{name}: {value}\n{traceback}")
+        self.name = name
+        self.value = value
+
+
+class Kernel:
+    """Runs cells in a kernel that Jupyter started in `folder`; a context manager."""
+
+    def __init__(self, jupyter: JupyterLab, folder: str = "", name: str = "python3") -> None:
+        """`folder`: of the notebook, below Jupyter's root."""
+        self._jupyter = jupyter
+        answer = jupyter.post(
+            "api/sessions",
+            json={
+                "path": f"{folder}/notebook.ipynb".lstrip("/"),
+                "type": "notebook",
+                "name": "",
+                "kernel": {"name": name},
+            },
+        )
+        assert answer.ok, answer.text
+        self._session = answer.json()["id"]
+        number = answer.json()["kernel"]["id"]
+        file = Path(jupyter.environment["JUPYTER_RUNTIME_DIR"], f"kernel-{number}.json")
+        self._client = BlockingKernelClient(connection_file=str(file))
+        self._client.load_connection_file()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=TIMEOUT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client.stop_channels()
+        self._jupyter.delete(f"api/sessions/{self._session}")
+
+    def run(self, code: str) -> str:
+        """Return what the cell prints; raises CellError."""
+        self.outputs: list[dict[str, Any]] = []
+        printed: list[str] = []
+
+        def keep(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                printed.append(content["text"])
+            elif "data" in content:
+                self.outputs.append(content["data"])
+
+        reply = self._client.execute_interactive(
+            code, output_hook=keep, timeout=TIMEOUT_SECONDS, allow_stdin=False
+        )["content"]
+        if reply["status"] != "ok":
+            raise CellError(reply["ename"], reply["evalue"], "\n".join(reply["traceback"]))
+        return "".join(printed)
+
+    def json(self, expression: str) -> Any:
+        """Return the value of an expression, as far as JSON has it."""
+        return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
