@@ -1,0 +1,82 @@
+"""Masks as arrays, from the encodings in which Label Studio stores them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..problem import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# A pixel that a brush covers by half or more belongs to the mask: brushes have soft edges.
+HALF = 128
+
+
+def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Return an array of bool, [height, width], for the mask of a row. Needs NumPy.
+
+    Raises Problem if the mask is a picture and Pillow is not installed.
+    """
+    if "png" in mask:
+        return _opacity_of_png(mask["png"]) >= HALF
+    pixels = decode_rle(mask["rle"]).reshape(mask["height"], mask["width"], 4)
+    return pixels[:, :, 3] >= HALF
+
+
+def decode_rle(data: Sequence[int]) -> NDArray[np.uint8]:
+    """Return the bytes that thi.ng/rle-pack has encoded, which Label Studio's editor uses.
+
+    The format: 32 bits for the number of values, 5 for their size, 4 for each of four sizes of run
+    lengths. Then runs: one bit, which is 0 for a list of different values; two bits for the size of
+    the length; the length; one value or the list. All numbers but the first are stored less one.
+    https://github.com/thi-ng/umbrella/blob/develop/packages/rle-pack/src/index.ts
+    """
+    import numpy as np
+
+    packed = bytes(data)
+    at = 0
+
+    def read(size: int) -> int:
+        nonlocal at
+        first, at = at, at + size
+        window = int.from_bytes(packed[first >> 3 : (at + 7) >> 3], "big")
+        return window >> (-at & 7) & ((1 << size) - 1)
+
+    count = read(32)
+    if read(5) != 7:
+        raise ValueError("the values are not bytes")
+    length_sizes = [read(4) + 1 for _ in range(4)]
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8))
+    found = np.empty(count, np.uint8)
+    done = 0
+    while done < count:
+        repeated = read(1)
+        end = min(done + 1 + read(length_sizes[read(2)]), count)
+        if repeated:
+            found[done:end] = read(8)
+        else:
+            first, at = at, at + 8 * (end - done)
+            found[done:end] = np.packbits(bits[first:at])
+        done = end
+    return found
+
+
+def _opacity_of_png(url: str) -> NDArray[np.uint8]:
+    """Return the opacity of each pixel of a `data:` URL."""
+    import numpy as np
+
+    try:
+        from PIL import Image
+    except ImportError:
+        raise Problem(
+            "The masks of this project are pictures, which need Pillow to be read.",
+            "",
+            "Install it: `pip install pillow`.",
+        ) from None
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+        return np.asarray(picture.convert("RGBA"))[:, :, 3]

@@ -1,0 +1,164 @@
+"""The labels in Label Studio's SQLite database, read while Label Studio uses it.
+
+A query holds up Label Studio's next write, so each one reads a part, and all of it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from ..labelling.rows import Labelled
+from .directory import DataDirectory, sqlite_uri
+
+BATCH = 1000  # tasks that a query reads
+WAIT_SECONDS = 30  # for a write of Label Studio
+
+# What the queries need; Label Studio 1.20 to 1.23 have it.
+_TABLES = {
+    "project": {"id", "title", "label_config"},
+    "task": {"id", "project_id", "data", "meta"},
+    "task_completion": {
+        *("id", "task_id", "completed_by_id", "result", "was_cancelled"),
+        *("created_at", "updated_at", "lead_time"),
+    },
+    "htx_user": {"id", "email"},
+}
+_FIELDS = """
+    t.id, t.data, t.meta, c.id, u.email, c.created_at, c.updated_at, c.lead_time, c.was_cancelled,
+    c.result"""
+_NOT_SKIPPED = "c.task_id = t.id AND c.was_cancelled = 0"
+_USER = "LEFT JOIN htx_user u ON u.id = c.completed_by_id"
+_ALL = f"""
+    SELECT {_FIELDS} FROM (
+        SELECT * FROM task WHERE project_id = :project AND id > :after ORDER BY id LIMIT :limit
+    ) t
+    LEFT JOIN task_completion c ON c.task_id = t.id {_USER} ORDER BY t.id, c.id"""  # noqa: S608
+_LABELLED = f"""
+    SELECT {_FIELDS} FROM (
+        SELECT * FROM task t WHERE project_id = :project AND id > :after
+        AND EXISTS (SELECT 1 FROM task_completion c WHERE {_NOT_SKIPPED}) ORDER BY id LIMIT :limit
+    ) t
+    JOIN task_completion c ON {_NOT_SKIPPED} {_USER} ORDER BY t.id, c.id"""  # noqa: S608
+_OF_PROJECT = f"FROM task t JOIN task_completion c ON {_NOT_SKIPPED}"
+_LAST = f"""
+    SELECT {_FIELDS} {_OF_PROJECT} {_USER} WHERE t.project_id = :project
+    ORDER BY c.updated_at DESC, c.id DESC LIMIT :limit"""
+_FINGERPRINT = f"""
+    SELECT count(*), max(c.id), max(c.updated_at) {_OF_PROJECT} WHERE t.project_id = :project"""
+_PROJECTS = f"""
+    SELECT p.id, p.title, p.label_config,
+        (SELECT count(*) FROM task t WHERE t.project_id = p.id),
+        (SELECT count(DISTINCT t.id) {_OF_PROJECT} WHERE t.project_id = p.id)
+    FROM project p WHERE {{}} ORDER BY p.id"""  # noqa: S608
+
+
+class UnknownTables(Exception):
+    """Raised if the database is not one that this module can read. Label Studio's API can."""
+
+
+@dataclass(frozen=True)
+class StoredProject:
+    """A project. `total`: its tasks; `labelled`: those with an annotation that is not a skip."""
+
+    id: int
+    title: str
+    label_config: str
+    total: int
+    labelled: int
+
+
+def read(directory: DataDirectory, project: int, *, unlabelled: bool = False) -> Iterator[Labelled]:
+    """Return the annotations of a project in the order of its tasks, in bounded memory.
+
+    unlabelled: add skipped annotations, and tasks without an annotation.
+
+    Raises UnknownTables, and sqlite3.Error if Label Studio keeps the database locked.
+    """
+    with closing(_open(directory)) as database:
+        after, query = -1, _ALL if unlabelled else _LABELLED
+        while found := _select(database, query, project=project, after=after, limit=BATCH):
+            yield from map(_labelled, found)
+            after = found[-1][0]
+
+
+def last(directory: DataDirectory, project: int, count: int) -> list[Labelled]:
+    """Return the `count` annotations that were changed last, newest first. Raises as `read`."""
+    with closing(_open(directory)) as database:
+        return [_labelled(row) for row in _select(database, _LAST, project=project, limit=count)]
+
+
+def fingerprint(directory: DataDirectory, project: int) -> tuple[int, int, str]:
+    """Return a value that is another one after each change of a label. Raises as `read`."""
+    with closing(_open(directory)) as database:
+        ((count, newest, changed),) = _select(database, _FINGERPRINT, project=project)
+    return count, newest or 0, changed or ""
+
+
+def projects(directory: DataDirectory, project: int | None = None) -> list[StoredProject]:
+    """Return all projects, or the one with this number if there is one. Raises as `read`."""
+    with closing(_open(directory)) as database:
+        conditions = ["1"] if project is None else ["p.id = :project"]
+        if "deleted_at" in _columns(database, "project"):  # not in the oldest versions
+            conditions.append("p.deleted_at IS NULL")
+        query = _PROJECTS.format(" AND ".join(conditions))
+        rows = _select(database, query, project=project)
+    return [StoredProject(row[0], row[1] or "", row[2] or "", *row[3:]) for row in rows]
+
+
+def _open(directory: DataDirectory) -> sqlite3.Connection:
+    try:
+        # Several threads read one after the other.
+        database = sqlite3.connect(
+            sqlite_uri(directory.database, "ro"),
+            uri=True,
+            timeout=WAIT_SECONDS,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise UnknownTables(str(error)) from error
+    try:
+        for table, needed in _TABLES.items():
+            if missing := needed - _columns(database, table):
+                raise UnknownTables(f"{table} has no {', '.join(sorted(missing))}")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _columns(database: sqlite3.Connection, table: str) -> set[str]:
+    return {name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")}
+
+
+def _select(database: sqlite3.Connection, query: str, **values: Any) -> list[tuple[Any, ...]]:
+    # All rows at once: the last one ends the lock.
+    return database.execute(query, values).fetchall()
+
+
+def _labelled(row: tuple[Any, ...]) -> Labelled:
+    task, data, meta, number, email, created, updated, lead_time, skipped, result = row
+    return Labelled(
+        task_id=task,
+        data=json.loads(data),
+        meta=(json.loads(meta) if meta else None) or {},
+        annotation_id=number,
+        annotator=email or "",
+        created_at=_utc(created),
+        updated_at=_utc(updated),
+        lead_time=lead_time,
+        skipped=bool(skipped),
+        result=(json.loads(result) if result else None) or [],
+    )
+
+
+def _utc(stored: str | None) -> str:
+    """Return Django's "2026-11-29 16:56:46.123456" as Labelled has it."""
+    if not stored:
+        return ""
+    fraction = "" if "." in stored else ".000000"
+    return f"{stored.replace(' ', 'T', 1)}{fraction}Z"
