@@ -1,1 +1,1 @@
-"""What a project consists of: tasks, labelling interfaces, items. Nothing here talks to a server."""
+"""What projects consist of: tasks, labelling interfaces, items. Nothing here talks to a server."""

@@ -10,9 +10,6 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from ..problem import Problem
-from .templates import interface_for
-
-__all__ = ["NESTED", "Control", "Interface", "interface_for", "missing_keys"]
 
 # Between the names of a nested choice.
 NESTED = " > "

@@ -14,7 +14,7 @@ from labelstudio_proxy.problem import Problem
 
 PACKAGE = Path(labelstudio_proxy.__file__).parent
 # Commands and notebooks have no buttons.
-WITHOUT_BUTTONS = {"cli", "client", "programs", "projects"}
+WITHOUT_BUTTONS = {"cli", "client", "labelling", "programs", "projects"}
 SOURCES = [path for path in PACKAGE.rglob("*.py") if path.parent.name not in WITHOUT_BUTTONS]
 KINDS = re.compile(r"Problem|EngineProblem|EngineMissing|InUse|Explained|NoRestart|Paused|in_use")
 NEXT_STEP = re.compile(
