@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from ..problem import Problem
 from . import connection as connections
 from .project import Project
 from .remote import RemoteGateway
-from .source import source_json
+from .source import file_path, source_json
 
 _connection: connections.Connection | None = None
 
@@ -24,7 +25,7 @@ def label(
     column: str | None = None,
     recursive: bool = True,
     predictions: Any = None,
-    keep: str | bool | None = None,
+    keep: str | os.PathLike[str] | bool | None = None,
 ) -> Project:
     """Return a project over `source`, made in Label Studio if it is not there yet.
 
@@ -39,8 +40,9 @@ def label(
     column:      of a DataFrame: the texts or paths to label.
     recursive:   also the files in subfolders.
     predictions: as for `Project.add_predictions`, with the model version `label()`.
-    keep:        a file, for example `"labels.jsonl"`, that has the labels at any time; relative to the
-                 folder. Default: the setting `keep_labels`; False: none.
+    keep:        a file, for example `"labels.jsonl"`, that has the labels at any time, one row a line:
+                 `pandas.read_json("labels.jsonl", lines=True)`. Relative to the folder that is
+                 labelled, else to the notebook. Default: the setting `keep_labels`; False: none.
 
     Raises `labelstudio_proxy.Problem`, whose text says what to do.
     """
@@ -52,7 +54,7 @@ def label(
         "task": task,
         "title": title,
         "config": config,
-        "keep": keep,
+        "keep": keep if keep is None or isinstance(keep, bool) else file_path(keep),
     }
     result = connection.call("POST", "projects", body)
     for sentence in result["left_out"]:

@@ -34,8 +34,7 @@ def source_json(source: Any, *, column: str | None, recursive: bool) -> dict[str
     if isinstance(source, str) and source.startswith(S3):
         return {"kind": "s3", "url": source}
     if isinstance(source, str | PurePath):
-        path = os.path.expanduser(os.fspath(source))  # noqa: PTH111 - a glob is no path
-        return {"kind": "path", "path": path, "recursive": recursive}
+        return {"kind": "path", "path": file_path(source), "recursive": recursive}
     if isinstance(source, bytes | Mapping) or not isinstance(source, Iterable):
         raise _no_source(source)
     values = list(source)
@@ -47,6 +46,11 @@ def source_json(source: Any, *, column: str | None, recursive: bool) -> dict[str
                 "Give a list of texts or of paths.",
             )
     return {"kind": "list", "values": [os.fspath(value) for value in values]}
+
+
+def file_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as text, with `~` expanded."""
+    return os.path.expanduser(os.fspath(path))  # noqa: PTH111 - a glob is no path
 
 
 def _no_source(source: Any) -> Problem:

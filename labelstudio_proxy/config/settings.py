@@ -199,6 +199,16 @@ class LabelStudioProxy(Configurable):
         secret=True,
     )
 
+    keep_labels = Unicode(
+        help="""File that has the labels of a project at any time, beside the labelled files, for
+        example `labels.jsonl`. It is for projects that are made with `label()`, whose `keep` overrides
+        it. Empty: none.""",
+    ).tag(
+        config=True,
+        rule="a relative path that ends in `.jsonl`, for example `labels.jsonl`",
+        pattern=r"(?!/)[^\0]*\.jsonl|",
+    )
+
     new_browser_tab = Bool(
         True, help="""Open Label Studio in a new browser tab. `False`: in a tab of JupyterLab."""
     ).tag(config=True, rule=TRUE_OR_FALSE)
@@ -219,7 +229,7 @@ class LabelStudioProxy(Configurable):
             raise TraitError
         return value
 
-    @validate("owner_email", "image", "memory_limit", "docker_network")
+    @validate("owner_email", "image", "memory_limit", "docker_network", "keep_labels")
     def _validate_pattern(self, proposal: Any) -> str:
         value: str = proposal["value"]
         if not re.fullmatch(proposal["trait"].metadata["pattern"], value):

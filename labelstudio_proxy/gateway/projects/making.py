@@ -33,7 +33,7 @@ class Wish:
     task: str = ""
     labels: list[str] | None = None
     config: str = ""
-    keep: str = ""
+    keep: str | None = None  # the file that keeps the labels; "": none; None: as it was
 
 
 async def make(
@@ -54,13 +54,19 @@ async def make(
     if existing is not None:
         number: int = existing["id"]
         await _change_interface(api, records, existing, source, wish)
+        if wish.keep is not None:
+            await asyncio.to_thread(
+                lambda: records.change(number, existing["title"], keep=wish.keep)
+            )
         await add(api, number, source, new, report)
         return number
     config = _config(source, wish)
     _check_fit(config, new)
     number = await _make_project(api, title, config)
     try:
-        record = ProjectRecord(number, title, source.task_name, config, source.identity)
+        record = ProjectRecord(
+            number, title, source.task_name, config, source.identity, wish.keep or ""
+        )
         await asyncio.to_thread(records.write, record)
         await add(api, number, source, new, report)
     except BaseException:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from ..error_responses import ErrorResponses
 from ..place import Place
 from ..responses import json_response
 from . import listing
+from .keep_path import choose_keep, folder_of
 from .label_studio_api import LabelStudioAPI
 from .making import Wish, add, make
 from .reading import new_items
@@ -111,6 +113,7 @@ class ProjectRoutes:
 
     async def _make(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
+        keep = body.pop("keep", None)
         wish = Wish(**{name: body[name] for name in Wish.__dataclass_fields__ if body.get(name)})
         if wish.labels is not None and wish.config:
             raise Problem(
@@ -124,7 +127,17 @@ class ProjectRoutes:
             source = await self._read(body, wish.task, wish.config, report)
             existing = await listing.find(api, self._records, source, wish.title)
             new = await self._new(api, existing, source)
-            number = await make(api, self._records, source, wish, existing, new, report)
+            file, sentences = await choose_keep(
+                api,
+                self._records,
+                keep,
+                default=self._settings.keep_labels,
+                folder=folder_of(source.identity, self._base(body)),
+                project=existing["id"] if existing else None,
+            )
+            source = replace(source, left_out=[*source.left_out, *sentences])
+            chosen = replace(wish, keep=file)
+            number = await make(api, self._records, source, chosen, existing, new, report)
             return await self._result(api, number, source, len(new))
 
         return await stream(request, work)
@@ -147,12 +160,16 @@ class ProjectRoutes:
     async def _read(self, body: dict[str, Any], task: str, config: str, report: Report) -> Source:
         report(0, 0, "Looking at the files")
         context = Context(
-            base=str(body.get("base") or (self._files.shown if self._files else "/")),
+            base=self._base(body),
             task=task_named(task) if task else None,
             own_key=own_key(config) if config and not task else "",
             files=self._files,
         )
         return await asyncio.to_thread(read_source, body.get("source"), context)
+
+    def _base(self, body: dict[str, Any]) -> str:
+        """Return the folder of relative paths: that of the notebook."""
+        return str(body.get("base") or (self._files.shown if self._files else "/"))
 
     async def _new(
         self, api: LabelStudioAPI, existing: dict[str, Any] | None, source: Source

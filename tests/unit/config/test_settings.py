@@ -128,6 +128,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "files_writable": ("maybe", "`True` or `False`"),
     "idle_timeout": ("half-an-hour", "seconds"),
     "image": ("two words", "an image"),
+    "keep_labels": ("labels.csv", "`labels.jsonl`"),
     "label_studio": ("~no-such-user-here/label-studio", "a program"),
     "memory_limit": ("2 GB", "`2g`"),
     "new_browser_tab": ("maybe", "`True` or `False`"),
