@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
 from ..problem import Problem
+from .series import Series
 from .tasks import Task
 
 # More labels than this get a search field, and scroll.
@@ -46,13 +47,17 @@ _TRANSCRIBED = "automatic-speech-recognition"
 
 
 def interface_for(
-    task: Task, labels: Sequence[str] | None, *, columns: Sequence[str] = (), separator: str = ","
+    task: Task,
+    labels: Sequence[str] | None,
+    *,
+    key: str | None = None,
+    series: Series | None = None,
 ) -> str:
     """Return the XML of the labelling interface for `task`, or raise Problem.
 
-    labels:    what people choose from; None for speech recognition, which is free text.
-    columns:   the columns with values, for a time series.
-    separator: between the columns.
+    labels: what people choose from; None for speech recognition, which is free text.
+    key:    of the task data; by default the task's.
+    series: the shape of the tables with time series; needed for these.
     """
     view = ET.Element("View")
     if task.name == _TRANSCRIBED:
@@ -62,14 +67,14 @@ def interface_for(
                 "People write down what they hear.",
                 "Leave out `labels`, or use `task='audio-classification'`.",
             )
-        _add_object(view, task)
+        _add_object(view, task, key)
         _add_transcription(view, task)
     else:
         names = checked_labels(task, labels)
         _add_labels(view, task, names)
-        shown = _add_object(view, task)
+        shown = _add_object(view, task, key)
         if task.medium == "time-series":
-            _add_channels(shown, columns, separator)
+            _add_channels(shown, series)
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 
@@ -117,10 +122,9 @@ def _fault(name: object) -> tuple[str, str] | None:
     return None
 
 
-def _add_object(view: ET.Element, task: Task) -> ET.Element:
-    tag = ET.SubElement(
-        view, _OBJECT_TAGS[task.medium], {"name": task.key, "value": f"${task.key}"}
-    )
+def _add_object(view: ET.Element, task: Task, key: str | None) -> ET.Element:
+    value = f"${key or task.key}"
+    tag = ET.SubElement(view, _OBJECT_TAGS[task.medium], {"name": task.key, "value": value})
     if task.medium == "image":
         tag.attrib |= {"zoom": "true", "zoomControl": "true"}
     return tag
@@ -158,20 +162,18 @@ def _add_transcription(view: ET.Element, task: Task) -> None:
     )
 
 
-def _add_channels(series: ET.Element, columns: Sequence[str], separator: str) -> None:
-    if not columns:
+def _add_channels(tag: ET.Element, series: Series | None) -> None:
+    if series is None:
         raise Problem(
-            "The time series have no column with numbers.",
-            "Label Studio draws one line for each of these.",
-            "Use tables whose first row has the names of the columns.",
+            "The columns of the time series are not known.",
+            "",
+            "Name files with a table, such as .csv, or write an own `config`.",
         )
-    series.attrib |= {"valueType": "url", "sep": separator, "overviewChannels": ",".join(columns)}
-    for number, column in enumerate(columns):
-        ET.SubElement(
-            series,
-            "Channel",
-            {"column": column, "legend": column, "strokeColor": _color(number)},
-        )
+    tag.attrib |= {"valueType": "url", "sep": series.separator}
+    for number, (place, name) in enumerate(series.columns.items()):
+        # by its place: Label Studio changes names, and keeps the quotation marks around them
+        channel = {"column": str(place), "legend": name, "strokeColor": _color(number)}
+        ET.SubElement(tag, "Channel", channel)
 
 
 def _color(number: int) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from labelstudio_proxy.labelling.interface import Interface
+from labelstudio_proxy.labelling.series import Series
 from labelstudio_proxy.labelling.tasks import TASKS, task_named
 from labelstudio_proxy.labelling.templates import MANY, interface_for
 from labelstudio_proxy.problem import Problem
 
 IMAGES = task_named("image-classification")
+SERIES = Series(";", {1: "x", 3: 'y "1", <m>'})
 SPEECH = task_named("automatic-speech-recognition")
 # Labels that need care in XML, in lists, in style sheets and on screen.
 NASTY = (
@@ -38,7 +40,7 @@ NASTY = (
 def test_every_task_offers_its_labels(name: str, labels: list[str]) -> None:
     task = task_named(name)
 
-    interface = Interface.parse(interface_for(task, labels, columns=["x", 'y "1"']))
+    interface = Interface.parse(interface_for(task, labels, series=SERIES))
 
     (control,) = interface.controls
     assert control.labels == tuple(labels)
@@ -98,6 +100,14 @@ def test_labels_for_speech_are_refused() -> None:
         interface_for(SPEECH, ["yes"])
 
 
+def test_the_key_of_the_data_can_be_another() -> None:
+    interface = Interface.parse(
+        interface_for(task_named("text-classification"), ["A"], key="review")
+    )
+
+    assert interface.objects == {"text": ("Text", "review")}
+
+
 def test_time_series_need_columns() -> None:
-    with pytest.raises(Problem, match="no column with numbers"):
+    with pytest.raises(Problem, match="columns of the time series"):
         interface_for(task_named("time-series-classification"), ["yes"])
