@@ -47,6 +47,11 @@ class RunningGateway:
         """The file that lists this gateway; private, since it holds the token."""
         return runtime_folder() / f"labelstudio-proxy-{self.pid}.json"
 
+    @property
+    def authorization(self) -> str:
+        """The header that marks a request as a program's. On a port, the token is required."""
+        return f"token {self.token or 'this-user'}"
+
     def register(self) -> None:
         """List this gateway, so that `running_gateways` finds it; raises OSError."""
         private_file.write(self.file, json.dumps(asdict(self)).encode())
@@ -104,13 +109,11 @@ class RunningGateway:
         else:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
             prefix = self.prefix
-        # Marks the request as a program's. On a port, the token is required as well.
-        authorization = f"token {self.token or 'this-user'}"
         return send(
             connection,
             method,
             f"{prefix}_proxy/{route}",
-            {"Authorization": authorization, **headers},
+            {"Authorization": self.authorization, **headers},
             body,
         )
 

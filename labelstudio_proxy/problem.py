@@ -22,6 +22,10 @@ class Problem(Exception):
         self.why = why
         self.remedy = remedy
 
+    def __str__(self) -> str:
+        """Return the three parts: a traceback in a notebook shows them."""
+        return self.as_sentence()
+
     def as_sentence(self) -> str:
         """Return the three parts in one line, for a log or the command line."""
         parts = [part for part in (self.what, self.why, self.remedy) if part]

@@ -9,7 +9,7 @@ from typing import Any
 from ..problem import Problem
 from . import connection as connections
 from .project import Project
-from .remote import RemoteGateway
+from .sdk import sdk_client
 from .source import file_path, source_json
 
 _connection: connections.Connection | None = None
@@ -95,21 +95,33 @@ def projects() -> list[Project]:
 
 
 def connect(url: str | None = None, token: str | None = None) -> Any:
-    """Return a `label_studio_sdk.LabelStudio` that is signed in; None where the SDK is not installed.
+    """Return a `label_studio_sdk.LabelStudio` that is signed in; starts Label Studio.
 
-    url, token: of a Jupyter server on another machine, for example `https://hub.example/user/ada/`.
-    `label`, `project` and `projects` use it from then on. Default: the server of this notebook.
+    Without arguments it is the Label Studio of this notebook, terminal or script, through the
+    gateway's socket. Nothing needs to be configured, and no key is used.
+
+    url, token: of a Jupyter server on another machine, for example `https://hub.example/user/ada/`,
+        as a browser shows it. `label`, `project` and `projects` then use that server, too, until
+        the next `connect`. Relative paths are then relative to Jupyter's root folder.
+
+    Where the SDK is not installed, `label`, `project` and `projects` work all the same, and every
+    use of the returned object raises a Problem that says how to install it.
+
+    Raises `labelstudio_proxy.Problem`, whose text says what to do.
     """
+    connection = connections.local() if url is None else connections.remote(url, token)
+    connection.start()
+    client = sdk_client(connection)
+    use(None if url is None else connection)
+    return client
+
+
+def use(connection: connections.Connection | None) -> None:
+    """Let this process use `connection`; None: the Label Studio of this notebook."""
     global _connection
-    if url is None:
-        _connection = connections.local()
-    else:
-        remote = RemoteGateway(url, token or "")
-        _connection = connections.Connection(lambda: remote, "")
-    _connection.start()
-    return None
+    _connection = connection
 
 
 def current() -> connections.Connection:
-    """Return the connection that `connect` made, or one to the server of this notebook."""
+    """Return the connection that this process uses."""
     return _connection or connections.local()

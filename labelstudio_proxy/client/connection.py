@@ -49,12 +49,12 @@ class Connection:
             for _ in range(STARTS):
                 gateway = self._find()
                 with _explained(gateway), gateway.open(method, route, body) as response:
-                    if response.status < 400:
+                    if response.status == 200:
                         yield from _messages(response, show)
                         return
-                    answer = _answer(response)
+                    answer = _answer(gateway, response)
                 if response.status != 503 or "state" not in answer:
-                    raise _problem(answer, response.status)
+                    raise _problem(answer)
                 self._start(gateway, show)
         raise Problem(
             "Label Studio stopped while it was used.",
@@ -62,14 +62,24 @@ class Connection:
             "Try again.",
         )
 
+    def gateway(self) -> Gateway:
+        """Return the gateway, started if it is on this machine and does not run; raises Problem."""
+        return self._find()
+
     def address(self, path: str) -> str:
-        """Return the URL of a `path` under Jupyter, as far as it is known; raises Problem."""
+        """Return the URL of a `path` under Jupyter for a browser, with a token where that helps.
+
+        Only the path, if nothing else is known. Raises Problem.
+        """
         gateway = self._find()
         if isinstance(gateway, RemoteGateway):
             return urljoin(gateway.address, path)
         with _explained(gateway):
             address = running.address_of(gateway, gateway.ask("state"))
-        return urljoin(address, path)
+        root, _, token = address.partition("?")
+        if token:
+            path += ("&" if "?" in path else "?") + token
+        return urljoin(root, path)
 
     def start(self) -> None:
         """Return when Label Studio is ready; raises Problem if it cannot start."""
@@ -79,14 +89,25 @@ class Connection:
     def _start(self, gateway: Gateway, show: Show) -> None:
         def ask(method: str, route: str) -> dict[str, Any]:
             with _explained(gateway), gateway.open(method, route) as response:
-                return _answer(response)
+                answer = _answer(gateway, response)
+                if "state" not in answer:
+                    raise _problem(answer)
+                return answer
 
         state = ask("GET", "state")
         if state["state"] != "ready":
             state = ask("POST", "start")
+        begun = False
         while state["state"] != "ready":
-            if state["state"] in {"failed", "stopped"}:
-                raise _problem(state, 503)
+            if state["state"] == "failed":
+                raise _problem(state)
+            if state["state"] == "stopped" and begun:
+                raise Problem(
+                    "Label Studio was stopped while it started.",
+                    state["stopped_because"],
+                    "Try again.",
+                )
+            begun = begun or state["state"] not in {"stopped", "stopping"}
             steps = [step["state"] for step in state["steps"]]
             if "current" in steps:
                 now = steps.index("current")
@@ -110,20 +131,25 @@ def _messages(response: http.client.HTTPResponse, show: Show) -> Iterator[dict[s
         raise ConnectionError("the response broke off")
 
 
-def _answer(response: http.client.HTTPResponse) -> dict[str, Any]:
-    data = json.loads(response.read())
-    if not isinstance(data, dict):
-        raise ValueError("the response is no object")  # noqa: TRY004 - as for no JSON
-    return data
+def _answer(gateway: Gateway, response: http.client.HTTPResponse) -> dict[str, Any]:
+    """Return the JSON object that the gateway sent; raises Problem if another server answered."""
+    try:
+        data = json.loads(response.read())
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and data.keys() & {"state", "error", "what", "detail"}:
+        return data
+    if isinstance(gateway, RemoteGateway):
+        raise gateway.refusal(response.status, response.reason)
+    raise ValueError(f"it answered {response.status} {response.reason}")
 
 
-def _problem(answer: dict[str, Any], status: int) -> Problem:
+def _problem(answer: dict[str, Any]) -> Problem:
     """Return the Problem that a response explains."""
     error = answer.get("error") or answer
     if isinstance(error, dict) and "what" in error:
         return Problem(error["what"], error.get("why", ""), error.get("remedy", ""))
-    detail = answer.get("detail") or answer.get("message") or f"It answered {status}"
-    return Problem("Label Studio's gateway refused the request.", f"{detail}", "")
+    return Problem("Label Studio's gateway refused the request.", str(answer.get("detail", "")), "")
 
 
 @contextlib.contextmanager
@@ -137,20 +163,37 @@ def _explained(gateway: Gateway) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         raise Problem(
-            f"The Jupyter server of {gateway.address} cannot be reached.",
+            f"The Jupyter server at {gateway.server} cannot be reached.",
             f"{error}.",
-            "Check the address and the token that `connect` got.",
+            "Check its address, and the network.",
         ) from error
 
 
-def local() -> Connection:
-    """Return the connection to the Label Studio of this notebook, terminal or script."""
+def remote(url: str, token: str | None) -> Connection:
+    """Return the connection to the Label Studio of a Jupyter server elsewhere; raises Problem."""
+    gateway = RemoteGateway.at(url, token)
+    return Connection(lambda: gateway, "")
+
+
+def local(data_dir: Path | None = None) -> Connection:
+    """Return the connection to the Label Studio of this notebook, terminal or script.
+
+    `data_dir`: of that Label Studio, if there are several.
+    """
 
     def find() -> RunningGateway:
-        gateway = running.find_gateway(None)
-        if gateway is None:
-            server, state = running.find_server(None)
-            gateway = running.start_gateway(server, state["data_dir"])
+        try:
+            gateway = running.find_gateway(data_dir)
+            if gateway is None:
+                server, state = running.find_server(data_dir)
+                gateway = running.start_gateway(server, state["data_dir"])
+        except running.Several as several:
+            raise Problem(
+                several.what,
+                several.why,
+                "Use a notebook or a terminal of the Jupyter server that you mean, or "
+                "`connect(url, token)`. Commands have `--data-dir`.",
+            ) from None
         return gateway
 
     return Connection(find, str(Path.cwd()))

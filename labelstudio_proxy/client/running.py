@@ -67,12 +67,23 @@ def find_server(data_dir: Path | None) -> tuple[JupyterServer, dict[str, Any]]:
             f"No Label Studio is running{of}, and no Jupyter server can start it.",
             " ".join([*refusals, *listed])
             or "No Jupyter server of this user is running on this machine.",
-            "Name the folder that it uses with `--data-dir`, or leave the option out."
-            if others
-            else f"Start one with `{shell_command('jupyter lab')}`, then try again. Without Jupyter, "
-            f"run `{shell_command('labelstudio-proxy serve --port 9000')}`.",
+            _remedy(others=bool(others), refused=bool(refusals)),
         )
     return found[0]
+
+
+def _remedy(*, others: bool, refused: bool) -> str:
+    if others:
+        return "Name the folder that it uses with `--data-dir`, or leave the option out."
+    if refused:
+        return (
+            "Click the Label Studio tile there. If there is none, run "
+            "`pip install labelstudio-proxy` in that server's environment, and restart it."
+        )
+    return (
+        f"Start one with `{shell_command('jupyter lab')}`, then try again. Without Jupyter, run "
+        f"`{shell_command('labelstudio-proxy serve --port 9000')}`."
+    )
 
 
 def start_gateway(server: JupyterServer, data_dir: str) -> RunningGateway:
@@ -149,8 +160,12 @@ def _is_meant(data_dir: str, chosen: Path | None) -> bool:
     return chosen is None or os.path.realpath(data_dir) == os.path.realpath(chosen)
 
 
-def _several(found: list[tuple[str, str]]) -> Problem:
-    return Problem(
+class Several(Problem):
+    """There are several Label Studios, and the user did not say which one is meant."""
+
+
+def _several(found: list[tuple[str, str]]) -> Several:
+    return Several(
         "There are several Label Studios.",
         ", ".join(f"{data_dir} at {prefix}" for data_dir, prefix in found) + ".",
         f"Choose one, for example `--data-dir {shlex.quote(found[0][0])}`.",

@@ -45,6 +45,8 @@ class Kernel:
         file = Path(jupyter.environment["JUPYTER_RUNTIME_DIR"], f"kernel-{number}.json")
         self._client = BlockingKernelClient(connection_file=str(file))
         self._client.load_connection_file()
+        # A busy machine takes longer than the default of one second.
+        self._client.hb_channel.time_to_dead = TIMEOUT_SECONDS
         self._client.start_channels()
         self._client.wait_for_ready(timeout=TIMEOUT_SECONDS)
 

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_proxy.gateway_client import JupyterServer, RunningGateway, running_gateways
+from labelstudio_proxy.gateway_client import (
+    JupyterServer,
+    RunningGateway,
+    running_gateways,
+    runtime_folder,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +91,25 @@ def test_address_on_a_hub_is_the_hubs_and_has_no_token(
     url = "http://127.0.0.1:33005/user/ada/"
     server = JupyterServer(url, "/user/ada/", "secret", "127.0.0.1", 33005, False, "")
     assert server.label_studio == address
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"XDG_DATA_HOME": "/x/data"},
+        {"JUPYTER_DATA_DIR": "/x/jupyter", "XDG_DATA_HOME": "/x/data"},
+        {"JUPYTER_RUNTIME_DIR": "/x/runtime", "JUPYTER_DATA_DIR": "/x/jupyter"},
+        {"JUPYTER_PLATFORM_DIRS": "1", "XDG_RUNTIME_DIR": "/x/run"},
+    ],
+)
+def test_the_runtime_folder_is_the_same_without_jupyter_core(
+    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    expected = runtime_folder()
+    monkeypatch.setitem(sys.modules, "jupyter_core.paths", None)
+    assert runtime_folder() == expected
