@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..problem import Problem
@@ -24,11 +24,11 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
     """
     if "png" in mask:
         return _opacity_of_png(mask["png"]) >= HALF
-    pixels = decode_rle(mask["rle"]).reshape(mask["height"], mask["width"], 4)
+    pixels = decode_rle(base64.b64decode(mask["rle"])).reshape(mask["height"], mask["width"], 4)
     return pixels[:, :, 3] >= HALF
 
 
-def decode_rle(data: Sequence[int]) -> NDArray[np.uint8]:
+def decode_rle(packed: bytes) -> NDArray[np.uint8]:
     """Return the bytes that thi.ng/rle-pack has encoded, which Label Studio's editor uses.
 
     The format: 32 bits for the number of values, 5 for their size, 4 for each of four sizes of run
@@ -38,7 +38,6 @@ def decode_rle(data: Sequence[int]) -> NDArray[np.uint8]:
     """
     import numpy as np
 
-    packed = bytes(data)
     at = 0
 
     def read(size: int) -> int:

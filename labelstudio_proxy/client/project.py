@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..problem import Problem
-from . import card, notebook
+from . import card, frames, notebook
 from .connection import Connection
 from .progress import progress
 from .source import source_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POLL_SECONDS = 1.0
 
@@ -75,6 +78,26 @@ class Project:
         self._fields = result["project"]
         added: int = result["added"]
         return added
+
+    def to_dataframe(self, unlabelled: bool = False) -> pd.DataFrame:
+        """Return the labels as a pandas DataFrame: a row for each labelled item, or each region.
+
+        docs/projects.md describes the columns. `unlabelled`: add rows for items without a label, and
+        the column `skipped`. Raises Problem.
+        """
+        messages = self._connection.messages(
+            "GET", f"projects/{self.id}/rows?unlabelled={unlabelled:d}"
+        )
+        tables: list[dict[str, Any]] = []
+        about: dict[str, Any] = {}
+        for message in messages:
+            if "rows" in message:
+                tables.append(message)
+            else:
+                about |= message
+        if "count" not in about:
+            raise Problem("Not all labels arrived.", "The gateway stopped meanwhile.", "Try again.")
+        return frames.to_dataframe(tables, about["index_names"])
 
     def wait(self, labelled: int | None = None) -> int:
         """Return when people have labelled so many items (default: all); return their number.

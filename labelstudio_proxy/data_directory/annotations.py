@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +72,9 @@ class StoredProject:
     labelled: int
 
 
-def read(directory: DataDirectory, project: int, *, unlabelled: bool = False) -> Iterator[Labelled]:
+def read(
+    directory: DataDirectory, project: int, *, unlabelled: bool = False
+) -> Generator[Labelled, None, None]:
     """Return the annotations of a project in the order of its tasks, in bounded memory.
 
     unlabelled: add skipped annotations, and tasks without an annotation.

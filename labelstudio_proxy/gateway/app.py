@@ -81,7 +81,8 @@ class Gateway:
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
         invitations = Invitations(place)
         projects = ProjectRoutes(
-            settings, directory, supervisor, self._connection, self._errors, place, files
+            *(settings, directory, supervisor, self._connection, self._errors, place, files),
+            external_database=external_database,
         )
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (

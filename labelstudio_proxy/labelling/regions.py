@@ -6,6 +6,7 @@ refer to the picture as browsers show it, which for a photo means turned as its 
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -94,7 +95,8 @@ def _mask(value: Mapping[str, Any], size: tuple[float, float] | None) -> dict[st
         return {"png": value["imageDataURL"]}
     if size is None:
         return None
-    return {"rle": value["rle"], "width": size[0], "height": size[1]}
+    packed = base64.b64encode(bytes(value["rle"])).decode()
+    return {"rle": packed, "width": size[0], "height": size[1]}
 
 
 def _shape(value: Mapping[str, Any], size: tuple[float, float]) -> dict[str, Any]:

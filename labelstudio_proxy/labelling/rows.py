@@ -20,6 +20,8 @@ _ANNOTATION = ("annotator", "created_at", "updated_at", "lead_time", "task_id", 
 # Columns that are there only if a row has one.
 _RARE = ("relations", "channel", "item_index")
 
+_URLS = "/data/"  # of files that Label Studio serves
+
 PathOf = Callable[[str], "str | None"]
 Result = Sequence[Mapping[str, Any]]  # of an annotation, in Label Studio's format
 Row = dict[str, Any]
@@ -167,20 +169,22 @@ class _Form:
     def source(self, each: Labelled, path_of: PathOf) -> Row:
         """Return the columns of the item: its index, its file, and its other data."""
         row: Row = {}
-        data = dict(each.data)
         if "index" in each.meta:
             row["index"] = each.meta["index"]
         if file := each.meta.get("file"):
             row["file"] = file
-        for key in self.keys:
-            value = data.get(key)
-            path = path_of(value) if isinstance(value, str) else None
-            if len(self.keys) > 1:
-                data[key] = path or value
-            elif path or (file and value == file):
-                row.setdefault("file", path)
-                del data[key]
-        for name, value in data.items():
+        for key, value in each.data.items():
+            name = key
+            if key in self.keys and isinstance(value, str):
+                name = each.meta.get("column", key)
+                if len(self.keys) > 1:
+                    value = path_of(value) or value
+                elif file:
+                    if value == file or value.startswith(_URLS):
+                        continue
+                elif path := path_of(value):
+                    row["file"] = path
+                    continue
             taken = name in self.reserved or name in row
             row[f"{name}{OF_SOURCE}" if taken else name] = value
         return row

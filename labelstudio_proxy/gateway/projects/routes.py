@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from ...config.notebook_files import NotebookFiles
 from ...config.settings import LabelStudioProxy
 from ...data_directory.directory import DataDirectory
 from ...data_directory.project_records import ProjectRecords
+from ...labelling.interface import Interface
+from ...labelling.rows import Labelled
 from ...labelling.tasks import task_named
 from ...lifecycle.supervisor import Supervisor
 from ...problem import Problem
@@ -25,10 +27,13 @@ from ..error_responses import ErrorResponses
 from ..place import Place
 from ..responses import json_response
 from . import listing
+from .item_paths import item_paths
 from .keep_path import choose_keep, folder_of
 from .label_studio_api import LabelStudioAPI
+from .labels import labels
 from .making import Wish, add, make
 from .reading import new_items
+from .rows_response import send_rows
 from .sources import Context, Source, own_key, read_source
 from .stream import Report, stream
 
@@ -51,9 +56,13 @@ class ProjectRoutes:
         errors: ErrorResponses,
         place: Place,
         files: NotebookFiles | None,
+        *,
+        external_database: bool,
     ) -> None:
         """`files`: the folders that projects may be over; None for no folders."""
         self._settings = settings
+        self._directory = directory
+        self._external_database = external_database
         self._supervisor = supervisor
         self._connection = connection
         self._errors = errors
@@ -66,6 +75,7 @@ class ProjectRoutes:
             ("POST", re.compile(""), self._make),
             ("GET", re.compile(r"/(\d+)"), self._show),
             ("POST", re.compile(r"/(\d+)/items"), self._add),
+            ("GET", re.compile(r"/(\d+)/rows"), self._rows),
         )
 
     async def run(
@@ -156,6 +166,30 @@ class ProjectRoutes:
             return await self._result(api, project["id"], source, len(new))
 
         return await stream(request, work)
+
+    async def _rows(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        api = await self._api()
+        project = await self._found(api, groups[0])
+        record = await asyncio.to_thread(self._records.of, project["id"])
+        external = self._external_database
+
+        def read(unlabelled: bool) -> AsyncGenerator[list[Labelled], None]:
+            return labels(
+                *(api, self._directory, project["id"]),
+                external_database=external,
+                unlabelled=unlabelled,
+            )
+
+        return await send_rows(
+            request,
+            Interface.parse(project["label_config"]),
+            read,
+            await asyncio.to_thread(
+                lambda: item_paths(self._directory, self._files, external_database=external)
+            ),
+            unlabelled=request.query.get("unlabelled") == "1",
+            index_names=record.source.get("index_names", ()) if record else (),
+        )
 
     async def _read(self, body: dict[str, Any], task: str, config: str, report: Report) -> Source:
         report(0, 0, "Looking at the files")

@@ -65,6 +65,8 @@ async def outcome(work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         return await work
     except Problem as problem:
         return {"error": problem.as_json()}
+    except ConnectionError:  # the client left
+        raise
     except Exception as error:
         logger.exception("A request for projects failed")
         return {"error": unexpected("This could not be done.", error).as_json()}

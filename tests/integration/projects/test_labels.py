@@ -172,7 +172,7 @@ def test_a_row_has_what_people_drew(labels: Labels) -> None:
     assert roof["points"] == [[0, 0], [100, 0], [50, 33.3]]
     assert (nose["x_min"], nose["y_max"]) == (2, 2)
     assert (ball["x_min"], ball["x_max"], ball["radius_y"]) == (80, 120, 5)
-    assert sky["mask"] == {"rle": [0, 0, 1], "width": 200, "height": 100}
+    assert sky["mask"] == {"rle": "AAAB", "width": 200, "height": 100}
     assert (ada["start"], ada["end"], ada["text"], ada["words"]) == (0, 3, "Ada", "Ada 🐱 wrote")
     assert (speech["start"], speech["end"], speech["channel"]) == (0.25, 1.5, 0)
     assert (nothing["file"], nothing["year"]) == ("/home/ada/a b/1.png", 1843)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from typing import Any
 
@@ -91,8 +92,8 @@ def test_a_table_keeps_its_index() -> None:
 def test_masks_are_arrays() -> None:
     brush = pytest.importorskip("label_studio_sdk.converter.brush")
     numpy = pytest.importorskip("numpy")
-    encoded = brush.mask2rle(numpy.array([[255, 0]], dtype=numpy.uint8))
-    mask = {"rle": encoded, "width": 2, "height": 1}
+    encoded = bytes(brush.mask2rle(numpy.array([[255, 0]], dtype=numpy.uint8)))
+    mask = {"rle": base64.b64encode(encoded).decode(), "width": 2, "height": 1}
 
     frame = to_dataframe([{"columns": ["mask"], "rows": [[mask], [None]]}])
 

@@ -20,9 +20,9 @@ def test_a_mask_is_decoded_as_the_sdk_does(width: int) -> None:
     generator = np.random.default_rng(width)
     alpha = generator.choice(np.array([0, 255, 127, 128], np.uint8), (20, width))
     alpha[5:15] = 255  # long runs, over several rows
-    encoded = brush.mask2rle(alpha)
+    encoded = bytes(brush.mask2rle(alpha))
 
-    found = masks.decode({"rle": encoded, "width": width, "height": 20})
+    found = masks.decode({"rle": base64.b64encode(encoded).decode(), "width": width, "height": 20})
 
     assert (found.shape, str(found.dtype)) == ((20, width), "bool")
     assert (found == (alpha >= 128)).all()
@@ -35,7 +35,7 @@ def test_a_list_of_different_values_is_decoded() -> None:
     bits = f"{6:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}"
     bits += f"0{0:02b}{3:03b}{1:08b}{2:08b}{3:08b}{255:08b}" + f"1{0:02b}{1:03b}{9:08b}"
     bits += "0" * (-len(bits) % 8)
-    encoded = [int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)]
+    encoded = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))
 
     assert masks.decode_rle(encoded).tolist() == [1, 2, 3, 255, 9, 9]
     assert brush.decode_rle(encoded).tolist() == [1, 2, 3, 255, 9, 9]

@@ -110,7 +110,7 @@ def test_without_the_size_of_the_picture_there_are_no_pixels() -> None:
             {"sequence": [{"frame": 1, "x": 5}], "labels": ["a"]},
             {"sequence": [{"frame": 1, "x": 5}]},
         ),
-        ({"rle": [1, 2], "format": "rle"}, {"mask": {"rle": [1, 2], "width": 200, "height": 100}}),
+        ({"rle": [1, 2], "format": "rle"}, {"mask": {"rle": "AQI=", "width": 200, "height": 100}}),
         ({"imageDataURL": "data:x"}, {"mask": {"png": "data:x"}}),
     ],
 )

@@ -229,6 +229,32 @@ def test_the_other_columns_of_a_table_stay() -> None:
     assert (row["label_source"], row["label"], row["index"]) == ("dog", "cat", [1, "b"])
 
 
+def test_a_column_that_label_studio_cannot_name_has_its_name_again() -> None:
+    words = Interface.parse(CLASSES.xml.replace("Image", "Text").replace("$image", "$text"))
+    each = labelled(chosen("cat"), data={"text": "miaow", "n": 1}, meta={"column": "my text"})
+
+    (row,) = rows_of(words, each)
+
+    assert list(row)[:2] == ["my text", "n"]
+
+
+def test_the_text_of_a_file_stays_beside_its_path() -> None:
+    words = Interface.parse(CLASSES.xml.replace("Image", "Text").replace("$image", "$text"))
+
+    (row,) = rows_of(words, labelled(data={"text": "miaow"}, meta={"file": "/home/ada/1.txt"}))
+
+    assert (row["file"], row["text"]) == ("/home/ada/1.txt", "miaow")
+
+
+def test_a_file_without_a_record_is_found_by_its_url() -> None:
+    each = labelled(chosen("cat"), data={"image": "/data/upload/1/a.png"})
+
+    (row,) = rows([each], CLASSES, {"/data/upload/1/a.png": "/media/upload/1/a.png"}.get)
+
+    assert row["file"] == "/media/upload/1/a.png"
+    assert rows_of(CLASSES, each)[0]["image"] == "/data/upload/1/a.png"
+
+
 def test_each_of_several_files_of_an_item_is_a_path() -> None:
     pair = Interface.parse(
         '<View><Image name="a" value="$left"/><Image name="b" value="$right"/>'
