@@ -75,6 +75,8 @@ DATA = re.compile(
     r"^/(data|api|storage-data|export)/|^/(tasks|projects)/\d+/(resolve|presign)\b|"
     r"data/local-files/|samples/"
 )
+# The URLs of uploaded files and of local ones begin with it.
+FILES = "/data/"
 # The groups: the name below `media/upload`, and the project's number.
 UPLOAD = re.compile(r"/data/upload/((\d+)/[^/]+)")
 # A file of the files root, named by the parameter `d`.

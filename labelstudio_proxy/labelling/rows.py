@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from ..label_studio.paths import FILES
 from . import regions
 from .interface import NESTED, Control, Interface
 
@@ -19,8 +20,6 @@ OF_SOURCE, OF_CONTROL = "_source", "_control"
 _ANNOTATION = ("annotator", "created_at", "updated_at", "lead_time", "task_id", "annotation_id")
 # Columns that are there only if a row has one.
 _RARE = ("relations", "channel", "item_index")
-
-_URLS = "/data/"  # of files that Label Studio serves
 
 PathOf = Callable[[str], "str | None"]
 Result = Sequence[Mapping[str, Any]]  # of an annotation, in Label Studio's format
@@ -180,7 +179,7 @@ class _Form:
                 if len(self.keys) > 1:
                     value = path_of(value) or value
                 elif file:
-                    if value == file or value.startswith(_URLS):
+                    if value == file or value.startswith(FILES):
                         continue
                 elif path := path_of(value):
                     row["file"] = path

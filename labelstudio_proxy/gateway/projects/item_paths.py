@@ -24,7 +24,7 @@ def item_paths(
     uploads = directory.path / "media" / "upload"
 
     def path_of(url: str) -> str | None:
-        address = urlsplit(url) if url.startswith("/data/") else None
+        address = urlsplit(url) if url.startswith(paths.FILES) else None
         if address is None:
             return None
         path = unquote(address.path)
