@@ -32,7 +32,7 @@ def source_json(source: Any, *, column: str | None, recursive: bool) -> dict[str
             "Leave out `column`.",
         )
     if isinstance(source, str) and source.startswith(S3):
-        return {"kind": "s3", "url": source}
+        return {"kind": "s3", "url": source, "recursive": recursive}
     if isinstance(source, str | PurePath):
         return {"kind": "path", "path": file_path(source), "recursive": recursive}
     if isinstance(source, bytes | Mapping) or not isinstance(source, Iterable):

@@ -89,6 +89,8 @@ SIGNED_LINKS = re.compile(r"/(tasks|projects)/\d+/(resolve|presign)/?")
 
 PROJECTS = "/api/projects/"
 LOCAL_STORAGES = "/api/storages/localfiles/"
+S3_STORAGES = "/api/storages/s3"
+S3_FILES = "/api/storages/s3/files"
 TASKS = "/api/tasks/"
 
 
@@ -100,6 +102,11 @@ def project(number: int) -> str:
 def import_into(number: int) -> str:
     """Return the path of the API that adds tasks to a project."""
     return f"{PROJECTS}{number}/import"
+
+
+def sync_s3(storage: int) -> str:
+    """Return the path of the API that makes tasks of the objects of an S3 storage."""
+    return f"{S3_STORAGES}/{storage}/sync"
 
 
 def labelling_page(number: int) -> str:

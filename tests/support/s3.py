@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from .processes import Process, clean_environment, free_port
 
 BUCKET = "labels"
 FOREIGN = "foreign"  # a bucket that the user may not read
+MISSING = "missing"  # one that does not exist
 
 
 class S3Server:
@@ -28,7 +29,8 @@ class S3Server:
     def __init__(self, folder: Path, *, host: str = "127.0.0.1") -> None:
         self.port = free_port()
         self.url = f"http://{host}:{self.port}"
-        command = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(self.port)]
+        program = Path(__file__).with_name("s3_server.py")
+        command = [sys.executable, "-I", str(program), host, str(self.port)]
         self.process = Process(
             command, env=clean_environment(folder), cwd=folder, log=folder / "s3.log"
         )
@@ -59,8 +61,9 @@ class S3Server:
             "aws_access_key_id": key["AccessKeyId"],
             "aws_secret_access_key": key["SecretAccessKey"],
         }
-        arn = f"arn:aws:s3:::{BUCKET}"
-        allowed = {"Effect": "Allow", "Action": "s3:*", "Resource": [arn, f"{arn}/*"]}
+        arn = "arn:aws:s3:::"
+        names = (BUCKET, f"{BUCKET}/*", MISSING)
+        allowed = {"Effect": "Allow", "Action": "s3:*", "Resource": [arn + name for name in names]}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
         iam.put_user_policy(UserName="ada", PolicyName="labels", PolicyDocument=policy)
         self.check_rights(True)
@@ -117,3 +120,11 @@ def picture_in(client: LabelStudioClient, *, presign: bool) -> str:
     assert synced["status"] == "completed", synced["traceback"]
     (task,) = tasks_of(client, storage["project"])
     return str(task["data"]["image"])
+
+
+def label(client: LabelStudioClient, prefix: str, labels: Sequence[str]) -> dict[str, Any]:
+    """Make a project over a prefix in BUCKET, as `labelstudio_proxy.label` does; return its last word."""
+    body = {"source": {"kind": "s3", "url": f"s3://{BUCKET}/{prefix}"}, "labels": labels}
+    *_, last = client.post("_proxy/projects", json=body).text.splitlines()
+    answer: dict[str, Any] = json.loads(last)
+    return answer

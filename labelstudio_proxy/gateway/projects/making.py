@@ -14,6 +14,7 @@ from ...labelling.interface import Interface, missing_keys
 from ...labelling.templates import interface_for
 from ...problem import Problem
 from .label_studio_api import LabelStudioAPI, Rejected
+from .s3 import connect
 from .sources import Source
 from .stream import Report
 
@@ -83,11 +84,13 @@ async def add(
     new: Sequence[dict[str, Any]],
     report: Report,
 ) -> None:
-    """Add items to a project, and the folders that they are in."""
+    """Add items to a project, and the folders or the bucket that they are in."""
     known = await api.folders(number) if source.folders else []
     for folder in source.folders:
         if str(folder) not in known:
             await _add_folder(api, number, str(folder))
+    if source.location is not None:
+        await connect(api, number, source.location)
     for begin in range(0, len(new), BATCH):
         report(begin, len(new), "Adding items to Label Studio")
         await api.add_tasks(number, list(new[begin : begin + BATCH]))

@@ -34,6 +34,7 @@ from .labels import labels
 from .making import Wish, add, make
 from .reading import new_items
 from .rows_response import send_rows
+from .s3_source import S3, read_s3
 from .sources import Context, Source, own_key, read_source
 from .stream import Report, stream
 
@@ -134,7 +135,7 @@ class ProjectRoutes:
 
         async def work(report: Report) -> dict[str, Any]:
             api = await self._api()
-            source = await self._read(body, wish.task, wish.config, report)
+            source = await self._read(api, body, wish.task, wish.config, report)
             existing = await listing.find(api, self._records, source, wish.title)
             new = await self._new(api, existing, source)
             file, sentences = await choose_keep(
@@ -160,7 +161,7 @@ class ProjectRoutes:
             project = await self._found(api, groups[0])
             record = await asyncio.to_thread(self._records.of, project["id"])
             task = listing.task_of(project, record)
-            source = await self._read(body, task, project["label_config"], report)
+            source = await self._read(api, body, task, project["label_config"], report)
             new = await self._new(api, project, source)
             await add(api, project["id"], source, new, report)
             return await self._result(api, project["id"], source, len(new))
@@ -191,7 +192,9 @@ class ProjectRoutes:
             index_names=record.source.get("index_names", ()) if record else (),
         )
 
-    async def _read(self, body: dict[str, Any], task: str, config: str, report: Report) -> Source:
+    async def _read(
+        self, api: LabelStudioAPI, body: dict[str, Any], task: str, config: str, report: Report
+    ) -> Source:
         report(0, 0, "Looking at the files")
         context = Context(
             base=self._base(body),
@@ -199,7 +202,11 @@ class ProjectRoutes:
             own_key=own_key(config) if config and not task else "",
             files=self._files,
         )
-        return await asyncio.to_thread(read_source, body.get("source"), context)
+        source = body.get("source")
+        if isinstance(source, dict) and source.get("kind") == S3:
+            allowed = self._settings.aws_credentials
+            return await read_s3(api, source, context, allowed=allowed)
+        return await asyncio.to_thread(read_source, source, context)
 
     def _base(self, body: dict[str, Any]) -> str:
         """Return the folder of relative paths: that of the notebook."""

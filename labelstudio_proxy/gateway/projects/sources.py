@@ -15,6 +15,7 @@ from ...labelling.interface import Interface
 from ...labelling.tasks import Task, guess_task, task_named
 from ...problem import Problem
 from .folders import folders_of
+from .s3 import Location
 
 # The key of the items with an own labelling interface, and of texts.
 TEXT = "text"
@@ -33,6 +34,7 @@ class Source:
     items: list[dict[str, Any]] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)  # of local files
     left_out: list[str] = field(default_factory=list)  # sentences for the user
+    location: Location | None = None  # of objects in S3
 
     @property
     def task_name(self) -> str:

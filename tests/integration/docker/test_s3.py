@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from support import media
-from support.container_studio import Studio
+from support.container_studio import Studio, tasks_of
 from support.containers import container_of, on
 from support.engine import DockerEngine
 from support.jupyter import JupyterLab, LabelStudioClient
-from support.s3 import S3Server, add_storage, picture_in
+from support.s3 import S3Server, add_storage, label, picture_in
 
 PICTURE = media.png()
 
@@ -53,9 +53,9 @@ def test_a_container_reads_the_files_with_the_credentials(
     start: Callable[..., Studio], s3: S3Server
 ) -> None:
     studio = start(aws_credentials=True)
-    part = studio.client.get(
-        picture_in(studio.client, presign=False), headers={"Range": "bytes=10-19"}
-    )
+    made = label(studio.client, "pictures", ["Hot dog", "Not hot dog"])["project"]
+    (task,) = tasks_of(studio.client, made["id"])
+    part = studio.client.get(task["data"]["image"], headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, PICTURE[10:20])
     link = studio.client.get(picture_in(studio.client, presign=True)).headers["Location"]
     assert link.startswith(s3.url)
