@@ -14,6 +14,7 @@ from . import (
     container_start,
     growth,
     jupyter_start,
+    labels,
     memory,
     page,
     start,
@@ -38,6 +39,7 @@ MODULES = (
     jupyter_start,
     memory,
     growth,
+    labels,
 )
 RESULTS = Path(__file__).parent / "results"
 TRIAL = Path(__file__).parent.parent / "test-results" / "benchmarks"
