@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ class Series:
     """The shape of a table.
 
     separator: between its columns.
-    columns:   the place of each column with numbers -> its name.
+    columns:   Label Studio's name of each column with numbers -> the name for people.
     """
 
     separator: str
-    columns: Mapping[int, str]
+    columns: Mapping[str, str]
 
 
 def read_series(path: str) -> Series:
@@ -60,20 +60,30 @@ def read_series(path: str) -> Series:
     return Series(separator, columns)
 
 
-def _split(lines: list[str], separator: str) -> list[list[str]]:
-    return [row for row in csv.reader(lines, delimiter=separator) if row]
+def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """Return the fields of each row as Label Studio splits them: it keeps quotation marks."""
+    field = re.compile(
+        rf'"(?:""|[^"])*"|[^"{separator}]+|(?={separator}(?:{separator}|$))|^(?={separator})'
+    )
+    return [field.findall(line.strip()) for line in lines if line.strip()]
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> dict[int, str]:
+def _columns(rows: Sequence[Sequence[str]]) -> dict[str, str]:
     has_names = any(_is_number(a) != _is_number(b) for a, b in zip(*rows[:2], strict=False))
-    names = rows[0] if has_names else [f"column {place + 1}" for place in range(len(rows[0]))]
+    # Label Studio numbers columns without names.
+    names = rows[0] if has_names else [str(place) for place in range(len(rows[0]))]
     numbers = {
-        place: name.strip()
+        name: _shown(name)
         for place, name in enumerate(names)
         if all(len(row) > place and _is_number(row[place]) for row in rows[has_names:])
     }
-    values = {place: name for place, name in numbers.items() if name.lower() not in _TIMES}
+    values = {name: shown for name, shown in numbers.items() if shown.lower() not in _TIMES}
     return values or numbers
+
+
+def _shown(name: str) -> str:
+    name = name.strip()
+    return name[1:-1].replace('""', '"') if name[:1] == '"' else name
 
 
 def _is_number(text: str) -> bool:

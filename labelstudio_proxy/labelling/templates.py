@@ -34,6 +34,8 @@ _SEARCH = {
     "minlength": "1",
     "hotkey": "shift+f",
     "placeholder": "Search (Shift+F), then Enter",
+    # The words stay, so that the chosen label stays in sight.
+    "cleanup": "false",
 }
 _ONE_CHOICE = {
     "choice": "single",
@@ -72,7 +74,7 @@ def interface_for(
     else:
         names = checked_labels(task, labels)
         _add_labels(view, task, names)
-        shown = _add_object(view, task, key)
+        shown = _add_object(view, task, key, few=len(names) <= MANY)
         if task.medium == "time-series":
             _add_channels(shown, series)
     ET.indent(view)
@@ -122,11 +124,12 @@ def _fault(name: object) -> tuple[str, str] | None:
     return None
 
 
-def _add_object(view: ET.Element, task: Task, key: str | None) -> ET.Element:
+def _add_object(view: ET.Element, task: Task, key: str | None, *, few: bool = True) -> ET.Element:
+    """`few`: the labels above a picture take one or two lines, so that there is room for it."""
     value = f"${key or task.key}"
     tag = ET.SubElement(view, _OBJECT_TAGS[task.medium], {"name": task.key, "value": value})
     if task.medium == "image":
-        tag.attrib |= {"zoom": "true", "zoomControl": "true"}
+        tag.attrib |= {"zoom": "true", "maxHeight": f"calc(100vh - {240 if few else 370}px)"}
     return tag
 
 
@@ -169,10 +172,10 @@ def _add_channels(tag: ET.Element, series: Series | None) -> None:
             "",
             "Name files with a table, such as .csv, or write an own `config`.",
         )
-    tag.attrib |= {"valueType": "url", "sep": series.separator}
-    for number, (place, name) in enumerate(series.columns.items()):
-        # by its place: Label Studio changes names, and keeps the quotation marks around them
-        channel = {"column": str(place), "legend": name, "strokeColor": _color(number)}
+    # A class is for the whole series, so all of it shows.
+    tag.attrib |= {"valueType": "url", "sep": series.separator, "overviewWidth": "100%"}
+    for number, (column, name) in enumerate(series.columns.items()):
+        channel = {"column": column, "legend": name, "strokeColor": _color(number)}
         ET.SubElement(tag, "Channel", channel)
 
 

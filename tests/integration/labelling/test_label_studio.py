@@ -19,7 +19,7 @@ from labelstudio_proxy.labelling.tasks import TASKS, Task
 from labelstudio_proxy.labelling.templates import interface_for
 
 PNG = b"\x89PNG\r\n\x1a\n"
-SERIES = Series(",", {0: "x", 2: 'y "1", <m> & more'})
+SERIES = Series(",", {"x": "x", '"y ""1"", <m> & more"': 'y "1", <m> & more'})
 LABELS = (
     *("a, b", 'say "hi"', "it's", "<b>&amp;</b>", "🌭", "a  b", "50 %", "#1", "ä/ö", "[0]", "true"),
     *("1", "1.5", "null", "NaN", "{{x}}", "a > b", "👩‍🚀", "شكرا", "$", "\\", 'name="label"'),

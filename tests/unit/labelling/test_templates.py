@@ -13,7 +13,7 @@ from labelstudio_proxy.labelling.templates import MANY, interface_for
 from labelstudio_proxy.problem import Problem
 
 IMAGES = task_named("image-classification")
-SERIES = Series(";", {1: "x", 3: 'y "1", <m>'})
+SERIES = Series(";", {"x": "x", '"y ""1"", <m>"': 'y "1", <m>'})
 SPEECH = task_named("automatic-speech-recognition")
 # Labels that need care in XML, in lists, in style sheets and on screen.
 NASTY = (
