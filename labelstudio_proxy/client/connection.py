@@ -28,10 +28,14 @@ Gateway = RunningGateway | RemoteGateway
 class Connection:
     """Sends requests to one gateway; `call` is what nearly all of them need."""
 
-    def __init__(self, find: Callable[[], Gateway], base: str) -> None:
-        """`find`: returns the gateway, started if necessary. `base`: the folder of relative paths."""
+    def __init__(self, find: Callable[[], Gateway], base: str, server: str = "") -> None:
+        """`find`: returns the gateway, started if necessary. `base`: the folder of relative paths.
+
+        `server`: the URL of the Jupyter server if it is not this notebook's, else "".
+        """
         self._find = find
         self.base = base
+        self.server = server
 
     def call(self, method: str, route: str, body: Any = None) -> dict[str, Any]:
         """Return the last message of the gateway, with progress for the user meanwhile.
@@ -172,7 +176,7 @@ def _explained(gateway: Gateway) -> Iterator[None]:
 def remote(url: str, token: str | None) -> Connection:
     """Return the connection to the Label Studio of a Jupyter server elsewhere; raises Problem."""
     gateway = RemoteGateway.at(url, token)
-    return Connection(lambda: gateway, "")
+    return Connection(lambda: gateway, "", gateway.server)
 
 
 def local(data_dir: Path | None = None) -> Connection:

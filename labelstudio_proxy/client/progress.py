@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 import time
 from collections.abc import Iterator
-from html import escape
 from typing import Any, Protocol
 
-from . import notebook
+from . import card, notebook
 
 # Short work shows nothing.
 PATIENCE_SECONDS = 0.5
@@ -57,8 +57,7 @@ class _Notebook:
         self._handle: Any = None
 
     def show(self, done: float, total: float, what: str) -> None:
-        value = f' value="{done / total:.3f}"' if total else ""
-        html = f"<progress{value}></progress> {escape(what)}"
+        html = card.progress_html(done, total, what)
         if self._handle is None:
             self._handle = notebook.show(html)
         else:
@@ -71,9 +70,14 @@ class _Notebook:
 
 class _Terminal:
     def show(self, done: float, total: float, what: str) -> None:
-        filled = round(WIDTH * done / total) if total else 0
-        bar = f"[{'#' * filled}{'-' * (WIDTH - filled)}] " if total else ""
-        sys.stderr.write(f"\r\033[K{bar}{what}")
+        # As click's bars, which the commands have.
+        share = min(1.0, done / total) if total else 0.0
+        filled = round(WIDTH * share)
+        bar = f"  [{'#' * filled}{'-' * (WIDTH - filled)}]  {share:4.0%}" if total else ""
+        width = (
+            shutil.get_terminal_size().columns - len(bar) - 1
+        )  # a longer line could not be removed
+        sys.stderr.write(f"\r\033[K{what[: max(0, width)]}{bar}")
         sys.stderr.flush()
 
     def clear(self) -> None:

@@ -117,7 +117,7 @@ class Project:
     def open(self) -> None:
         """Open the project: in a tab of JupyterLab, or in the browser."""
         if notebook.is_here():
-            card.open_in_notebook(self._fields)
+            card.open_in_notebook(self._fields, self._connection.server)
             return
         import webbrowser
 
@@ -137,5 +137,10 @@ class Project:
         return f"<Project {self.id} {self.title!r}: {fields['labelled']} of {fields['total']} labelled>"
 
     def _repr_html_(self) -> str:
-        """Return the card that a notebook shows."""
-        return card.html(self._now())
+        """Return the card that a notebook shows; it also says why the numbers are not those of now."""
+        try:
+            route = f"projects/{self.id}?summary=1"
+            self._fields = self._connection.call("GET", route)["project"]
+        except Problem as problem:
+            return card.html(self._fields, self._connection.server, problem)
+        return card.html(self._fields, self._connection.server)

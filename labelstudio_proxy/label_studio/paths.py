@@ -6,6 +6,7 @@ The facts are from the URL configuration and the front end of Label Studio 1.23.
 
 from __future__ import annotations
 
+import base64
 import re
 from urllib.parse import quote
 
@@ -112,6 +113,17 @@ def sync_s3(storage: int) -> str:
 def labelling_page(number: int) -> str:
     """Return the page that shows the tasks of a project one after the other, to label them."""
     return f"projects/{number}/data?labeling=1"
+
+
+def task_page(number: int, task: int) -> str:
+    """Return the page of a project that shows one task."""
+    return f"projects/{number}/data?task={task}"
+
+
+def cloud_file(task: int, address: str) -> str:
+    """Return the path of a file in cloud storage, such as `s3://bucket/a.png`, as pages ask for it."""
+    name = base64.urlsafe_b64encode(address.encode()).decode()
+    return f"tasks/{task}/resolve/?fileuri={name}"
 
 
 def local_file(name: str) -> str:

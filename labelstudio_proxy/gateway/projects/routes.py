@@ -37,6 +37,7 @@ from .rows_response import send_rows
 from .s3_source import S3, read_s3
 from .sources import Context, Source, own_key, read_source
 from .stream import Report, stream
+from .summary import summary
 
 PROJECTS = re.compile(re.escape(CONTROL) + "projects(/|$)")
 # Of a table that becomes a project.
@@ -120,7 +121,17 @@ class ProjectRoutes:
 
     async def _show(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         project = await self._found(await self._api(), groups[0])
-        return json_response({"project": await asyncio.to_thread(self._shown, project)})
+        shown = await asyncio.to_thread(self._shown, project)
+        if request.query.get("summary") == "1":
+            shown |= await asyncio.to_thread(
+                summary,
+                self._directory,
+                project["id"],
+                project["label_config"],
+                self._place.prefix,
+                external_database=self._external_database,
+            )
+        return json_response({"project": shown})
 
     async def _make(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
