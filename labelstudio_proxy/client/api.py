@@ -39,7 +39,7 @@ def label(
     config:      an own labelling interface (Label Studio's XML), instead of `labels` and `task`.
     column:      of a DataFrame: the texts or paths to label.
     recursive:   also the files in subfolders.
-    predictions: as for `Project.add_predictions`, with the model version `label()`.
+    predictions: as for `Project.add_predictions`, with the model version "predictions".
     keep:        a file, for example `"labels.jsonl"`, that has the labels at any time, one row a line:
                  `pandas.read_json("labels.jsonl", lines=True)`. Relative to the folder that is
                  labelled, else to the notebook. Default: the setting `keep_labels`; False: none.
@@ -59,7 +59,10 @@ def label(
     result = connection.call("POST", "projects", body)
     for sentence in result["left_out"]:
         print(sentence)  # noqa: T201 - for the user of the notebook
-    return Project(connection, result["project"])
+    made = Project(connection, result["project"])
+    if predictions is not None:
+        made.add_predictions(predictions, "predictions")
+    return made
 
 
 def project(title_or_id: str | int) -> Project:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ..problem import Problem
 from . import card, frames, notebook
 from .connection import Connection
+from .predictions import prediction_rows
 from .progress import progress
 from .source import source_json
 
@@ -98,6 +99,36 @@ class Project:
         if "count" not in about:
             raise Problem("Not all labels arrived.", "The gateway stopped meanwhile.", "Try again.")
         return frames.to_dataframe(tables, about["index_names"])
+
+    def add_predictions(
+        self,
+        predictions: Any,
+        model_version: str,
+        *,
+        column: str = "label",
+        score: str = "score",
+    ) -> int:
+        """Show a model's output to people, who correct it instead of labelling; return its items.
+
+        predictions:   a DataFrame, or a list of dicts: a row for each item, or for each region. A
+                       Series or dict from items to labels works too. The columns are those of
+                       `to_dataframe`; items are named by `task_id`, `file`, text or index.
+        model_version: a name. What an item has of the same version already is replaced.
+        column, score: the columns with the labels and with the scores, from 0 to 1.
+
+        Checks everything before the first prediction is added. Raises Problem with the row.
+        """
+        body = {
+            "model_version": model_version,
+            "rows": prediction_rows(predictions, column),
+            "column": column,
+            "score": score,
+            "base": self._connection.base,
+        }
+        result = self._connection.call("POST", f"projects/{self.id}/predictions", body)
+        self._fields = result["project"]
+        predicted: int = result["predicted"]
+        return predicted
 
     def wait(self, labelled: int | None = None) -> int:
         """Return when people have labelled so many items (default: all); return their number.

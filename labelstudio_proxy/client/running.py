@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,10 @@ from ..problem import Problem
 from ..shell_command import shell_command
 
 T = TypeVar("T")
+
+# A gateway responds a little before it has listed itself.
+LISTED_SECONDS = 5.0
+POLL_SECONDS = 0.05
 
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 
@@ -96,7 +101,9 @@ def start_gateway(server: JupyterServer, data_dir: str) -> RunningGateway:
             f"{error}.",
             "Look at Jupyter's log.",
         ) from error
-    gateway = find_gateway(Path(data_dir))
+    deadline = time.monotonic() + LISTED_SECONDS
+    while (gateway := find_gateway(Path(data_dir))) is None and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
     if gateway is None:
         raise Problem(
             f"The Jupyter server at {server.url} started Label Studio's gateway, which exited.",

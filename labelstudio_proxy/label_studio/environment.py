@@ -51,6 +51,8 @@ HARDENED = {
     "FRONTEND_SENTRY_DSN": "",
     # Label Studio would cut a file of cloud storage off after 20 seconds, while a browser loads it.
     "RESOLVER_PROXY_TIMEOUT": "300",
+    # An import of predictions counts those of its own tasks, and not those of all tasks of the project.
+    "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
     # Not the database of another Django program.
     "DJANGO_DB": "sqlite",
     "DEBUG": "false",

@@ -93,6 +93,7 @@ LOCAL_STORAGES = "/api/storages/localfiles/"
 S3_STORAGES = "/api/storages/s3"
 S3_FILES = "/api/storages/s3/files"
 TASKS = "/api/tasks/"
+PREDICTIONS = "/api/predictions/"
 
 
 def project(number: int) -> str:
@@ -108,6 +109,21 @@ def import_into(number: int) -> str:
 def sync_s3(storage: int) -> str:
     """Return the path of the API that makes tasks of the objects of an S3 storage."""
     return f"{S3_STORAGES}/{storage}/sync"
+
+
+def import_predictions(number: int) -> str:
+    """Return the path of the API that adds predictions to tasks of a project."""
+    return f"{PROJECTS}{number}/import/predictions"
+
+
+def model_versions(number: int) -> str:
+    """Return the path of the API that counts the predictions of a project by model version."""
+    return f"{PROJECTS}{number}/model-versions/"
+
+
+def prediction(number: int) -> str:
+    """Return the path of the API's record of a prediction."""
+    return f"{PREDICTIONS}{number}/"
 
 
 def labelling_page(number: int) -> str:

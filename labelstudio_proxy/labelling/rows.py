@@ -111,6 +111,11 @@ def count_labels(results: Iterable[Result], interface: Interface) -> Counter[str
     return counts
 
 
+def reserved_columns(interface: Interface) -> frozenset[str]:
+    """Return the names that a column of the source cannot have; see OF_SOURCE."""
+    return _Form.of(interface).reserved
+
+
 def _annotation(each: Labelled) -> Row:
     return {
         "annotator": each.annotator or None,

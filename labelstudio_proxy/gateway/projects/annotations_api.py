@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
+from ...label_studio import paths
 from ...labelling.rows import Labelled
 
 PAGE = 500  # tasks
@@ -41,7 +42,7 @@ async def read(
     while True:
         page += 1
         found = await get(
-            "api/tasks",
+            paths.TASKS,
             project=project,
             fields="all",
             resolve_uri="false",

@@ -107,6 +107,26 @@ class LabelStudioAPI:
             if not page["tasks"] or len(found) >= page["total"]:
                 return found
 
+    # ---- Predictions
+
+    async def predictions(self, number: int, version: str) -> list[dict[str, Any]]:
+        """Return the predictions of one model version."""
+        counts = await self.get(paths.model_versions(number), extended="true")
+        if not any(each["model_version"] == version for each in counts["static"]):
+            return []
+        found: list[dict[str, Any]] = await self.get(paths.PREDICTIONS, project=number)
+        return [each for each in found if each["model_version"] == version]
+
+    async def add_predictions(self, number: int, predictions: list[dict[str, Any]]) -> int:
+        """Add predictions, as `{"task": …, "result": …, …}`; return how many were added."""
+        answer = await self.send("POST", paths.import_predictions(number), predictions)
+        created: int = answer["created"]
+        return created
+
+    async def delete_prediction(self, number: int) -> None:
+        """Delete one prediction."""
+        await self.send("DELETE", paths.prediction(number))
+
     # ---- Folders
 
     async def folders(self, number: int) -> list[str]:

@@ -16,7 +16,7 @@ from ...config.settings import LabelStudioProxy
 from ...data_directory.directory import DataDirectory
 from ...data_directory.project_records import ProjectRecords
 from ...labelling.interface import Interface
-from ...labelling.rows import Labelled
+from ...labelling.rows import Labelled, PathOf
 from ...labelling.tasks import task_named
 from ...lifecycle.supervisor import Supervisor
 from ...problem import Problem
@@ -32,6 +32,8 @@ from .keep_path import choose_keep, folder_of
 from .label_studio_api import LabelStudioAPI
 from .labels import labels
 from .making import Wish, add, make
+from .outputs import Output, read_output
+from .predicting import add_predictions
 from .reading import new_items
 from .rows_response import send_rows
 from .s3_source import S3, read_s3
@@ -78,6 +80,7 @@ class ProjectRoutes:
             ("GET", re.compile(r"/(\d+)"), self._show),
             ("POST", re.compile(r"/(\d+)/items"), self._add),
             ("GET", re.compile(r"/(\d+)/rows"), self._rows),
+            ("POST", re.compile(r"/(\d+)/predictions"), self._predict),
         )
 
     async def run(
@@ -111,6 +114,22 @@ class ProjectRoutes:
         if project is None:
             raise NoProject(number)
         return project
+
+    def _labels(
+        self, api: LabelStudioAPI, project: dict[str, Any], *, unlabelled: bool
+    ) -> AsyncGenerator[list[Labelled], None]:
+        return labels(
+            *(api, self._directory, project["id"]),
+            external_database=self._external_database,
+            unlabelled=unlabelled,
+        )
+
+    async def _paths(self) -> PathOf:
+        return await asyncio.to_thread(
+            lambda: item_paths(
+                self._directory, self._files, external_database=self._external_database
+            )
+        )
 
     # ---- Handlers
 
@@ -183,25 +202,35 @@ class ProjectRoutes:
         api = await self._api()
         project = await self._found(api, groups[0])
         record = await asyncio.to_thread(self._records.of, project["id"])
-        external = self._external_database
-
-        def read(unlabelled: bool) -> AsyncGenerator[list[Labelled], None]:
-            return labels(
-                *(api, self._directory, project["id"]),
-                external_database=external,
-                unlabelled=unlabelled,
-            )
-
         return await send_rows(
             request,
             Interface.parse(project["label_config"]),
-            read,
-            await asyncio.to_thread(
-                lambda: item_paths(self._directory, self._files, external_database=external)
-            ),
+            lambda unlabelled: self._labels(api, project, unlabelled=unlabelled),
+            await self._paths(),
             unlabelled=request.query.get("unlabelled") == "1",
             index_names=record.source.get("index_names", ()) if record else (),
         )
+
+    async def _predict(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        output = Output.of(await body_of(request))
+
+        async def work(report: Report) -> dict[str, Any]:
+            api = await self._api()
+            project = await self._found(api, groups[0])
+            report(0, len(output.rows), "Looking at the items")
+            found = await read_output(
+                output,
+                Interface.parse(project["label_config"]),
+                self._labels(api, project, unlabelled=True),
+                await asyncio.to_thread(self._records.of, project["id"]),
+                await self._paths(),
+                report,
+            )
+            counts = await add_predictions(self._api, project["id"], output.version, found, report)
+            project = await self._found(await self._api(), groups[0])
+            return {"project": await asyncio.to_thread(self._shown, project), **counts}
+
+        return await stream(request, work)
 
     async def _read(
         self, api: LabelStudioAPI, body: dict[str, Any], task: str, config: str, report: Report

@@ -1,0 +1,170 @@
+"""`Project.add_predictions` in a real kernel: a model's output in the real Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import media
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.kernel import Kernel
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
+) -> JupyterLab:
+    jupyter = module_jupyter_lab(base_url="/user/ada/", config={"data_dir": str(new_data_dir())})
+    for folder, count in (("animals", 4), ("boxes", 3)):
+        (jupyter.root_dir / folder).mkdir()
+        for number in range(count):
+            picture = media.png(100 + number, 50, (0, 60 * number, 200))
+            (jupyter.root_dir / folder / f"{number} %#.png").write_bytes(picture)
+    return jupyter
+
+
+@pytest.fixture(scope="module")
+def kernel(jupyter: JupyterLab) -> Iterator[Kernel]:
+    with Kernel(jupyter) as kernel:
+        kernel.run("import labelstudio_proxy as lsp, pandas as pd, numpy as np")
+        kernel.run('animals = lsp.label("animals", labels=["Cat", "Dog"])')
+        yield kernel
+
+
+class Predicted:
+    """What Label Studio has of a project."""
+
+    def __init__(self, studio: LabelStudioClient, project: int) -> None:
+        self.project = studio.get(f"api/projects/{project}/").json()
+        self.found: list[dict[str, Any]] = studio.get(
+            "api/predictions/", params={"project": project}
+        ).json()
+        tasks = studio.get("api/tasks/", params={"project": project}).json()["tasks"]
+        self.files = {task["id"]: Path(task["meta"]["file"]).name for task in tasks}
+        self.counts = {self.files[task["id"]]: task["total_predictions"] for task in tasks}
+
+    def of(self, version: str) -> dict[str, tuple[Any, Any]]:
+        """Return the choice and the score of each file."""
+        return {
+            self.files[each["task"]]: (each["result"][0]["value"]["choices"][0], each["score"])
+            for each in self.found
+            if each["model_version"] == version
+        }
+
+
+def test_a_model_is_shown_and_its_next_output_replaces_what_changed(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
+    number = kernel.json("animals.id")
+    assert kernel.json('animals.add_predictions({"animals/0 %#.png": "Cat"}, "v1")') == 1
+    assert Predicted(studio, number).of("v1") == {"0 %#.png": ("Cat", None)}
+
+    kernel.run(
+        'files = [f"./animals/{n} %#.png" for n in range(4)]\n'
+        'frame = pd.DataFrame({"file": files, "label": ["Cat", "Dog", "Dog", "Cat"],'
+        ' "score": np.array([0.25, 0.5, 0.75, 1], "float32")})'
+    )
+    assert kernel.json('animals.add_predictions(frame, model_version="v1")') == 4
+    first = Predicted(studio, number)
+    assert first.of("v1") == {
+        "0 %#.png": ("Cat", 0.25),
+        "1 %#.png": ("Dog", 0.5),
+        "2 %#.png": ("Dog", 0.75),
+        "3 %#.png": ("Cat", 1.0),
+    }
+    assert first.project["model_version"] == "v1"
+    assert first.project["show_collab_predictions"] is True
+    assert set(first.counts.values()) == {1}
+
+    # The same cell again changes nothing; other versions stay.
+    kernel.run('animals.add_predictions(frame, "v1")')
+    assert Predicted(studio, number).found == first.found
+    kernel.run('animals.add_predictions(pd.Series(["Dog"], index=files[:1]), "v1")')
+    kernel.run('animals.add_predictions(pd.Series(["Dog"], index=files[:1]), "v2")')
+    last = Predicted(studio, number)
+    assert last.of("v1") == first.of("v1") | {"0 %#.png": ("Dog", None)}
+    assert last.of("v2") == {"0 %#.png": ("Dog", None)}
+    assert last.project["model_version"] == "v2"
+    assert last.counts == {"0 %#.png": 2, "1 %#.png": 1, "2 %#.png": 1, "3 %#.png": 1}
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ('animals.add_predictions({"animals/9.png": "Cat"}, "x")', "'animals/9.png', which"),
+        ('animals.add_predictions({"animals/0 %#.png": "cat"}, "x")', "Did you mean 'Cat'?"),
+        ('animals.add_predictions(frame.assign(label=np.nan), "x")', "Row 0 has no label."),
+        ('animals.add_predictions(frame.assign(score=np.nan), "x")', "the score NaN"),
+        ('animals.add_predictions(frame.assign(score=7), "x")', "the score 7"),
+        (
+            'animals.add_predictions(pd.concat([frame, frame]), "x")',
+            "Rows 0 and 4 are for the same",
+        ),
+        ('animals.add_predictions(frame.iloc[:0], "x")', "There are no predictions."),
+        ('animals.add_predictions(frame.rename(columns={"label": "y"}), "x")', "column 'label'"),
+        ('animals.add_predictions(frame.drop(columns="file"), "x")', "does not say which item"),
+        ('animals.add_predictions(frame, "")', "`model_version` is ''."),
+        ('animals.add_predictions("Cat", "x")', "They are of type str."),
+    ],
+)
+def test_wrong_output_adds_nothing(
+    kernel: Kernel, studio: LabelStudioClient, cell: str, words: str
+) -> None:
+    number = kernel.json("animals.id")
+    before = Predicted(studio, number).found
+
+    said = kernel.run(f"try: {cell}\nexcept lsp.Problem as problem: print(problem.as_sentence())")
+
+    assert words in said
+    assert Predicted(studio, number).found == before
+
+
+def test_boxes_are_in_pixels_of_their_pictures(kernel: Kernel, studio: LabelStudioClient) -> None:
+    kernel.run(
+        "boxes = [dict(file=f'boxes/{n} %#.png', label='Cat', x_min=10 + n, y_min=5,"
+        " x_max=50 + n / 2, y_max=25) for n in (0, 2)]\n"
+        "frame = pd.DataFrame([*boxes, dict(file='boxes/1 %#.png'), boxes[0]])\n"
+        "project = lsp.label('boxes', labels=['Cat'], task='object-detection', predictions=frame)"
+    )
+
+    found = Predicted(studio, kernel.json("project.id"))
+
+    regions = {found.files[each["task"]]: each["result"] for each in found.found}
+    assert {name: len(result) for name, result in regions.items()} == {
+        "0 %#.png": 2,
+        "1 %#.png": 0,
+        "2 %#.png": 1,
+    }
+    (region,) = regions["2 %#.png"]
+    assert (region["original_width"], region["original_height"]) == (102, 50)
+    assert region["value"]["x"] == pytest.approx(100 * 12 / 102)
+    assert region["value"]["width"] == pytest.approx(100 * 39 / 102)
+    assert region["value"]["height"] == pytest.approx(40)
+
+
+def test_masks_are_arrays(kernel: Kernel, studio: LabelStudioClient) -> None:
+    kernel.run(
+        "mask = np.zeros((50, 100), bool); mask[10:20, 30:60] = True\n"
+        "project = lsp.label(['boxes/0 %#.png'], labels=['Cat'], task='image-segmentation',"
+        " title='Masks')\n"
+        "project.add_predictions([{'file': 'boxes/0 %#.png', 'label': 'Cat', 'mask': mask}], 'v1')"
+    )
+    (prediction,) = Predicted(studio, kernel.json("project.id")).found
+    kernel.run(
+        "from labelstudio_proxy.client.masks import decode_rle\n"
+        f"pixels = decode_rle(bytes({prediction['result'][0]['value']['rle']}))\n"
+        "assert ((pixels.reshape(50, 100, 4) > 0) == mask[:, :, None]).all()"
+    )
+
+
+def test_texts_are_found_by_content(kernel: Kernel, studio: LabelStudioClient) -> None:
+    kernel.run(
+        "texts = lsp.label(['Ada 🐈 wrote', 'to Charles'], labels=['PER'],"
+        " task='token-classification', title='Texts')\n"
+        "texts.add_predictions([{'text': 'Ada 🐈 wrote', 'start': 4, 'end': 5, 'label': 'PER'},"
+        " {'text': 'to Charles', 'start': 3, 'end': 10, 'label': 'PER'}], 'v1')"
+    )
+    found = studio.get("api/predictions/", params={"project": kernel.json("texts.id")}).json()
+    assert sorted(each["result"][0]["value"]["text"] for each in found) == ["Charles", "🐈"]
