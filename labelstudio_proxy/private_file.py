@@ -1,4 +1,4 @@
-"""Files that only this user may read."""
+"""Files that are written whole or not at all, and that only this user may read if not said otherwise."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ def create(path: Path) -> BinaryIO:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Replace the file at `path`, with mode 0600; raises OSError and changes nothing then.
-
-    A crash leaves either the old file or the new one, never a part. Makes the folder (mode 0700).
-    """
+    """Replace the file at `path`, with mode 0600, as `replace` does. Makes the folder (mode 0700)."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace(path, data, 0o600)
+
+
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """Replace the file at `path`; raises OSError and changes nothing then.
+
+    A crash leaves either the old file or the new one, never a part.
+    """
     unfinished = path.with_name(f"{UNFINISHED}{path.name}-{os.urandom(4).hex()}")
     try:
         with create(unfinished) as file:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         unfinished.replace(path)
     except BaseException:

@@ -60,6 +60,7 @@ class Snapshot:
     next_start: float | None = None  # after a crash, if it restarts; Unix time, seconds
     endpoint: Endpoint | None = None
     notices: tuple[str, ...] = ()  # for users; they do not stop the start
+    file_problems: tuple[str, ...] = ()  # of files with labels that are not up to date; as notices
     build: Build = field(default_factory=Build)
 
     @property
@@ -175,7 +176,7 @@ class Snapshot:
             "offer": None,
             **(self.error.details_as_json() if self.error else {}),
             "next_start": self.next_start,
-            "notices": list(self.notices),
+            "notices": [*self.notices, *self.file_problems],
         }
 
 

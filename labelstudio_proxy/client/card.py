@@ -45,7 +45,7 @@ def html(fields: dict[str, Any], server: str = "", problem: Problem | None = Non
     """Return the card of a project as HTML.
 
     server: the address of a Jupyter server other than the notebook's. problem: why the numbers are
-    not those of now.
+    not those of now; without one, the card says what keeps the labels out of their file.
     """
     title = f'<div style="font-size:15px;font-weight:600;{CUT}">{escape(fields["title"])}</div>'
     head = f'<div style="min-width:0">{title}<div style="{GREY}">{_state(fields)}</div></div>'
@@ -54,8 +54,9 @@ def html(fields: dict[str, Any], server: str = "", problem: Problem | None = Non
     parts = [f'<div style="{row}">{head}{_link(fields, server, escape(word), BUTTON)}</div>']
     bar = _bar(fields["labelled"], fields["total"])
     parts.append(f'<div style="margin-top:10px">{bar}</div>')
-    if problem is not None:
-        parts.append(f'<div style="margin-top:8px">{as_html(problem.as_sentence())}</div>')
+    said = problem.as_sentence() if problem else fields.get("keep_problem")
+    if said:
+        parts.append(f'<div style="margin-top:8px">{as_html(said)}</div>')
     parts.append(_counts(fields.get("label_counts") or {}))
     if not server:  # the browser has no cookie for another one
         parts.append(_last(fields))

@@ -51,6 +51,11 @@ class Project:
         return str(self._fields["task"])
 
     @property
+    def keep(self) -> str:
+        """The path of the file that has the labels at any time; "" if there is none."""
+        return str(self._now()["keep"])
+
+    @property
     def total(self) -> int:
         """The number of items, now."""
         total: int = self._now()["total"]

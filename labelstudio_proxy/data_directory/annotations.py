@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..labelling.rows import Labelled
 from .directory import DataDirectory, sqlite_uri
@@ -48,8 +48,11 @@ _OF_PROJECT = f"FROM task t JOIN task_completion c ON {_NOT_SKIPPED}"
 _LAST = f"""
     SELECT {_FIELDS} {_OF_PROJECT} {_USER} WHERE t.project_id = :project
     ORDER BY c.updated_at DESC, c.id DESC LIMIT :limit"""
-_FINGERPRINT = f"""
-    SELECT count(*), max(c.id), max(c.updated_at) {_OF_PROJECT} WHERE t.project_id = :project"""
+_OF_TASKS = f"""
+    SELECT {_FIELDS} {_OF_PROJECT} {_USER} WHERE t.id IN ({{}}) ORDER BY t.id, c.id"""
+_VERSIONS = f"""
+    SELECT c.id, t.id, c.updated_at {_OF_PROJECT} WHERE t.project_id = :project
+    ORDER BY t.id, c.id"""
 _PROJECTS = f"""
     SELECT p.id, p.title, p.label_config,
         (SELECT count(*) FROM task t WHERE t.project_id = p.id),
@@ -72,6 +75,14 @@ class StoredProject:
     labelled: int
 
 
+class Version(NamedTuple):
+    """An annotation, and when it was changed, as in Labelled."""
+
+    annotation_id: int
+    task_id: int
+    updated_at: str
+
+
 def read(
     directory: DataDirectory, project: int, *, unlabelled: bool = False
 ) -> Generator[Labelled, None, None]:
@@ -88,17 +99,26 @@ def read(
             after = found[-1][0]
 
 
+def read_tasks(directory: DataDirectory, tasks: Iterable[int]) -> Iterator[Labelled]:
+    """Return the annotations of some tasks, as `read` does."""
+    numbers = sorted(tasks)
+    with closing(_open(directory)) as database:
+        for begin in range(0, len(numbers), BATCH):
+            part = ",".join(str(int(each)) for each in numbers[begin : begin + BATCH])
+            yield from map(_labelled, _select(database, _OF_TASKS.format(part)))
+
+
+def versions(directory: DataDirectory, project: int) -> list[Version]:
+    """Return the annotations of a project in the order of `read`. Raises as `read`."""
+    with closing(_open(directory)) as database:
+        rows = _select(database, _VERSIONS, project=project)
+    return [Version(number, task, _utc(changed)) for number, task, changed in rows]
+
+
 def last(directory: DataDirectory, project: int, count: int) -> list[Labelled]:
     """Return the `count` annotations that were changed last, newest first. Raises as `read`."""
     with closing(_open(directory)) as database:
         return [_labelled(row) for row in _select(database, _LAST, project=project, limit=count)]
-
-
-def fingerprint(directory: DataDirectory, project: int) -> tuple[int, int, str]:
-    """Return a value that is another one after each change of a label. Raises as `read`."""
-    with closing(_open(directory)) as database:
-        ((count, newest, changed),) = _select(database, _FINGERPRINT, project=project)
-    return count, newest or 0, changed or ""
 
 
 def projects(directory: DataDirectory, project: int | None = None) -> list[StoredProject]:

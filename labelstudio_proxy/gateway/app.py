@@ -31,6 +31,7 @@ from .identity import explain_refusal
 from .idle_stop import IdleStop
 from .invitations import Invitations
 from .place import Place
+from .projects.keeping import Keeper
 from .projects.routes import PROJECTS, ProjectRoutes
 from .proxy.files_on_disk import Found, LargeFiles, send
 from .proxy.forward import Refused, Upstream, forward
@@ -62,8 +63,12 @@ class Gateway:
         external_database: bool,
         assets: Assets,
         large_files: LargeFiles,
+        umask: int,
     ) -> None:
-        """The caller must `close` the gateway, and then the supervisor."""
+        """The caller must `finish`, close the supervisor, and then `close` the gateway.
+
+        `umask`: of the user, for files with labels.
+        """
         self._settings = settings
         self._place = place
         self._supervisor = supervisor
@@ -78,11 +83,20 @@ class Gateway:
         )
         self._errors = ErrorResponses(place, directory, supervisor)
         self._idle_stop = IdleStop(supervisor, settings.idle_timeout)
+        self._keeper = Keeper(
+            directory,
+            supervisor,
+            self._connection,
+            files,
+            external_database=external_database,
+            umask=umask,
+        )
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
         invitations = Invitations(place)
         projects = ProjectRoutes(
             *(settings, directory, supervisor, self._connection, self._errors, place, files),
             external_database=external_database,
+            keeper=self._keeper,
         )
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (
@@ -106,8 +120,13 @@ class Gateway:
         )
         self._watching = [begin_task(self._watch()), begin_task(self._idle_stop.watch())]
 
+    async def finish(self) -> None:
+        """Write the labels that files do not have yet, while Label Studio runs."""
+        await self._keeper.finish()
+
     async def close(self) -> None:
-        """Close the connections to Label Studio."""
+        """Write what else people have labelled, and close the connections to Label Studio."""
+        await self._keeper.close()
         for watching in self._watching:
             watching.cancel()
         await self._assets.close()
@@ -228,16 +247,20 @@ class Gateway:
         upstream = await self._connection.upstream()
         if kind.is_navigation:
             await self._open_assets(upstream)
-        return await forward(
-            request,
-            target,
-            kind,
-            upstream,
-            prefix=self._place.prefix,
-            ancestors=self._place.frame_ancestors,
-            scripts=("watch.js", "upload.js"),
-            failed=functools.partial(self._check_disk, kind),
-        )
+        try:
+            return await forward(
+                request,
+                target,
+                kind,
+                upstream,
+                prefix=self._place.prefix,
+                ancestors=self._place.frame_ancestors,
+                scripts=("watch.js", "upload.js"),
+                failed=functools.partial(self._check_disk, kind),
+            )
+        finally:  # Label Studio may have received it, whatever came back
+            if not kind.is_safe:
+                self._keeper.touch()
 
     async def _check_disk(self, kind: RequestKind) -> None:
         """Raise Problem if the disk is full and this is the request of a script or program."""

@@ -85,7 +85,7 @@ async def serve(
     extension. Raises OSError if it cannot listen.
     """
     asyncio.get_running_loop().set_default_executor(ThreadPerCall())
-    os.umask(0o077)
+    umask = os.umask(0o077)
     _allow_open_files()
     logging.getLogger("aiohttp.server").addFilter(_without_request_line)
     directory = DataDirectory(settings.data_directory())
@@ -119,6 +119,7 @@ async def serve(
         large_files=LargeFiles(
             directory, files.root if files else None, external_database=external
         ),
+        umask=umask,
     )
     token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
     handle = TokenAccess(gateway.handle, place.prefix, token).handle if token else gateway.handle
@@ -168,6 +169,7 @@ async def serve(
             await asyncio.wait([begin_task(_unregister(running))], timeout=REGISTER_SECONDS)
         done = exit_status.done() and not exit_status.cancelled()
         alone = done and exit_status.result() == JUPYTER_IS_GONE
+        await gateway.finish()
         await supervisor.close(at_once=alone)
         await gateway.close()
         await runner.cleanup()

@@ -97,6 +97,15 @@ def tables(
         like = None
 
 
+def whole(found: Iterable[Row], interface: Interface) -> Iterator[Row]:
+    """Return the rows with all their columns in the order of a table."""
+    form = _Form.of(interface)
+    for row in found:
+        source = {name: value for name, value in row.items() if name not in form.reserved}
+        fixed = {name: row.get(name) for name in form.columns}
+        yield {**source, **fixed, **{name: row[name] for name in _RARE if name in row}}
+
+
 def count_labels(results: Iterable[Result], interface: Interface) -> Counter[str]:
     """Return how often the column `label` has each value. Free text is not counted."""
     form = _Form.of(interface)

@@ -185,6 +185,10 @@ class Supervisor:
         """Set the URL of this server, for people whose other server wants the data directory."""
         self._lock.address = address
 
+    def show_file_problems(self, problems: tuple[str, ...]) -> None:
+        """Show why files with labels are not up to date, instead of what was shown before."""
+        self._store.update(file_problems=problems)
+
     async def close(self, *, at_once: bool = False) -> None:
         """Stop Label Studio and return when nothing of it runs.
 

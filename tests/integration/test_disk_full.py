@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.desk import Desk
 from support.jupyter import JupyterLab, LabelStudioClient
+from support.small_disk import fill, small_disk
 
 from labelstudio_proxy.data_directory.directory import MINIMUM_FREE_BYTES
 
@@ -23,29 +22,8 @@ CONFIG = '<View><Text name="t" value="$text"/><TextArea name="a" toName="t"/></V
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small separate disk."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"only root can mount a separate disk: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(64 * 1024))
-    with ballast.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"\0")
-    assert os.statvfs(disk).f_bavail == 0
-    return ballast
+    with small_disk(tmp_path / "disk", SIZE_MB) as disk:
+        yield disk
 
 
 def test_a_full_disk_costs_no_label(

@@ -27,6 +27,15 @@ def test_file_that_others_could_read_becomes_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_file_for_others_gets_its_mode_and_makes_no_folder(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    private_file.replace(path, b"new", 0o664)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+    with pytest.raises(FileNotFoundError):
+        private_file.replace(tmp_path / "folder" / "labels.jsonl", b"new", 0o664)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.mkdir()

@@ -29,6 +29,7 @@ from ..responses import json_response
 from . import listing
 from .item_paths import item_paths
 from .keep_path import choose_keep, folder_of
+from .keeping import Keeper
 from .label_studio_api import LabelStudioAPI
 from .labels import labels
 from .making import Wish, add, make
@@ -62,8 +63,10 @@ class ProjectRoutes:
         files: NotebookFiles | None,
         *,
         external_database: bool,
+        keeper: Keeper,
     ) -> None:
         """`files`: the folders that projects may be over; None for no folders."""
+        self._keeper = keeper
         self._settings = settings
         self._directory = directory
         self._external_database = external_database
@@ -106,6 +109,7 @@ class ProjectRoutes:
     def _shown(self, project: dict[str, Any]) -> dict[str, Any]:
         shown = listing.project_json(project, self._records.of(project["id"]))
         shown["url"] = self._place.prefix + shown["path"]
+        shown["keep_problem"] = self._keeper.problem_of(project["id"])
         shown["new_browser_tab"] = self._settings.new_browser_tab
         return shown
 
@@ -179,6 +183,7 @@ class ProjectRoutes:
             source = replace(source, left_out=[*source.left_out, *sentences])
             chosen = replace(wish, keep=file)
             number = await make(api, self._records, source, chosen, existing, new, report)
+            self._keeper.touch()
             return await self._result(api, number, source, len(new))
 
         return await stream(request, work)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.label_studio import BareLabelStudio
 
-from labelstudio_proxy.data_directory.annotations import fingerprint, last, projects, read
+from labelstudio_proxy.data_directory.annotations import last, projects, read, versions
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.gateway.projects import annotations_api
 from labelstudio_proxy.labelling.interface import Interface
@@ -181,7 +181,7 @@ def test_a_row_has_what_people_drew(labels: Labels) -> None:
 def test_counts_and_the_last_labels_follow_what_people_do(labels: Labels) -> None:
     (stored,) = projects(labels.directory, labels.project)
     assert (stored.title, stored.total, stored.labelled) == ("All", 5, 2)
-    before = fingerprint(labels.directory, labels.project)
+    before = versions(labels.directory, labels.project)
     newest = last(labels.directory, labels.project, 3)[-1]
 
     changed = labels.studio.patch(
@@ -189,7 +189,7 @@ def test_counts_and_the_last_labels_follow_what_people_do(labels: Labels) -> Non
     )
 
     assert changed.ok, changed.text
-    assert fingerprint(labels.directory, labels.project) != before
+    assert versions(labels.directory, labels.project) != before
     (found,) = last(labels.directory, labels.project, 1)
     assert found == replace(newest, result=found.result, updated_at=found.updated_at)
     assert [each["id"] for each in found.result] == ["a"]

@@ -73,3 +73,8 @@ def test_an_empty_project_and_one_that_is_gone_have_a_card() -> None:
     gone = Problem("There is no project 3.", "It was deleted.", "`projects()` lists them.")
     html = card.html(fields(), problem=gone)
     assert "There is no project 3. It was deleted. <code>projects()</code> lists them." in html
+
+
+def test_the_card_says_why_the_file_with_the_labels_is_behind() -> None:
+    html = card.html(fields(keep_problem="The disk of <labels> is full."))
+    assert "The disk of &lt;labels&gt; is full." in html

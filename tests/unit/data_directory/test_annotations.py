@@ -107,6 +107,30 @@ def test_batches_join_without_gaps(database: Database, monkeypatch: pytest.Monke
     assert database.read(3) == []
 
 
+def test_versions_say_what_to_read_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "BATCH", 2)
+    for number in (1, 2, 3, 4):
+        database.add_task(number)
+    database.add_task(5, project=2)
+    for number, task in ((1, 2), (2, 1), (3, 1), (4, 3), (5, 4), (6, 5)):
+        database.add_annotation(number, task, updated_at=f"2026-11-29 17:00:0{number}")
+    database.add_annotation(7, 1, was_cancelled=1)
+
+    assert stored.versions(database.directory, 1) == [
+        (2, 1, "2026-11-29T17:00:02.000000Z"),
+        (3, 1, "2026-11-29T17:00:03.000000Z"),
+        (1, 2, "2026-11-29T17:00:01.000000Z"),
+        (4, 3, "2026-11-29T17:00:04.000000Z"),
+        (5, 4, "2026-11-29T17:00:05.000000Z"),
+    ]
+    found = stored.read_tasks(database.directory, {4, 1, 3})
+    assert [(each.task_id, each.annotation_id) for each in found] == [
+        *((1, 2), (1, 3), (3, 4), (4, 5))
+    ]
+
+
 def test_skipped_and_unlabelled_items_are_read_on_demand(database: Database) -> None:
     for number in (1, 2, 3):
         database.add_task(number)
@@ -163,29 +187,6 @@ def test_the_labels_that_changed_last_come_first(database: Database) -> None:
     found = stored.last(database.directory, 1, 2)
 
     assert [each.annotation_id for each in found] == [3, 2]
-
-
-def test_the_fingerprint_changes_with_the_labels_of_its_project(database: Database) -> None:
-    def fingerprint() -> tuple[int, int, str]:
-        return stored.fingerprint(database.directory, 1)
-
-    seen = [fingerprint()]
-    database.add_task(1)
-    database.add_task(2, project=2)
-    database.add_annotation(7, 2)
-    assert fingerprint() == seen[0]
-
-    database.add_annotation(1, 1)
-    seen.append(fingerprint())
-    with database.connection:
-        database.connection.execute("UPDATE task_completion SET updated_at = '2027' WHERE id = 1")
-    seen.append(fingerprint())
-    database.add_annotation(2, 1)
-    seen.append(fingerprint())
-    with database.connection:
-        database.connection.execute("DELETE FROM task_completion WHERE id = 2")
-    assert fingerprint() == seen[2]
-    assert len(set(seen)) == 4
 
 
 @pytest.mark.parametrize(
