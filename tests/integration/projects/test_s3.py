@@ -27,11 +27,16 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="module")
+def module_data_dir(new_data_dir: Callable[[], Path]) -> Path:
+    return new_data_dir()
+
+
+@pytest.fixture(scope="module")
 def jupyter(
-    module_jupyter_lab: Callable[..., JupyterLab], s3: S3Server, new_data_dir: Callable[[], Path]
+    module_jupyter_lab: Callable[..., JupyterLab], s3: S3Server, module_data_dir: Path
 ) -> JupyterLab:
     """A notebook whose profile has the credentials, the endpoint and the region."""
-    settings = {"aws_credentials": True, "data_dir": str(new_data_dir())}
+    settings = {"aws_credentials": True, "data_dir": str(module_data_dir)}
     server = module_jupyter_lab(config=settings, env={"AWS_PROFILE": "labels"})
     s3.write_profile(server.home / ".aws")
     return server
@@ -139,13 +144,13 @@ def test_a_wrong_location_says_what_to_do_and_leaves_nothing(
 
 
 def test_no_key_is_in_the_database_the_log_or_the_diagnostics(
-    studio: LabelStudioClient, jupyter: JupyterLab, s3: S3Server
+    studio: LabelStudioClient, jupyter: JupyterLab, module_data_dir: Path, s3: S3Server
 ) -> None:
+    picture_in(studio, presign=False)
     secret = s3.keys["aws_secret_access_key"].encode()
-    files = [
-        path for path in jupyter.home.rglob("*") if path.is_file() and path.parent.name != ".aws"
-    ]
-    assert not [path for path in files if secret in path.read_bytes()]
+    files = [*jupyter.home.rglob("*"), *module_data_dir.rglob("*")]
+    having = [path.name for path in files if path.is_file() and secret in path.read_bytes()]
+    assert having == ["credentials"]  # in `~/.aws`
     assert secret not in studio.get("_proxy/diagnostics").content
 
 
