@@ -57,7 +57,7 @@ def label(
         "keep": keep if keep is None or isinstance(keep, bool) else file_path(keep),
     }
     result = connection.call("POST", "projects", body)
-    for sentence in result["left_out"]:
+    for sentence in result["notes"]:
         print(sentence)  # noqa: T201 - for the user of the notebook
     made = Project(connection, result["project"])
     if predictions is not None:

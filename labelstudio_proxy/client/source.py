@@ -11,11 +11,6 @@ from typing import Any
 from ..problem import Problem
 
 S3 = "s3://"
-# The column that holds the items, if a table has one of these and the user names none.
-USUAL_COLUMNS = (
-    *("file", "path", "filename", "file_name", "filepath", "image", "image_path"),
-    *("text", "audio", "video"),
-)
 
 
 def source_json(source: Any, *, column: str | None, recursive: bool) -> dict[str, Any]:
@@ -69,51 +64,21 @@ def _is_frame(source: Any) -> bool:
 def _frame(frame: Any, column: str | None) -> dict[str, Any]:
     if frame.ndim == 1:  # a Series
         name = str(frame.name if frame.name is not None else "text")
-        frame = frame.to_frame(name)
-        column = column or name
-    name = _column(frame, column)
-    if not frame.index.is_unique:
-        twice = frame.index[frame.index.duplicated()][0]
-        raise Problem(
-            f"The index of the DataFrame has {twice!r} more than once.",
-            "Labels are put back by the index, so it must be unique.",
-            "Use `frame.reset_index(drop=True)`.",
-        )
-    missing = frame.index[frame[name].isna()]
-    if len(missing):
-        raise Problem(
-            f"The column {name!r} has no value in {len(missing)} rows, the first with index "
-            f"{missing[0]!r}.",
-            "",
-            f"Leave these rows out: `frame.dropna(subset=[{name!r}])`.",
-        )
+        frame, column = frame.to_frame(name), column or name
+    columns = [str(each) for each in frame.columns]
+    for name in columns:
+        if columns.count(name) > 1:
+            raise Problem(
+                f"Two columns of the DataFrame are called {name!r}.", "", "Rename one of them."
+            )
     return {
         "kind": "table",
-        "column": name,
+        "column": column,
         "index_names": [None if each is None else str(each) for each in frame.index.names],
         "index": [json_value(each) for each in frame.index],
-        "columns": [str(each) for each in frame.columns],
+        "columns": columns,
         "rows": [[json_value(value) for value in row] for row in frame.itertuples(index=False)],
     }
-
-
-def _column(frame: Any, column: str | None) -> str:
-    columns = [str(each) for each in frame.columns]
-    if len(set(columns)) < len(columns):
-        raise Problem("Two columns of the DataFrame have the same name.", "", "Rename one of them.")
-    if column is not None:
-        if column in columns:
-            return column
-        why = f"Its columns are {', '.join(map(repr, columns))}."
-        raise Problem(f"The DataFrame has no column {column!r}.", why, "Choose one with `column`.")
-    usual = [each for each in USUAL_COLUMNS if each in columns]
-    if len(columns) == 1 or usual:
-        return usual[0] if usual else columns[0]
-    raise Problem(
-        "It is not clear which column of the DataFrame to label.",
-        f"Its columns are {', '.join(map(repr, columns))}.",
-        f"Choose one with `column`, for example `column={columns[0] if columns else 'text'!r}`.",
-    )
 
 
 def json_value(value: Any) -> Any:

@@ -11,6 +11,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from typing_extensions import Self
 
 from support.jupyter import JupyterLab
+from support.processes import wait_for
 
 TIMEOUT_SECONDS = 300.0
 
@@ -48,7 +49,14 @@ class Kernel:
         # A busy machine takes longer than the default of one second.
         self._client.hb_channel.time_to_dead = TIMEOUT_SECONDS
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=TIMEOUT_SECONDS)
+        wait_for(self._is_ready, what="the kernel", timeout=TIMEOUT_SECONDS)
+
+    def _is_ready(self) -> bool:
+        try:
+            self._client.wait_for_ready(timeout=TIMEOUT_SECONDS)
+        except RuntimeError:  # no heartbeat yet: the kernel still starts
+            return False
+        return True
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,8 @@ from ..proxy.forward import Upstream
 
 # Label Studio's projects on one page of a list.
 PAGE = 1000
+# Characters of a title that Label Studio accepts.
+SHORTEST_TITLE, LONGEST_TITLE = 3, 50
 # Characters of Label Studio's own words in a message.
 DETAIL = 500
 
@@ -95,17 +97,6 @@ class LabelStudioAPI:
     async def add_tasks(self, number: int, items: list[dict[str, Any]]) -> None:
         """Add tasks, as `{"data": …, "meta": …}`."""
         await self.send("POST", paths.import_into(number), items)
-
-    async def tasks(self, number: int) -> list[dict[str, Any]]:
-        """Return all tasks of a project, without annotations."""
-        found: list[dict[str, Any]] = []
-        while True:
-            page = await self.get(
-                paths.TASKS, project=number, page_size=PAGE, page=len(found) // PAGE + 1
-            )
-            found += page["tasks"]
-            if not page["tasks"] or len(found) >= page["total"]:
-                return found
 
     # ---- Predictions
 

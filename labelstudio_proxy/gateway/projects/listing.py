@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
+import re
+from collections.abc import Iterable
 from typing import Any
 
-from ...data_directory.project_records import ProjectRecord, ProjectRecords
+from ...data_directory.project_records import ProjectRecord
 from ...label_studio import paths
 from ...labelling.interface import Interface
 from ...problem import Problem
-from .label_studio_api import LabelStudioAPI
+from .label_studio_api import LONGEST_TITLE
 from .sources import Source
 
 
@@ -42,14 +44,31 @@ def labels_of(config: str) -> list[str]:
     return list(dict.fromkeys(label for control in controls for label in control.labels))
 
 
-async def find(
-    api: LabelStudioAPI, records: ProjectRecords, source: Source, title: str
-) -> dict[str, Any] | None:
-    """Return the project that was made over `source` with `title`; None if there is none yet."""
-    for record in reversed(await asyncio.to_thread(records.all)):
-        if record.source == source.identity and record.title == (title or source.title):
-            project = await api.project(record.id)
-            if project is not None:
-                return project
-            await asyncio.to_thread(records.remove, record.id)  # a user has deleted the project
-    return None
+def candidates(
+    every: Iterable[dict[str, Any]],
+    records: Iterable[ProjectRecord],
+    source: Source,
+    title: str,
+) -> list[dict[str, Any]]:
+    """Return those of `every` project that were made over `source`, newest first.
+
+    `title`: the user's; "" for those with a title of ours.
+    """
+    meant = re.compile(re.escape(title) if title else f"{re.escape(source.title)}( \\d+)?")
+    numbers = {
+        record.id
+        for record in records
+        if record.source == source.identity and meant.fullmatch(record.title)
+    }
+    return [project for project in every if project["id"] in numbers]
+
+
+def free_title(title: str, every: Iterable[dict[str, Any]]) -> str:
+    """Return `title`, with a number if a project has it already."""
+    taken = {project["title"] for project in every}
+    numbers = (f" {number}" for number in itertools.count(2))
+    return next(
+        name
+        for end in itertools.chain([""], numbers)
+        if (name := title[: LONGEST_TITLE - len(end)] + end) not in taken
+    )

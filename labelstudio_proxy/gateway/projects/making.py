@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...data_directory.project_records import ProjectRecord, ProjectRecords
 from ...labelling.interface import Interface, missing_keys
+from ...labelling.items import Item
 from ...labelling.templates import interface_for
 from ...problem import Problem
-from .label_studio_api import LabelStudioAPI, Rejected
+from .label_studio_api import LONGEST_TITLE, SHORTEST_TITLE, LabelStudioAPI, Rejected
 from .s3 import connect
 from .sources import Source
 from .stream import Report
@@ -22,15 +23,13 @@ logger = logging.getLogger(__name__)
 
 # Items in one request to Label Studio: progress moves, and a body stays small.
 BATCH = 2_000
-# Characters of a title that Label Studio accepts.
-TITLE = range(3, 51)
 
 
 @dataclass(frozen=True)
 class Wish:
     """What a user wants of a project, beside its source."""
 
-    title: str = ""  # "": the source's name
+    title: str = ""
     task: str = ""
     labels: list[str] | None = None
     config: str = ""
@@ -43,7 +42,7 @@ async def make(
     source: Source,
     wish: Wish,
     existing: dict[str, Any] | None,
-    new: Sequence[dict[str, Any]],
+    new: Sequence[Item],
     report: Report,
 ) -> int:
     """Return the number of the project over `source`, made if `existing` is None.
@@ -51,7 +50,6 @@ async def make(
     `existing`: Label Studio's record of the project. `new`: the items that it does not have yet.
     Raises Problem; a project that could not be made whole is deleted.
     """
-    title = checked_title(wish.title or source.title)
     if existing is not None:
         number: int = existing["id"]
         await _change_interface(api, records, existing, source, wish)
@@ -61,12 +59,13 @@ async def make(
             )
         await add(api, number, source, new, report)
         return number
+    title = checked_title(wish.title)
     config = _config(source, wish)
     _check_fit(config, new)
     number = await _make_project(api, title, config)
     try:
         record = ProjectRecord(
-            number, title, source.task_name, config, source.identity, wish.keep or ""
+            number, title, source.task_name, config, dict(source.identity), wish.keep or ""
         )
         await asyncio.to_thread(records.write, record)
         await add(api, number, source, new, report)
@@ -81,7 +80,7 @@ async def add(
     api: LabelStudioAPI,
     number: int,
     source: Source,
-    new: Sequence[dict[str, Any]],
+    new: Sequence[Item],
     report: Report,
 ) -> None:
     """Add items to a project, and the folders or the bucket that they are in."""
@@ -93,7 +92,7 @@ async def add(
         await connect(api, number, source.location)
     for begin in range(0, len(new), BATCH):
         report(begin, len(new), "Adding items to Label Studio")
-        await api.add_tasks(number, list(new[begin : begin + BATCH]))
+        await api.add_tasks(number, [asdict(item) for item in new[begin : begin + BATCH]])
 
 
 async def _make_project(api: LabelStudioAPI, title: str, config: str) -> int:
@@ -151,14 +150,14 @@ def _config(source: Source, wish: Wish) -> str:
         return Interface.parse(wish.config).xml
     if source.task is None:
         raise AssertionError("a source without an own interface has a task")
-    return interface_for(source.task, wish.labels)
+    return interface_for(source.task, wish.labels, key=source.key, series=source.series)
 
 
-def _check_fit(config: str, new: Sequence[dict[str, Any]]) -> None:
+def _check_fit(config: str, new: Sequence[Item]) -> None:
     interface = Interface.parse(config)
     for item in new[:1]:
-        if missing := missing_keys(interface, item["data"]):
-            there = ", ".join(f"`${key}`" for key in item["data"])
+        if missing := missing_keys(interface, item.data):
+            there = ", ".join(f"`${key}`" for key in item.data)
             raise Problem(
                 f"The labelling interface shows `${missing[0]}`, which the items do not have.",
                 f"They have {there}.",
@@ -168,10 +167,10 @@ def _check_fit(config: str, new: Sequence[dict[str, Any]]) -> None:
 
 def checked_title(title: str) -> str:
     """Return the title, or raise Problem for one that Label Studio does not accept."""
-    if len(title) not in TITLE:
+    if not SHORTEST_TITLE <= len(title) <= LONGEST_TITLE:
         raise Problem(
             f"A project cannot be called {title!r}.",
-            f"Label Studio wants {TITLE[0]} to {TITLE[-1]} characters.",
+            f"Label Studio wants {SHORTEST_TITLE} to {LONGEST_TITLE} characters.",
             "Choose another `title`.",
         )
     return title

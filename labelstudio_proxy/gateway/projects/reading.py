@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...labelling.items import Item
+from ...labelling.rows import Labelled
 
-def new_items(
-    there: Iterable[tuple[dict[str, Any], dict[str, Any]]], items: Iterable[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return those of `items` that are not `there` (data and meta of the project's tasks).
 
-    Equal texts of a list count: if one of two is there, the other is new.
+def new_items(there: Iterable[Labelled], items: Iterable[Item], key: str) -> list[Item]:
+    """Return those of `items` that are not `there`.
+
+    `there`: the tasks of the project, once for each annotation. `key`: of the data that has what is
+    labelled. Equal texts of a list count: if one of two is there, the other is new.
     """
-    left = Counter(_identity(data, meta) for data, meta in there)
+    tasks = {each.task_id: each for each in there}
+    left = Counter(_identity(task.data, task.meta, key) for task in tasks.values())
     found = []
     for item in items:
-        identity = _identity(item["data"], item["meta"])
+        identity = _identity(item.data, item.meta, key)
         if left[identity]:
             left[identity] -= 1
         else:
@@ -26,9 +29,8 @@ def new_items(
     return found
 
 
-def _identity(data: dict[str, Any], meta: dict[str, Any]) -> str:
+def _identity(data: Mapping[str, Any], meta: Mapping[str, Any], key: str) -> str:
+    """Return the same for the same item; the other columns of a table may change."""
     if "file" in meta:
         return f"file {meta['file']}"
-    if "column" in meta:  # the other columns of a table may change
-        return json.dumps([meta.get("index"), data.get(meta["column"])])
-    return json.dumps(data, sort_keys=True)
+    return json.dumps([meta.get("index"), data.get(key)])

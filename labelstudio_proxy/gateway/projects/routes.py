@@ -16,6 +16,7 @@ from ...config.settings import LabelStudioProxy
 from ...data_directory.directory import DataDirectory
 from ...data_directory.project_records import ProjectRecords
 from ...labelling.interface import Interface
+from ...labelling.items import Item
 from ...labelling.rows import Labelled, PathOf
 from ...labelling.tasks import task_named
 from ...lifecycle.supervisor import Supervisor
@@ -38,7 +39,7 @@ from .predicting import add_predictions
 from .reading import new_items
 from .rows_response import send_rows
 from .s3_source import S3, read_s3
-from .sources import Context, Source, own_key, read_source
+from .sources import Context, Source, read_source
 from .stream import Report, stream
 from .summary import summary
 
@@ -170,8 +171,8 @@ class ProjectRoutes:
         async def work(report: Report) -> dict[str, Any]:
             api = await self._api()
             source = await self._read(api, body, wish.task, wish.config, report)
-            existing = await listing.find(api, self._records, source, wish.title)
-            new = await self._new(api, existing, source)
+            every = await api.projects()
+            existing, new = await self._found_again(api, every, source, wish.title)
             file, sentences = await choose_keep(
                 api,
                 self._records,
@@ -180,8 +181,9 @@ class ProjectRoutes:
                 folder=folder_of(source.identity, self._base(body)),
                 project=existing["id"] if existing else None,
             )
-            source = replace(source, left_out=[*source.left_out, *sentences])
-            chosen = replace(wish, keep=file)
+            source = replace(source, notes=[*source.notes, *sentences])
+            title = wish.title or listing.free_title(source.title, every)
+            chosen = replace(wish, title=title, keep=file)
             number = await make(api, self._records, source, chosen, existing, new, report)
             self._keeper.touch()
             return await self._result(api, number, source, len(new))
@@ -197,7 +199,7 @@ class ProjectRoutes:
             record = await asyncio.to_thread(self._records.of, project["id"])
             task = listing.task_of(project, record)
             source = await self._read(api, body, task, project["label_config"], report)
-            new = await self._new(api, project, source)
+            new = await self._new(api, project["id"], source)
             await add(api, project["id"], source, new, report)
             return await self._result(api, project["id"], source, len(new))
 
@@ -244,8 +246,9 @@ class ProjectRoutes:
         context = Context(
             base=self._base(body),
             task=task_named(task) if task else None,
-            own_key=own_key(config) if config and not task else "",
+            own=Interface.parse(config) if config and not task else None,
             files=self._files,
+            progress=_thread_safe(report, "Looking at the files"),
         )
         source = body.get("source")
         if isinstance(source, dict) and source.get("kind") == S3:
@@ -257,20 +260,44 @@ class ProjectRoutes:
         """Return the folder of relative paths: that of the notebook."""
         return str(body.get("base") or (self._files.shown if self._files else "/"))
 
-    async def _new(
-        self, api: LabelStudioAPI, existing: dict[str, Any] | None, source: Source
-    ) -> list[dict[str, Any]]:
-        if existing is None:
-            return source.items
-        there = [(task["data"], task["meta"]) for task in await api.tasks(existing["id"])]
-        return await asyncio.to_thread(new_items, there, source.items)
+    async def _found_again(
+        self, api: LabelStudioAPI, every: list[dict[str, Any]], source: Source, title: str
+    ) -> tuple[dict[str, Any] | None, list[Item]]:
+        """Return the project that was made over `source`, if there is one, and the new items."""
+        records = await asyncio.to_thread(self._records.all)
+        for project in listing.candidates(every, records, source, title):
+            new = await self._new(api, project["id"], source)
+            # Two tables, or lists, are the same if they have an item in common.
+            if title or source.is_file_source or len(new) < len(source.items):
+                return project, new
+        return None, source.items
+
+    async def _new(self, api: LabelStudioAPI, project: int, source: Source) -> list[Item]:
+        there: list[Labelled] = []
+        async for part in labels(
+            *(api, self._directory, project),
+            external_database=self._external_database,
+            unlabelled=True,
+        ):
+            there += part
+        return await asyncio.to_thread(new_items, there, source.items, source.key)
 
     async def _result(
         self, api: LabelStudioAPI, number: int, source: Source, added: int
     ) -> dict[str, Any]:
         project = await self._found(api, str(number))
         shown = await asyncio.to_thread(self._shown, project)
-        return {"project": shown, "added": added, "left_out": source.left_out}
+        return {"project": shown, "added": added, "notes": source.notes}
+
+
+def _thread_safe(report: Report, what: str) -> Callable[[int, int], None]:
+    """Return a function that a thread may call to report how many files are done."""
+    loop = asyncio.get_running_loop()
+
+    def progress(done: int, total: int) -> None:
+        loop.call_soon_threadsafe(report, done, total, what)
+
+    return progress
 
 
 class NoProject(Problem):

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...labelling.files import OTHER_KIND, Files, LeftOut, natural
+from ...labelling.items import Item
 from ...labelling.tasks import SUFFIXES, Task, guess_task, medium_of
 from ...problem import Problem
 from .label_studio_api import LabelStudioAPI
 from .s3 import Location, keys_in
-from .sources import Context, Source
+from .sources import Context, Source, own_key, shown_by
 
 S3 = "s3"  # this kind of a source
 NOT_FOUND = "Label Studio finds no object with `?` in its key"
@@ -47,8 +48,8 @@ def source_of(location: Location, keys: Sequence[str], context: Context) -> Sour
             f"Label Studio shows {', '.join(SUFFIXES)}, by the suffix of the key.",
             "Correct the prefix.",
         )
-    task = context.task or guess_task(keys)
-    if task.medium in READ and not context.own_key:
+    task = context.task or (context.own and shown_by(context.own)) or guess_task(keys)
+    if task.medium in READ and not context.own:
         what, remedy = READ[task.medium]
         raise Problem(f"The {what} in {location.url} cannot be labelled there.", "", remedy)
     found, left_out = [], dict[str, LeftOut]()
@@ -60,14 +61,14 @@ def source_of(location: Location, keys: Sequence[str], context: Context) -> Sour
             found.append(key)
     if not found:
         raise _none_of(task, location, keys)
-    name = context.own_key or task.key
-    items = [{"data": {name: uri}, "meta": {"file": uri}} for uri in map(location.uri, found)]
+    name = own_key(context.own) if context.own else task.key
     return Source(
         {"kind": "s3", "url": location.url},
         _title(location),
-        None if context.own_key else task,
-        items,
-        left_out=Files(location.url, found, left_out).notes(),
+        None if context.own else task,
+        name,
+        [Item({name: uri}, {"file": uri}) for uri in map(location.uri, found)],
+        notes=Files(location.url, found, left_out).notes(),
         location=location,
     )
 

@@ -2,54 +2,101 @@
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ...config.notebook_files import NotebookFiles
-from ...label_studio import paths
+from ...labelling import files as found_files
+from ...labelling import items
+from ...labelling.files import Files, Progress
 from ...labelling.interface import Interface
-from ...labelling.tasks import Task, guess_task, task_named
+from ...labelling.items import Item, Table
+from ...labelling.series import Series, read_series
+from ...labelling.tasks import TASKS, Task, guess_task, medium_of
 from ...problem import Problem
 from .folders import folders_of
 from .s3 import Location
 
-# The key of the items with an own labelling interface, and of texts.
-TEXT = "text"
-TABLE_TITLE = "Table"
-LIST_TITLE = "List"
-MOST_BYTES_OF_TEXT = 10 * 1024 * 1024
+TEXTS = TASKS["text-classification"]
+# What an object of a labelling interface shows.
+_MEDIA = {
+    "Image": TASKS["image-classification"],
+    "Audio": TASKS["audio-classification"],
+    "Video": TASKS["video-classification"],
+    "Text": TEXTS,
+    "TimeSeries": TASKS["time-series-classification"],
+}
+# Of a table, if it has several columns with texts and its user chose none.
+_USUAL_COLUMNS = (
+    *("file", "path", "filename", "file_name", "filepath", "file_path", "image", "image_path"),
+    *("text", "audio", "video"),
+)
+_TITLES = {"list": "List", "table": "Table"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """The items of a source, as Label Studio imports them, and where they are."""
+    """The items of a source, and where they are.
 
-    identity: dict[str, Any]  # recorded, so that the same source finds its project
-    title: str  # of a project whose user chose none
-    task: Task | None  # None: with an own labelling interface
-    items: list[dict[str, Any]] = field(default_factory=list)
-    folders: list[Path] = field(default_factory=list)  # of local files
-    left_out: list[str] = field(default_factory=list)  # sentences for the user
-    location: Location | None = None  # of objects in S3
+    identity: is recorded, so that the same source finds its project.
+    title:    of a project whose user chose none.
+    task:     None with an own labelling interface.
+    key:      of the task data that has what is labelled.
+    folders:  of local files.
+    series:   the columns of time series.
+    location: of objects in S3.
+    notes:    sentences for the user, about what was left out.
+    """
+
+    identity: Mapping[str, Any]
+    title: str
+    task: Task | None
+    key: str
+    items: list[Item]
+    folders: list[Path] = field(default_factory=list)
+    series: Series | None = None
+    location: Location | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def task_name(self) -> str:
         """The name of the task; "" with an own labelling interface."""
         return self.task.name if self.task else ""
 
+    @property
+    def is_file_source(self) -> bool:
+        """Whether the source itself, and not only its title, says which project is meant."""
+        return self.identity["kind"] not in _TITLES
+
 
 @dataclass(frozen=True)
 class Context:
-    """What a source is read with."""
+    """What a source is read with.
 
-    base: str  # the folder of relative paths
-    task: Task | None  # None: guessed
-    own_key: str  # of the items, with an own labelling interface; "" without
+    base:    the folder of relative paths.
+    task:    None to guess it.
+    own:     the user's own labelling interface, instead of a task.
+    files:   the folders that Label Studio may read; None for none.
+    progress: is called while files are found and checked.
+    """
+
+    base: str
+    task: Task | None
+    own: Interface | None
     files: NotebookFiles | None
+    progress: Progress | None = None
+
+    def absolute(self, path: str) -> str:
+        """Return a path of the user's as an absolute one."""
+        return os.path.abspath(os.path.join(self.base, path))  # noqa: PTH100, PTH118 - may be a glob
+
+    @property
+    def within(self) -> str | None:
+        """The folder that links in a source may lead to."""
+        return str(self.files.root) if self.files else None
 
 
 def read_source(source: Any, context: Context) -> Source:
@@ -61,60 +108,138 @@ def read_source(source: Any, context: Context) -> Source:
     return kinds[kind](source, context)
 
 
-def own_key(config: str) -> str:
-    """Return the key of the task data that an own labelling interface shows; raises Problem."""
-    interface = Interface.parse(config)
-    return next((key for _, key in interface.objects.values() if key), TEXT)
-
-
-def _path(source: dict[str, Any], context: Context) -> Source:
-    path = _absolute(str(source["path"]), context)
-    if glob.has_magic(str(path)) and not path.exists():
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
-        identity, title = {"kind": "glob", "path": str(path)}, path.parent.name
+def _path(source: Mapping[str, Any], context: Context) -> Source:
+    path = context.absolute(str(source["path"]))
+    if found_files.is_pattern(path):
+        found = found_files.matching(path, within=context.within, progress=context.progress)
+        kind, name = "glob", str(Path(path.partition("*")[0] + "x").parent)
     else:
-        found = sorted(each for each in path.rglob("*") if each.is_file())
-        identity, title = {"kind": "folder", "path": str(path)}, path.name
-    return replace(_files(found, context), identity=identity, title=title)
+        found = found_files.in_folder(
+            path,
+            recursive=bool(source.get("recursive", True)),
+            within=context.within,
+            progress=context.progress,
+        )
+        kind, name = "folder", path
+    read = _of_files(found, context)
+    # The folder itself, so that Label Studio shows what is added to it later.
+    folders = [Path(path)] if kind == "folder" and len(read.folders) == 1 else read.folders
+    return replace(
+        read, identity={"kind": kind, "path": path}, title=title_of(name), folders=folders
+    )
 
 
-def _list(source: dict[str, Any], context: Context) -> Source:
+def _list(source: Mapping[str, Any], context: Context) -> Source:
     values: list[str] = source["values"]
-    found = [_absolute(value, context) for value in values]
-    if values and all(each.is_file() for each in found):
-        return replace(_files(found, context), identity={"kind": "list"}, title=LIST_TITLE)
-    task = context.task or task_named("text-classification")
-    key = context.own_key or task.key
-    items = [{"data": {key: value}, "meta": {"column": key}} for value in values]
-    return Source({"kind": "list"}, LIST_TITLE, None if context.own_key else task, items)
+    identity = {"kind": "list"}
+    if not values:
+        raise Problem("The source is an empty list.", "", "Give at least one text or path.")
+    if _are_paths(values, context):
+        found = found_files.in_list(
+            map(context.absolute, values), within=context.within, progress=context.progress
+        )
+        return replace(_of_files(found, context), identity=identity)
+    task, key = _task_of_texts(context)
+    return Source(identity, _TITLES["list"], task, key, [Item({key: each}, {}) for each in values])
 
 
-def _table(source: dict[str, Any], context: Context) -> Source:
-    raise NotImplementedError
+def _table(source: Mapping[str, Any], context: Context) -> Source:
+    table = Table(source["columns"], source["index"], source["rows"])
+    if not table.rows:
+        raise Problem("The table has no rows.", "", "Give a table with at least one row.")
+    wanted = source.get("column")
+    if wanted is None:
+        wanted = next((name for name in _USUAL_COLUMNS if name in table.columns), None)
+    column = items.column_of(table, context.task or TEXTS, wanted)
+    place = table.columns.index(column)
+    values = [row[place] for row in table.rows]
+    identity = {"kind": "table", "column": column, "index_names": source["index_names"]}
+    if _are_paths(values, context):
+        paths = [context.absolute(value) for value in values]
+        found = found_files.in_list(paths, within=context.within, progress=context.progress)
+        read = _of_files(found, context)
+        contents = {each.meta["file"]: each.data[read.key] for each in read.items}
+        rows = [
+            [*row[:place], path, *row[place + 1 :]]
+            for row, path in zip(table.rows, paths, strict=True)
+        ]
+        made = items.of_table(replace(table, rows=rows), column, read.key, contents)
+        return replace(read, identity=identity, title=_TITLES["table"], items=made)
+    task, key = _task_of_texts(context)
+    if task is not None:
+        key = items.key_of(table.columns, column, task)
+    made = items.of_table(table, column, key)
+    return Source(identity, _TITLES["table"], task, key, made)
 
 
-def _files(found: Iterable[Path], context: Context) -> Source:
-    found = list(found)
-    task = context.task or guess_task(str(each) for each in found)
-    chosen = [each for each in found if each.suffix.lower() in task.suffixes]
-    key = context.own_key or task.key
-    folders = folders_of(chosen, context.files)
-    root = context.files.root if context.files else Path("/")
-    items = [
-        {
-            "data": {key: _content(each, task, root)},
-            "meta": {"file": str(each)},
-        }
-        for each in chosen
-    ]
-    return Source({}, "", None if context.own_key else task, items, folders)
+def _are_paths(values: Iterable[str], context: Context) -> bool:
+    """Return True for paths of files, False for texts."""
+    if context.task is not None and context.task.medium != "text":
+        return True
+    return all(medium_of(value) and len(value) < 4096 and "\n" not in value for value in values)
 
 
-def _content(file: Path, task: Task, root: Path) -> str:
-    if task.medium == "text":
-        return file.read_text(encoding="utf-8", errors="replace")[:MOST_BYTES_OF_TEXT]
-    return paths.local_file(str(file.relative_to(root)))
+def _task_of_texts(context: Context) -> tuple[Task | None, str]:
+    if context.own is not None:
+        return None, own_key(context.own)
+    task = context.task or TEXTS
+    return task, task.key
 
 
-def _absolute(path: str, context: Context) -> Path:
-    return Path(os.path.abspath(os.path.join(context.base, path)))  # noqa: PTH100, PTH118
+def _of_files(found: Files, context: Context) -> Source:
+    """Return the items of files, without identity."""
+    shown = shown_by(context.own) if context.own else None
+    task = context.task or shown or _guessed(found)
+    usable = found_files.usable(found, task, progress=context.progress)
+    key = own_key(context.own) if context.own else task.key
+    folders = folders_of([Path(path) for path in usable.paths], context.files)
+    notes = usable.notes()
+    if task.medium == "text" and not (context.own and 'valueType="url"' in context.own.xml):
+        made, left_out = items.of_texts(usable.paths, key)
+        notes += Files(found.source, [], left_out).notes()
+        if not made:
+            raise Problem(f"No file of {found.source} has a text.", " ".join(notes), "")
+    else:
+        made = items.of_files(usable.paths, key, str(context.files.root if context.files else "/"))
+    series = read_series(usable.paths[0]) if task.medium == "time-series" else None
+    return Source(
+        identity={},
+        title=_TITLES["list"],
+        task=None if context.own else task,
+        key=key,
+        items=made,
+        folders=folders,
+        series=None if context.own else series,
+        notes=notes,
+    )
+
+
+def _guessed(found: Files) -> Task:
+    try:
+        return guess_task(found.paths)
+    except Problem as problem:
+        there = ", ".join(Path(path).name for path in found.paths[:3])
+        raise Problem(
+            f"It is not clear what to label in {found.source}: {problem.what}",
+            f"{problem.why} It has {there}{' …' if len(found.paths) > 3 else ''}.",
+            problem.remedy,
+        ) from None
+
+
+def own_key(interface: Interface) -> str:
+    """Return the key of the task data that an own labelling interface shows."""
+    return next((key for _, key in interface.objects.values() if key), TEXTS.key)
+
+
+def shown_by(interface: Interface) -> Task | None:
+    """Return a task for the same medium; None if the interface shows none of ours."""
+    tags = [tag for tag, key in interface.objects.values() if key]
+    return next((_MEDIA[tag] for tag in tags if tag in _MEDIA), None)
+
+
+def title_of(folder: str) -> str:
+    """Return a title of a project over `folder`: its name, as long as Label Studio wants."""
+    above, name = os.path.split(folder.rstrip("/"))
+    if len(name) < 3:
+        name = os.path.join(os.path.basename(above), name)  # noqa: PTH118, PTH119
+    return name[:50] if len(name) >= 3 else f"Folder {name}"

@@ -7,14 +7,23 @@ import pytest
 from labelstudio_proxy.gateway.projects.s3 import Location
 from labelstudio_proxy.gateway.projects.s3_source import source_of
 from labelstudio_proxy.gateway.projects.sources import Context
+from labelstudio_proxy.labelling.interface import Interface
+from labelstudio_proxy.labelling.items import Item
 from labelstudio_proxy.labelling.tasks import task_named
 from labelstudio_proxy.problem import Problem
 
 PLACE = Location.parse("s3://labels/hot dogs/")
 
 
-def context(task: str = "", own_key: str = "") -> Context:
-    return Context("/", task_named(task) if task else None, own_key, None)
+OWN = (
+    '<View><Text name="t" value="$url" valueType="url"/><Choices name="c" toName="t">'
+    '<Choice value="Good"/></Choices></View>'
+)
+
+
+def context(task: str = "", own: str = "") -> Context:
+    chosen = task_named(task) if task else None
+    return Context("/", chosen, Interface.parse(own) if own else None, None)
 
 
 def test_a_url_names_a_bucket_and_a_prefix() -> None:
@@ -33,9 +42,9 @@ def test_objects_of_the_task_become_items_with_their_uris() -> None:
     keys = ["hot dogs/1 %#ü.PNG", "hot dogs/a?b.png", "hot dogs/readme", "hot dogs/x.jpg"]
     source = source_of(PLACE, keys, context())
     uris = ["s3://labels/hot dogs/1 %#ü.PNG", "s3://labels/hot dogs/x.jpg"]
-    assert source.items == [{"data": {"image": uri}, "meta": {"file": uri}} for uri in uris]
+    assert source.items == [Item({"image": uri}, {"file": uri}) for uri in uris]
     assert (source.title, source.task_name) == ("hot dogs", "image-classification")
-    assert [note.split(": ")[1] for note in source.left_out] == [
+    assert [note.split(": ")[1] for note in source.notes] == [
         "hot dogs/a?b.png.",
         "hot dogs/readme.",
     ]
@@ -46,8 +55,8 @@ def test_the_title_is_the_bucket_where_the_prefix_is_short() -> None:
 
 
 def test_an_own_labelling_interface_names_the_key() -> None:
-    source = source_of(PLACE, ["hot dogs/a.txt"], context(own_key="url"))
-    assert source.items[0]["data"] == {"url": "s3://labels/hot dogs/a.txt"}
+    source = source_of(PLACE, ["hot dogs/a.txt"], context(own=OWN))
+    assert source.items[0].data == {"url": "s3://labels/hot dogs/a.txt"}
     assert source.task is None
 
 
