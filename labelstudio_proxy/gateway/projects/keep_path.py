@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ... import private_file
 from ...data_directory.project_records import ProjectRecord, ProjectRecords
 from ...problem import Problem
 from .label_studio_api import LabelStudioAPI
@@ -126,12 +127,14 @@ def check_file(path: Path, *, is_own: bool) -> None:
             f"{OTHER} in a folder of yours.",
         )
     try:
-        found = path.stat()
-    except FileNotFoundError:
-        return
+        # The file is written under a longer name first.
+        _stat(path.with_name(f"{private_file.UNFINISHED}{path.name}-01234567"))
+        found = _stat(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Problem(f"Labels cannot be kept in {path}.", f"{reason}.", f"{OTHER}.") from error
+    if found is None:
+        return
     if not stat.S_ISREG(found.st_mode):
         raise Problem(f"{path} is no file.", "Labels are kept in a file.", f"{OTHER}.")
     if found.st_size and not is_own:
@@ -140,3 +143,10 @@ def check_file(path: Path, *, is_own: bool) -> None:
             "The labels of this project would replace it.",
             "Rename or remove the file, or choose another one for `keep`.",
         )
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None

@@ -10,6 +10,7 @@ import pytest
 from support import media
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import CellError, Kernel
+from support.processes import wait_for
 
 BOX = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["cat"]}
 
@@ -80,6 +81,29 @@ def test_a_classified_folder_is_a_frame(
     assert sorted(kernel.json("everything.file.map(os.path.basename).unique().tolist()")) == sorted(
         names
     )
+
+
+def test_the_labels_on_disk_are_the_same_frame(
+    jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClient
+) -> None:
+    pictures(jupyter.root_dir / "kept", "1.png", "2.png")
+    kernel.run("import pandas, pathlib")
+    kernel.run('labels = ["Hot dog", "Not hot dog"]')
+    kernel.run('project = lsp.label("kept", labels=labels, keep=pathlib.Path("labels.jsonl"))')
+    file = jupyter.root_dir / "kept" / "labels.jsonl"
+    assert kernel.json("project.keep") == str(file)
+    for task in tasks_of(studio, kernel.json("project.id")):
+        annotate(studio, task, choice("Hot dog"), lead_time=2.5)
+    wait_for(
+        lambda: file.exists() and len(file.read_bytes().splitlines()) == 2, what="labels on disk"
+    )
+
+    kernel.run("frame = project.to_dataframe()")
+    kernel.run("kept = pandas.read_json(project.keep, lines=True)")
+
+    kernel.run("kept.file = kept.file.map(pathlib.Path(project.keep).parent.joinpath).map(str)")
+    assert kernel.json("[*kept.columns] == [*frame.columns]")
+    assert kernel.json("kept.astype(frame.dtypes).equals(frame)")
 
 
 def test_boxes_are_in_pixels(
