@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ...labelling.series import Series, read_series
 from ...labelling.tasks import TASKS, Task, guess_task, medium_of
 from ...problem import Problem
 from .folders import folders_of
-from .s3 import Location
+from .s3 import SCHEME, Location
 
 TEXTS = TASKS["text-classification"]
 # What an object of a labelling interface shows.
@@ -172,8 +172,14 @@ def _table(source: Mapping[str, Any], context: Context) -> Source:
     return Source(identity, _TITLES["table"], task, key, made)
 
 
-def _are_paths(values: Iterable[str], context: Context) -> bool:
-    """Return True for paths of files, False for texts."""
+def _are_paths(values: Sequence[str], context: Context) -> bool:
+    """Return True for paths of files, False for texts; raises Problem for objects in S3."""
+    if uri := next((each for each in values if each.startswith(SCHEME) and medium_of(each)), None):
+        raise Problem(
+            f"{uri} is one object in S3.",
+            "A project is over all objects below a prefix, not over a list or table of them.",
+            f"Give the prefix: `label({os.path.dirname(uri)!r})`.",  # noqa: PTH120 - a URI
+        )
     if context.task is not None and context.task.medium != "text":
         return True
     return all(medium_of(value) and len(value) < 4096 and "\n" not in value for value in values)
