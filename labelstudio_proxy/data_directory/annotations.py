@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..labelling.rows import Labelled
 from .directory import DataDirectory, sqlite_uri
 
-BATCH = 1000  # tasks that a query reads
+BATCH = 200  # tasks that a query reads: one with masks may have megabytes
 WAIT_SECONDS = 30  # for a write of Label Studio
 
 # What the queries need; Label Studio 1.20 to 1.23 have it.

@@ -15,7 +15,8 @@ from .label_studio_api import LabelStudioAPI
 
 logger = logging.getLogger(__name__)
 
-PART = 1000
+# Annotations: one with masks may have megabytes.
+PART = 200
 
 
 async def labels(
