@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from itertools import islice
@@ -44,6 +45,7 @@ async def labels(
         else:
             return
         finally:
-            reading.close()
+            with contextlib.suppress(ValueError):  # a cancelled call still reads
+                reading.close()
     async for part in annotations_api.read(api.get, project, unlabelled=unlabelled):
         yield part

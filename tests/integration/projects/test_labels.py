@@ -14,10 +14,12 @@ from support.label_studio import BareLabelStudio
 from labelstudio_proxy.data_directory.annotations import last, projects, read, versions
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.gateway.projects import annotations_api
+from labelstudio_proxy.gateway.projects import labels as labels_module
+from labelstudio_proxy.gateway.projects.labels import labels as labels_of
 from labelstudio_proxy.labelling.interface import Interface
 from labelstudio_proxy.labelling.rows import Labelled, rows
 
-OWNER, COLLEAGUE = "ada@example.org", "grace@example.org"
+OWNER = "ada@example.org"
 CONFIG = """
 <View>
   <Image name="image" value="$image"/>
@@ -122,12 +124,16 @@ class Labels:
     def from_database(self, **options: Any) -> list[Labelled]:
         return list(read(self.directory, self.project, **options))
 
-    def from_api(self, **options: Any) -> list[Labelled]:
-        async def get(path: str, **query: Any) -> Any:
-            return self.studio.get(path, params=query).json()
+    async def get(self, path: str, **query: Any) -> Any:
+        """Ask Label Studio, as the gateway's own API object does."""
+        return self.studio.get(path, params=query).json()
+
+    def from_gateway(self, directory: DataDirectory, **options: Any) -> list[Labelled]:
+        """Return what the gateway reads, if its data are in `directory`."""
+        api: Any = self  # of which only `get` is used
 
         async def collect() -> list[Labelled]:
-            parts = annotations_api.read(get, self.project, **options)
+            parts = labels_of(api, directory, self.project, **options)
             return [each async for part in parts for each in part]
 
         return asyncio.run(collect())
@@ -142,13 +148,20 @@ def labels(
 
 @pytest.mark.parametrize("unlabelled", [False, True])
 def test_the_database_and_the_api_have_the_same_labels(
-    labels: Labels, monkeypatch: pytest.MonkeyPatch, unlabelled: bool
+    labels: Labels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unlabelled: bool
 ) -> None:
     monkeypatch.setattr(annotations_api, "PAGE", 2)
+    monkeypatch.setattr(labels_module, "PART", 2)
 
     found = labels.from_database(unlabelled=unlabelled)
 
-    assert found == labels.from_api(unlabelled=unlabelled)
+    for directory, external in (
+        (labels.directory, False),
+        (labels.directory, True),  # as with PostgreSQL
+        (DataDirectory(tmp_path), False),  # tables of an unknown version
+    ):
+        read = labels.from_gateway(directory, external_database=external, unlabelled=unlabelled)
+        assert read == found
     assert [each.annotation_id is not None for each in found] == (
         [True] * 4 + [False] * 2 if unlabelled else [True] * 3
     )
