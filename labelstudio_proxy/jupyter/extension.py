@@ -13,6 +13,7 @@ from ..config.settings import resolve
 from .api import ROUTE, CommandHandler, StateHandler
 from .entry_point import NAME, process_fields
 from .metrics import MetricsHandler, register
+from .projects_api import PROJECTS, ProjectsHandler
 from .proxy_handler import StreamingServerProcess
 from .signal_handlers import keep_signal_handlers
 
@@ -64,6 +65,7 @@ def load(serverapp: ServerApp) -> None:
         [
             (route, StateHandler, given),
             (f"{route}/(start|stop|restart)", CommandHandler, given),
+            (f"{route}/{PROJECTS}((?:/.*)?)", ProjectsHandler, {"server": server}),
             (re.escape(f"{serverapp.base_url}metrics"), MetricsHandler, {"collector": collector}),
         ],
     )

@@ -1,0 +1,83 @@
+"""Projects in Jupyter's own REST API: the gateway's routes, for Jupyter's front ends.
+
+    GET  <base_url>api/labelstudio/projects      and below: as the gateway's `_proxy/projects`
+    POST <base_url>api/labelstudio/projects      and below; starts the gateway
+
+Jupyter authenticates, authorizes (as the resource `labelstudio`) and checks for cross-site requests.
+Paths in a request are relative to Jupyter's root folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiohttp
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+from yarl import URL
+
+from ..label_studio.upstream import HOST, Endpoint, open_session, url_of
+from ..request_kind import CONTROL
+from ..snapshot import Snapshot
+from .proxy_handler import StreamingServerProcess
+
+PROJECTS = "projects"
+# Marks a request as a program's, which may start Label Studio. Jupyter has authenticated the user.
+PROGRAM = {"Authorization": "token this-user"}
+
+
+class ProjectsHandler(APIHandler):
+    """Passes a request to the gateway, and its response back while it arrives."""
+
+    auth_resource = "labelstudio"
+
+    def initialize(self, server: StreamingServerProcess) -> None:
+        """`server`: starts the gateway, and knows where it listens."""
+        self.server = server
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str) -> None:
+        """Read projects. Status 503 with the state if Label Studio does not run; starts nothing."""
+        await self._pass("GET", name)
+
+    @web.authenticated
+    @authorized
+    async def post(self, name: str) -> None:
+        """Change projects; starts Label Studio, and returns 503 with the state until it is ready."""
+        await self.server.start(self.application)
+        await self._pass("POST", name)
+
+    async def _pass(self, method: str, name: str) -> None:
+        gateway = self.server.gateway()
+        if gateway is None:
+            self._say_stopped()
+            return
+        endpoint = Endpoint(unix_socket=Path(gateway.unix_socket))
+        target = f"{CONTROL}{PROJECTS}{name}"
+        if self.request.query:
+            target += f"?{self.request.query}"
+        try:
+            async with (
+                open_session(endpoint) as session,
+                session.request(
+                    method,
+                    URL(url_of(endpoint, target), encoded=True),
+                    headers={"Host": HOST, **(PROGRAM if method == "POST" else {})},
+                    data=self.request.body or None,
+                ) as response,
+            ):
+                self.set_status(response.status)
+                self.set_header("Content-Type", response.content_type)
+                async for chunk in response.content.iter_any():
+                    self.write(chunk)
+                    await self.flush()
+        except aiohttp.ClientConnectorError:
+            self._say_stopped()
+        except aiohttp.ClientError as error:
+            raise web.HTTPError(504, "Label Studio's gateway does not respond") from error
+
+    def _say_stopped(self) -> None:
+        self.set_status(503)
+        self.finish(Snapshot().as_json())
