@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["Problem", "Project", "__version__", "connect", "label", "project", "projects"]
 
 
+def __dir__() -> list[str]:
+    # For completion in notebooks.
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     # Imported when used: Jupyter's process needs none of it.
     if name in {"connect", "label", "project", "projects"}:

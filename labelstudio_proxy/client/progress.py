@@ -55,9 +55,13 @@ def progress() -> Iterator[Show]:
 class _Notebook:
     def __init__(self) -> None:
         self._handle: Any = None
+        self._shown = ""
 
     def show(self, done: float, total: float, what: str) -> None:
         html = card.progress_html(done, total, what)
+        if html == self._shown:  # every message stays in the front end's memory
+            return
+        self._shown = html
         if self._handle is None:
             self._handle = notebook.show(html)
         else:
