@@ -28,7 +28,9 @@ from .container import (
     NOWHERE,
     USUAL_SHARES,
     endpoint_of,
+    find,
     make_container,
+    memory_of,
     remove,
 )
 from .container_spec import (
@@ -40,13 +42,13 @@ from .container_spec import (
     Plan,
 )
 from .engine import QUICK_SECONDS, Engine, connect_engine
-from .engine_problems import EngineMissing, EngineProblem
+from .engine_problems import EngineProblem, not_installed
 from .engine_refusals import refusal, request
 from .exit_reasons import describe_exit, ended_on_purpose, explain_container_exit
 from .image import get_image, version_label
 from .leftover import clear_record, write_record
 from .logs import LogFollower
-from .plan import DockerSettings, Planner, Site, find_site
+from .plan import Planner, Site, find_site
 from .short_run import ask_version, short_plan
 
 logger = logging.getLogger(__name__)
@@ -106,7 +108,9 @@ class DockerBackend(Backend):
         self._site = await find_site(self._engine)
         unquoted = self._engine.name == "Podman"
         await asyncio.to_thread(self._planner.check_folders, unquoted=unquoted)
-        image = await get_configured_image(self._engine, self._settings, self.report)
+        image = await get_image(
+            self._engine, self._settings.image, self._settings.pull_policy, self._report_pull
+        )
         self._image = str(image.id)
         self.build = Build(image=self._image)
         self.versions["Label Studio"] = version_label(image) or await self._ask_version()
@@ -114,7 +118,7 @@ class DockerBackend(Backend):
 
     async def remove_leftover(self) -> None:
         engine, plan = self._connected(), await self._plan()
-        found = await self._find(plan)
+        found = await find(engine, plan)
         if found is not None:
             await remove(engine, found)
 
@@ -128,7 +132,7 @@ class DockerBackend(Backend):
             await foreign_containers.ensure_none(self._directory.path, user, plan.data)
         await asyncio.to_thread(self._directory.give_to, plan.user)
         key = await asyncio.to_thread(self._secret_key)
-        found = await self._find(plan)
+        found = await find(engine, plan)
         self._candidate = str(found.id) if found is not None else ""
         self._may_run = True
         url, labels = engine.address.url, plan.owner_labels()
@@ -168,19 +172,9 @@ class DockerBackend(Backend):
                 logger.warning("Container %s keeps its low priority: %s", self._name, error)
 
     async def memory(self) -> int | None:
-        container = self._container
-        if container is None:
+        if self._container is None:
             return None
-        with contextlib.suppress(APIError, EngineProblem):
-            used = await self._connected().ask(
-                lambda client: client.api.stats(container.id, stream=False, one_shot=True)
-            )
-            memory = used["memory_stats"]
-            # Pages of files, which the kernel drops as needed; named so by cgroup v2 and v1.
-            pages = memory.get("stats", {})
-            cache = pages.get("inactive_file", pages.get("total_inactive_file", 0))
-            return int(memory["usage"]) - int(cache) if "usage" in memory else None
-        return None
+        return await memory_of(self._connected(), self._container)
 
     async def wait(self) -> str:
         assert self._container is not None, "launch() comes first"
@@ -286,16 +280,10 @@ class DockerBackend(Backend):
         except EngineProblem as fault:
             if not self._without_process:
                 raise
-            engine = (
-                "there is no container engine"
-                if isinstance(fault, EngineMissing)
-                else "the container engine cannot be used"
-            )
-            raise Problem(
-                f"Label Studio is not installed, and {engine}.",
-                f"{fault.what} {fault.why}",
-                f"{self._without_process}\nTo run it in a container instead: {fault.remedy}",
-            ) from fault
+            raise not_installed(fault, self._without_process) from fault
+
+    def _report_pull(self, text: str, done: int, total: int) -> None:
+        self.report(PULL, detail=text, done=done, total=total)
 
     async def _ask_version(self) -> str:
         plan = await asyncio.to_thread(short_plan, self._planner, self._image, self._site)
@@ -309,25 +297,6 @@ class DockerBackend(Backend):
 
     # ---- the container
 
-    async def _find(self, plan: Plan) -> Container | None:
-        """Return the container of our name, if any; raises Problem if it is not ours."""
-        engine = self._connected()
-        try:
-            found: Container = await engine.ask(lambda client: client.containers.get(plan.name))
-        except NotFound:
-            return None
-        except APIError as error:
-            raise refusal("could not be looked for", error) from error
-        wanted = plan.owner_labels()
-        if {name: found.labels.get(name) for name in wanted} != wanted:
-            raise Problem(
-                f"Another program has made a container with the name {plan.name}.",
-                "It does not have the labels of labelstudio-proxy.",
-                f"If nobody needs it, remove it with `{engine.name.lower()} rm --force {plan.name}`, "
-                "then try again.",
-            )
-        return found
-
     async def _ours(self, engine: Engine) -> Container | None:
         """Return the container that this start made or found, even under another name."""
         if self._container is not None:
@@ -336,7 +305,7 @@ class DockerBackend(Backend):
                 return await engine.ask(lambda client: client.containers.get(identifier))
             return None
         # An interrupted request may have made it. Another gateway's container stays.
-        found = await self._find(await self._plan())
+        found = await find(engine, await self._plan())
         if found is None:
             return None
         ours = found.labels.get(START_LABEL) == self._start or found.id == self._candidate
@@ -417,13 +386,3 @@ class DockerBackend(Backend):
         assert self._follower is not None
         await self._follower.ended.wait()
         await asyncio.sleep(POLL_SECONDS / 10)  # the engine reports the end a little later
-
-
-async def get_configured_image(engine: Engine, settings: DockerSettings, report: Report) -> Any:
-    """Get the image of the settings; reports the step if it is downloaded. Raises Problem."""
-    return await get_image(
-        engine,
-        settings.image,
-        settings.pull_policy,
-        lambda text, done, total: report(PULL, detail=text, done=done, total=total),
-    )

@@ -1,4 +1,4 @@
-"""One container: make it, find its address, look into it, remove it."""
+"""One container: make it, find it, look into it, remove it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from ...problem import Problem
 from ..base import Owner
 from .container_spec import DATA_DIR, PORT, START_LABEL, STOP_SECONDS, VOLUME, Plan
 from .engine import Engine
-from .engine_refusals import request
+from .engine_problems import EngineProblem
+from .engine_refusals import refusal, request
 
 # Shares of the processors; 1024 is the engines' default.
 USUAL_SHARES = 1024
@@ -93,7 +94,40 @@ def endpoint_of(engine: Engine, container: Container, plan: Plan, socket: Path) 
     return NOWHERE
 
 
-# ---- look into it
+# ---- find it, and look into it
+
+
+async def find(engine: Engine, plan: Plan) -> Container | None:
+    """Return the container with the plan's name, if any; raises Problem if it is not ours."""
+    try:
+        found: Container = await engine.ask(lambda client: client.containers.get(plan.name))
+    except NotFound:
+        return None
+    except APIError as error:
+        raise refusal("could not be looked for", error) from error
+    wanted = plan.owner_labels()
+    if {name: found.labels.get(name) for name in wanted} != wanted:
+        raise Problem(
+            f"Another program has made a container with the name {plan.name}.",
+            "It does not have the labels of labelstudio-proxy.",
+            f"If nobody needs it, remove it with `{engine.name.lower()} rm --force {plan.name}`, "
+            "then try again.",
+        )
+    return found
+
+
+async def memory_of(engine: Engine, container: Container) -> int | None:
+    """Return the bytes of memory that a container uses, None if the engine does not say."""
+    with contextlib.suppress(APIError, EngineProblem):
+        used = await engine.ask(
+            lambda client: client.api.stats(container.id, stream=False, one_shot=True)
+        )
+        memory = used["memory_stats"]
+        # Pages of files, which the kernel drops as needed; named so by cgroup v2 and v1.
+        pages = memory.get("stats", {})
+        cache = pages.get("inactive_file", pages.get("total_inactive_file", 0))
+        return int(memory["usage"]) - int(cache) if "usage" in memory else None
+    return None
 
 
 def file_in(container: Container, path: str) -> bytes | None:

@@ -67,6 +67,20 @@ def absent(places: list[Address]) -> EngineProblem:
     )
 
 
+def not_installed(fault: EngineProblem, without_engine: str) -> Problem:
+    """There is neither a Label Studio nor an engine; `without_engine`: how to install the former."""
+    engine = (
+        "there is no container engine"
+        if isinstance(fault, EngineMissing)
+        else "the container engine cannot be used"
+    )
+    return Problem(
+        f"Label Studio is not installed, and {engine}.",
+        f"{fault.what} {fault.why}",
+        f"{without_engine}\nTo run it in a container instead: {fault.remedy}",
+    )
+
+
 def not_running(address: Address) -> EngineProblem:
     """The socket is there, and nothing listens on it."""
     return EngineProblem(
