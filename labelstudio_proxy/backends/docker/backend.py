@@ -153,7 +153,7 @@ class DockerBackend(Backend):
                 start=self._start,
                 data_dir=self._directory.path,
                 files_root=self._planner.files_root,
-                background=background,
+                background=background and self._site.changes_shares,
             )
             self.report("container", detail=plan.name)
             self.report(LOAD[0])
@@ -172,7 +172,7 @@ class DockerBackend(Backend):
                 logger.warning("Container %s keeps its low priority: %s", self._name, error)
 
     async def memory(self) -> int | None:
-        if self._container is None:
+        if self._container is None or not self._site.measures_memory:
             return None
         return await memory_of(self._connected(), self._container)
 

@@ -48,8 +48,7 @@ async def make_container(
     )
     files, options = plan.files(account), plan.options(key)
     options["labels"] = {**options["labels"], START_LABEL: start}
-    # Podman 4.3 cannot change the shares of a running container.
-    if background and engine.name == "Docker":
+    if background:
         options["cpu_shares"] = BACKGROUND_SHARES
     container: Container = await request(
         engine, "could not be made", lambda: engine.client.containers.create(**options)

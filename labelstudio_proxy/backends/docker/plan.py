@@ -46,6 +46,8 @@ class Site:
     user_namespace: str = ""  # for Label Studio's container; empty: the engine's default
     security: tuple[str, ...] = ()
     local: bool = False  # on this kernel, so that unix sockets lead from a container to Jupyter
+    measures_memory: bool = True  # of each container
+    changes_shares: bool = True  # of the processors, while a container runs
 
 
 async def find_site(engine: Engine) -> Site:
@@ -61,13 +63,14 @@ async def find_site(engine: Engine) -> Site:
             "networks there, then try again.",
         ) from error
     options = {str(each).split(",")[0] for each in info.get("SecurityOptions") or []}
+    # Podman 4.3 reports it in another field.
+    rootless = "name=rootless" in options or bool(info.get("Rootless"))
     user_namespace = jupyter.user_namespace if jupyter else ""
     if not jupyter and "name=userns" in options:
         user_namespace = "host"  # with mapped users, nothing on disk would belong to the user
     return Site(
         jupyter,
-        # Podman 4.3 reports it in another field.
-        rootless="name=rootless" in options or bool(info.get("Rootless")),
+        rootless=rootless,
         user_namespace=user_namespace,
         # SELinux blocks the user's files. The alternative, new labels for a home folder, is worse.
         security=("label=disable",) if "name=selinux" in options else (),
@@ -75,6 +78,12 @@ async def find_site(engine: Engine) -> Site:
         local=sys.platform == "linux"
         and engine.address.socket is not None
         and info.get("KernelVersion") == platform.release(),
+        # Otherwise the engine reports the memory of all processes in its own control group. Podman
+        # says that it can limit memory even where it cannot.
+        measures_memory=bool(info.get("MemoryLimit"))
+        and not (rootless and info.get("CgroupVersion") == "1"),
+        # Podman 4.3 can set them only for a new container.
+        changes_shares=engine.name == "Docker" and bool(info.get("CPUShares")),
     )
 
 

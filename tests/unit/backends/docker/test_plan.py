@@ -23,16 +23,24 @@ class EngineTraits:
     """In place of an engine: responds to `docker info` only."""
 
     address = Address("unix:///run/engine.sock", "")
+    name = "Docker"
 
-    def __init__(self, *security: str, kernel: str = platform.release()) -> None:
+    def __init__(self, *security: str, **others: Any) -> None:
         options = [f"name={each}" for each in security]
-        self._info = {"SecurityOptions": options, "KernelVersion": kernel}
+        self._info = {"SecurityOptions": options, "KernelVersion": platform.release(), **others}
 
     async def ask(self, call: Any, **_: Any) -> Any:
         return call(self)
 
     def info(self) -> dict[str, Any]:
         return self._info
+
+
+def jupyter_runs_in(jupyter: JupyterContainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def found(engine: object) -> JupyterContainer:
+        return jupyter
+
+    monkeypatch.setattr(planning, "find_jupyter_container", found)
 
 
 async def planned(
@@ -43,12 +51,9 @@ async def planned(
     user: str = "1000:1000",
     kernel: str = platform.release(),
 ) -> Plan:
-    async def found(engine: object) -> JupyterContainer:
-        return jupyter
-
-    monkeypatch.setattr(planning, "find_jupyter_container", found)
+    jupyter_runs_in(jupyter, monkeypatch)
     monkeypatch.setattr(os, "getgroups", lambda: [1000, 2000])
-    engine: Any = EngineTraits(*security, kernel=kernel)
+    engine: Any = EngineTraits(*security, KernelVersion=kernel)
     planner = Planner(
         settings=DockerSettings("x:1", "never", "", 0.0, "", files_writable=False),
         directory=DataDirectory(data_dir),
@@ -88,6 +93,31 @@ async def test_selinux_labels_are_off_for_the_container(
         monkeypatch, tmp_path, JupyterContainer(), "selinux", "seccomp,profile=default"
     )
     assert made.options(KEY)["security_opt"] == ["no-new-privileges:true", "label=disable"]
+
+
+@pytest.mark.parametrize(
+    ("name", "info", "measures_memory", "changes_shares"),
+    [
+        ("Docker", {"MemoryLimit": True, "CPUShares": True, "CgroupVersion": "1"}, True, True),
+        ("Podman", {"MemoryLimit": True, "CPUShares": True, "CgroupVersion": "2"}, True, False),
+        # Without root, on cgroup v2 and v1.
+        ("Podman", {"MemoryLimit": True, "Rootless": True, "CgroupVersion": "2"}, True, False),
+        ("Podman", {"MemoryLimit": True, "Rootless": True, "CgroupVersion": "1"}, False, False),
+        ("Docker", {"MemoryLimit": False, "CPUShares": False, "CgroupVersion": "1"}, False, False),
+    ],
+)
+async def test_an_engine_without_control_groups_measures_and_limits_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    info: dict[str, Any],
+    measures_memory: bool,
+    changes_shares: bool,
+) -> None:
+    jupyter_runs_in(JupyterContainer(), monkeypatch)
+    monkeypatch.setattr(EngineTraits, "name", name)
+    engine: Any = EngineTraits(**info)
+    site = await find_site(engine)
+    assert (site.measures_memory, site.changes_shares) == (measures_memory, changes_shares)
 
 
 @pytest.mark.parametrize(
