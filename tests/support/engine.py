@@ -22,12 +22,19 @@ from typing import IO, Any
 
 import docker
 
-from .processes import Process, clean_environment, pids_that_mention, wait_for
+from .processes import Process, clean_environment, command_line, pids_that_mention, wait_for
 
 RUN = Path("/run/labelstudio-proxy-tests")
 
 # With the folders of administrators' programs.
-PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+PATH = os.pathsep.join(
+    [
+        os.environ.get("PATH", ""),
+        *("/usr/local/sbin", "/usr/sbin", "/sbin"),
+        # Debian's script for a rootless dockerd.
+        "/usr/share/docker.io/contrib",
+    ]
+)
 
 
 class Engine:
@@ -135,7 +142,10 @@ class Engine:
         try:
             wait_for(
                 lambda: not pids_that_mention(self.state),
-                what=f"the processes of {self.name}: {pids_that_mention(self.state)}",
+                what=lambda: (
+                    f"the processes of {self.name}: "
+                    f"{[command_line(pid) for pid in pids_that_mention(self.state)]}"
+                ),
                 timeout=20,
             )
             assert in_time, f"{self.name} did not end within 60 s of SIGTERM"

@@ -49,6 +49,14 @@ def podman_engine() -> Iterator[Engine]:
     yield from _running(PodmanService)
 
 
+@pytest.fixture(scope="module", params=["RootlessDocker", "RootlessPodman"])
+def rootless_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine of the plain user, with Label Studio's image."""
+    from . import rootless
+
+    yield from _running(getattr(rootless, request.param))
+
+
 @pytest.fixture(scope="session")
 def registry() -> Iterator[Registry]:
     from .registry import PROGRAM, Registry

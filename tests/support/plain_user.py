@@ -46,16 +46,27 @@ def in_group_of(engine: Engine) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """Make a folder that other users can reach; in memory if there is room.
+
+    Its files are many, and a busy disk takes a minute to remove them.
+    """
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 10**9
+    with tempfile.TemporaryDirectory(prefix="plain-", dir=memory if roomy else "/tmp") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@contextlib.contextmanager
 def environment() -> Iterator[Path]:
     """Make an environment with JupyterLab and this checkout, without Label Studio; yield its Python.
 
     It is a copy that the user can read: this one may be in root's home folder.
     """
-    with tempfile.TemporaryDirectory(prefix="env-", dir="/tmp") as made:
-        folder = Path(made)
-        folder.chmod(0o755)
-        subprocess.run([_python(), "-m", "venv", "--without-pip", folder], check=True)
-        (site,) = folder.glob("lib/python3*/site-packages")
+    with folder() as made:
+        subprocess.run([_python(), "-m", "venv", "--without-pip", made], check=True)
+        (site,) = made.glob("lib/python3*/site-packages")
         here = Path(sysconfig.get_path("purelib"))
         for package in _with_requirements(PACKAGES):
             for file in package.files or []:
@@ -67,8 +78,8 @@ def environment() -> Iterator[Path]:
         checkout = Path(labelstudio_proxy.__file__).parent
         shutil.copytree(checkout, site / checkout.name, dirs_exist_ok=True)
         name = "etc/jupyter/jupyter_server_config.d/labelstudio_proxy.json"
-        shutil.copy2(Path(sys.prefix, name), folder / name)
-        yield folder / "bin" / "python"
+        shutil.copy2(Path(sys.prefix, name), made / name)
+        yield made / "bin" / "python"
 
 
 def _python() -> str:
