@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -134,6 +136,25 @@ class Project:
         self._fields = result["project"]
         predicted: int = result["predicted"]
         return predicted
+
+    def export(self, format: str, folder: str | PurePath, *, pictures: bool = True) -> Path:
+        """Write the labels into a new folder; return its path.
+
+        format:   one of Label Studio's, such as `JSON`, `CSV`, `COCO`, `YOLO` or `VOC`; or
+                  `imagefolder`, a folder for each label, as torchvision and Hugging Face read it.
+        folder:   relative to the notebook, or absolute. It is new, or empty.
+        pictures: with the pictures, where the format has them.
+
+        The folder is written whole or not at all. Raises Problem.
+        """
+        body = {
+            "format": format,
+            "folder": os.path.expanduser(os.fspath(folder)),  # noqa: PTH111 - a remote one, too
+            "pictures": pictures,
+            "base": self._connection.base,
+        }
+        result = self._connection.call("POST", f"projects/{self.id}/export", body)
+        return Path(result["folder"])
 
     def wait(self, labelled: int | None = None) -> int:
         """Return when people have labelled so many items (default: all); return their number.

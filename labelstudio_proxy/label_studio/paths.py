@@ -116,6 +116,16 @@ def import_predictions(number: int) -> str:
     return f"{PROJECTS}{number}/import/predictions"
 
 
+def export(number: int) -> str:
+    """Return the path of the API that exports the labels of a project as a file."""
+    return f"{PROJECTS}{number}/export"
+
+
+def export_formats(number: int) -> str:
+    """Return the path of the API's list of formats, with those that fit a project."""
+    return f"{PROJECTS}{number}/export/formats"
+
+
 def model_versions(number: int) -> str:
     """Return the path of the API that counts the predictions of a project by model version."""
     return f"{PROJECTS}{number}/model-versions/"

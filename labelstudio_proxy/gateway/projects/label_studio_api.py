@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from ..proxy.forward import Upstream
 PAGE = 1000
 # Characters of a title that Label Studio accepts.
 SHORTEST_TITLE, LONGEST_TITLE = 3, 50
+CHUNK_BYTES = 1024 * 1024
 # Characters of Label Studio's own words in a message.
 DETAIL = 500
 
@@ -56,6 +58,31 @@ class LabelStudioAPI:
                     raise Rejected(response.status, text)
                 return json.loads(text) if text else None
         except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+            raise stopped() from error
+
+    async def download(
+        self, path: str, query: Mapping[str, str], file: Path, report: Callable[[int], None]
+    ) -> str:
+        """Write a response into a new `file`; return the suffix of the name that it has.
+
+        `report` gets the bytes that have arrived. Raises as `send` does, and OSError.
+        """
+        headers = {"Host": HOST, "Authorization": self._upstream.identity.authorization()}
+        url = URL(url_of(self._upstream.endpoint, path), encoded=True).with_query(query)
+        done = 0
+        try:
+            async with self._upstream.session.get(
+                url, headers=headers, allow_redirects=False
+            ) as response:
+                if response.status >= 400:
+                    raise Rejected(response.status, await response.text())
+                with file.open("xb") as opened:
+                    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                        await asyncio.to_thread(opened.write, chunk)
+                        done += len(chunk)
+                        report(done)
+                return PurePath(response.headers.get("filename", "")).suffix
+        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise stopped() from error
 
     # ---- Projects

@@ -27,7 +27,7 @@ from ..connection import Connection
 from ..error_responses import ErrorResponses
 from ..place import Place
 from ..responses import json_response
-from . import listing
+from . import exporting, listing
 from .item_paths import item_paths
 from .keep_path import choose_keep, folder_of
 from .keeping import Keeper
@@ -85,6 +85,7 @@ class ProjectRoutes:
             ("POST", re.compile(r"/(\d+)/items"), self._add),
             ("GET", re.compile(r"/(\d+)/rows"), self._rows),
             ("POST", re.compile(r"/(\d+)/predictions"), self._predict),
+            ("POST", re.compile(r"/(\d+)/export"), self._export),
         )
 
     async def run(
@@ -236,6 +237,24 @@ class ProjectRoutes:
             counts = await add_predictions(self._api, project["id"], output.version, found, report)
             project = await self._found(await self._api(), groups[0])
             return {"project": await asyncio.to_thread(self._shown, project), **counts}
+
+        return await stream(request, work)
+
+    async def _export(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        body = await body_of(request)
+        wish = exporting.Wish.of(body, self._base(body))
+
+        async def work(report: Report) -> dict[str, Any]:
+            api = await self._api()
+            project = await self._found(api, groups[0])
+            found = exporting.Project(
+                api,
+                project["id"],
+                Interface.parse(project["label_config"]),
+                self._labels(api, project, unlabelled=False),
+                await self._paths(),
+            )
+            return await exporting.export(found, wish, report)
 
         return await stream(request, work)
 

@@ -17,8 +17,8 @@ URL = re.compile(
     rf"(?<![\w.-])/({'|'.join(map(re.escape, paths._FIRST_SEGMENTS))})(/|$)"
     r"|local-files/|file-upload|heidi-tips|whoami|(?<![\w.-])/(health|logout|version)\b"
 )
-# The places inside a container and its image, which are no URLs.
-NO_URL = re.compile(r"/label-studio/data")
+# The places inside a container and its image, which are no URLs, and a route of the gateway.
+NO_URL = re.compile(r"/label-studio/data|^(/\(\\d\+\))?/export$")
 
 
 def literals(module: Path) -> Iterator[str]:
