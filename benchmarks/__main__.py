@@ -17,6 +17,7 @@ from . import (
     labels,
     memory,
     page,
+    predictions,
     start,
     throughput,
     transfer,
@@ -40,6 +41,7 @@ MODULES = (
     memory,
     growth,
     labels,
+    predictions,
 )
 RESULTS = Path(__file__).parent / "results"
 TRIAL = Path(__file__).parent.parent / "test-results" / "benchmarks"

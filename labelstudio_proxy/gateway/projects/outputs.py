@@ -30,8 +30,8 @@ class Output:
     base: str  # the folder of relative paths
 
     @classmethod
-    def of(cls, body: dict[str, Any]) -> Output:
-        """Return the output in a request; raises Problem."""
+    def of(cls, body: dict[str, Any], base: str) -> Output:
+        """Return the output in a request; raises Problem. `base`: of relative paths."""
         version, rows = body.get("model_version"), body.get("rows")
         if not isinstance(version, str) or not version.strip():
             raise Problem(
@@ -40,7 +40,7 @@ class Output:
         if not isinstance(rows, list) or not all(isinstance(each, dict) for each in rows):
             raise Problem("`rows` is no list of objects.", "", "Send one object for each row.")
         columns = Columns(str(body.get("column", "label")), str(body.get("score", "score")))
-        return cls(version, rows, columns, str(body.get("base") or "/"))
+        return cls(version, rows, columns, base)
 
 
 async def read_output(

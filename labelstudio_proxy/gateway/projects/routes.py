@@ -220,7 +220,8 @@ class ProjectRoutes:
         )
 
     async def _predict(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
-        output = Output.of(await body_of(request))
+        body = await body_of(request)
+        output = Output.of(body, self._base(body))
 
         async def work(report: Report) -> dict[str, Any]:
             api = await self._api()
