@@ -18,12 +18,14 @@ INTEGERS = ("annotation_id", "start_paragraph", "end_paragraph", "item_index")
 
 
 def to_dataframe(
-    tables: Iterable[Mapping[str, Sequence[Any]]], index_names: Sequence[str | None] = ()
+    tables: Iterable[Mapping[str, Sequence[Any]]],
+    index_names: Sequence[str | None] = (),
+    index_types: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the frame of tables `{"columns": […], "rows": [[…], …]}`, whose columns may differ.
 
-    Times are in UTC. A column "index" becomes the index, with `index_names`. Raises Problem without
-    pandas.
+    Times are in UTC. A column "index" becomes the index, with a name and a type for each level.
+    Raises Problem without pandas.
     """
     try:
         import pandas as pd
@@ -37,7 +39,7 @@ def to_dataframe(
     index = columns.pop("index", None)
     frame = pd.DataFrame({name: _series(name, values) for name, values in columns.items()})
     if index is not None:
-        frame.index = _index(index)
+        frame.index = _index(index, index_types)
         if len(index_names) == frame.index.nlevels:
             frame.index.names = list(index_names)
     return frame
@@ -89,10 +91,24 @@ def _positions(values: list[Any]) -> Any:
     return pd.Series(values, dtype=object)
 
 
-def _index(values: list[Any]) -> Any:
+def _index(values: list[Any], types: Sequence[str]) -> Any:
     """Return the index of the source's table. That of several levels has a list in each row."""
     import pandas as pd
 
     if values and all(isinstance(each, list) for each in values):
-        return pd.MultiIndex.from_tuples([tuple(each) for each in values])
-    return pd.Index(values)
+        levels = list(zip(*values, strict=True))
+        kinds = types if len(types) == len(levels) else [""] * len(levels)
+        return pd.MultiIndex.from_arrays(list(map(_level, levels, kinds)))
+    return _level(values, types[0] if len(types) == 1 else "")
+
+
+def _level(values: Iterable[Any], kind: str) -> Any:
+    """Return a level of an index: times are text in JSON, everything else is as it was."""
+    import pandas as pd
+
+    if not kind:
+        return pd.Index(list(values))
+    # one by one, because some may have fractions of a second
+    times = [pd.Timestamp(each) for each in values]
+    _, _, zone = kind.partition(" ")
+    return pd.to_datetime(times, utc=True).tz_convert(zone) if zone else pd.to_datetime(times)

@@ -105,7 +105,7 @@ class Project:
                 about |= message
         if "count" not in about:
             raise Problem("Not all labels arrived.", "The gateway stopped meanwhile.", "Try again.")
-        return frames.to_dataframe(tables, about["index_names"])
+        return frames.to_dataframe(tables, about["index_names"], about["index_types"])
 
     def add_predictions(
         self,

@@ -75,10 +75,21 @@ def _frame(frame: Any, column: str | None) -> dict[str, Any]:
         "kind": "table",
         "column": column,
         "index_names": [None if each is None else str(each) for each in frame.index.names],
+        "index_types": _level_types(frame.index),
         "index": [json_value(each) for each in frame.index],
         "columns": columns,
         "rows": [[json_value(value) for value in row] for row in frame.itertuples(index=False)],
     }
+
+
+def _level_types(index: Any) -> list[str]:
+    """Return "time" or "time <zone>" for each level that has times, and "" for the others."""
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    kinds = [str(level.dtype) for level in levels]
+    return [
+        f"time {level.tz or ''}".strip() if kind.startswith("datetime64") else ""
+        for level, kind in zip(levels, kinds, strict=True)
+    ]
 
 
 def json_value(value: Any) -> Any:

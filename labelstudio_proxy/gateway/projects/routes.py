@@ -216,7 +216,7 @@ class ProjectRoutes:
             lambda unlabelled: self._labels(api, project, unlabelled=unlabelled),
             await self._paths(),
             unlabelled=request.query.get("unlabelled") == "1",
-            index_names=record.source.get("index_names", ()) if record else (),
+            source=record.source if record else {},
         )
 
     async def _predict(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -25,16 +25,17 @@ async def send_rows(
     path_of: PathOf,
     *,
     unlabelled: bool,
-    index_names: Sequence[str | None] = (),
+    source: Mapping[str, Any],
 ) -> web.StreamResponse:
-    """Send `{"index_names": …}`, tables as `{"columns": …, "rows": …}`, then `{"count": rows}`.
+    """Send tables as `{"columns": …, "rows": …}`, then `{"count": rows}`.
 
-    A project without labels has one table without rows.
+    Before them, `{"index_names": …, "index_types": …}` of the `source` in the project's record. A project without labels has one table without rows.
     """
     response = await begin(request)
 
     async def work() -> dict[str, Any]:
-        await response.write(_line({"index_names": list(index_names)}))
+        index = {name: source.get(name, []) for name in ("index_names", "index_types")}
+        await response.write(_line(index))
         count = 0
         async with contextlib.aclosing(read(unlabelled)) as parts:
             async for part in parts:

@@ -153,7 +153,8 @@ def _table(source: Mapping[str, Any], context: Context) -> Source:
     column = items.column_of(table, context.task or TEXTS, wanted)
     place = table.columns.index(column)
     values = [row[place] for row in table.rows]
-    identity = {"kind": "table", "column": column, "index_names": source["index_names"]}
+    index = {name: source.get(name, []) for name in ("index_names", "index_types")}
+    identity = {"kind": "table", "column": column, **index}
     if _are_paths(values, context):
         paths = [context.absolute(value) for value in values]
         found = found_files.in_list(paths, within=context.within, progress=context.progress)

@@ -106,6 +106,30 @@ def test_the_labels_on_disk_are_the_same_frame(
     assert kernel.json("kept.astype(frame.dtypes).equals(frame)")
 
 
+def test_labels_join_the_table_that_they_come_from(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
+    kernel.run(
+        "import pandas as pd\n"
+        "when = pd.date_range('2026-03-29', periods=3, freq='h', name='when')\n"
+        "source = pd.DataFrame({'my text': ['a', 'b', 'c'], 'label': [1, 2, 3]}, index=when)\n"
+        "project = lsp.label(source, column='my text', labels=['x', 'y'], title='Joined')"
+    )
+    first, _, third = tasks_of(studio, kernel.json("project.id"))
+    annotate(studio, first, choice("x") | {"to_name": "text"})
+    annotate(studio, third, choice("y") | {"to_name": "text"})
+
+    kernel.run("frame = project.to_dataframe()")
+
+    assert kernel.json("source[['my text']].join(frame.label).dropna().values.tolist()") == [
+        *(["a", "x"], ["c", "y"])
+    ]
+    assert kernel.json("[frame.index.name, *frame.columns[:3]]") == [
+        *("when", "my text", "label_source", "label")
+    ]
+    assert kernel.json("frame.label_source.tolist()") == [1, 3]
+
+
 def test_boxes_are_in_pixels(
     jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClient
 ) -> None:

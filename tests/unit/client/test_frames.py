@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from labelstudio_proxy.client.frames import to_dataframe
+from labelstudio_proxy.client.source import source_json
 from labelstudio_proxy.problem import Problem
 
 pd = pytest.importorskip("pandas")
 
+USUAL: dict[str, Any] = {"column": None, "recursive": True}
 COLUMNS = ["file", "label", "created_at", "lead_time", "task_id", "annotation_id", "skipped"]
 ROWS: list[list[Any]] = [
     ["/1.png", "cat", "2026-11-29T16:56:46.123456Z", 1.5, 1, 7, False],
@@ -87,6 +89,24 @@ def test_a_table_keeps_its_index() -> None:
     assert frame.index.name == "key"
     assert to_dataframe([two], ["n", None]).index.tolist() == [(1, "b"), (2, "a")]
     assert to_dataframe([one]).index.name is None
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_an_index_of_times_has_times_again(zone: str | None) -> None:
+    times = pd.DatetimeIndex(
+        [pd.Timestamp("2026-03-29 00:00:00.5"), pd.Timestamp("2026-03-29 12:00:00"), pd.NaT],
+        tz=zone,
+    )
+    numbers = pd.MultiIndex.from_arrays([times, [1, 2, 3]], names=["when", None])
+    for index in (times, numbers):
+        source = source_json(pd.DataFrame({"text": ["a", "b", "c"]}, index=index), **USUAL)
+        rows = [[each, "x"] for each in source["index"]]
+
+        table: dict[str, list[Any]] = {"columns": ["index", "label"], "rows": rows}
+        frame = to_dataframe([table], source["index_names"], source["index_types"])
+
+        assert frame.index.equals(index)
+        assert frame.index.names == index.names
 
 
 def test_masks_are_arrays() -> None:
