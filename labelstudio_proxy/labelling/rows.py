@@ -261,6 +261,8 @@ def _sorted(result: Result) -> tuple[Result, Iterable[Result], Mapping[str, list
             relation = {"to": entry["to_id"], "direction": entry.get("direction", "right")}
             relation["labels"] = entry.get("labels") or []
             relations.setdefault(entry["from_id"], []).append(relation)
+        elif "value" not in entry or "from_name" not in entry:
+            continue  # Label Studio accepts this from programs, and shows nothing
         elif regions.is_region(entry["value"]):
             # entries that a program made may have no id
             areas.setdefault(entry.get("id") or id(entry), []).append(entry)

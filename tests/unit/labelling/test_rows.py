@@ -198,6 +198,12 @@ def test_regions_without_an_id_are_different_regions() -> None:
     assert [row["region_id"] for row in rows_of(BOXES, labelled(first, second))] == [None, None]
 
 
+def test_results_without_a_value_are_ignored() -> None:
+    (row,) = rows_of(CLASSES, labelled({"id": "a"}, {"value": {}}, chosen("cat")))
+
+    assert row["label"] == "cat"
+
+
 def test_relations_are_with_the_region_that_they_start_at() -> None:
     relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "bi"}
     result = [box("a", "cat"), box("b", "cat"), relation | {"labels": ["near"]}]
