@@ -98,6 +98,8 @@ def json_value(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
+    if _is_missing(value):
+        return None
     if isinstance(value, list | tuple):
         return [json_value(each) for each in value]
     if isinstance(value, Mapping):
@@ -109,3 +111,9 @@ def json_value(value: Any) -> Any:
     if hasattr(value, "tolist"):  # an array
         return json_value(value.tolist())
     return str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    """Return True for `pandas.NA`, which cannot be compared."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and value is pandas.NA

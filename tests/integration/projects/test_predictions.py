@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,24 @@ from support import media
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import Kernel
 
+from labelstudio_proxy.data_directory.directory import DataDirectory
+from labelstudio_proxy.gateway.identity import Identity
+from labelstudio_proxy.gateway.projects import predicting
+from labelstudio_proxy.gateway.projects.label_studio_api import LabelStudioAPI
+from labelstudio_proxy.gateway.proxy.forward import Upstream
+from labelstudio_proxy.label_studio.upstream import Endpoint, open_session
+from labelstudio_proxy.labelling.predictions import Prediction
+from labelstudio_proxy.problem import Problem
+
 
 @pytest.fixture(scope="module")
-def jupyter(
-    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
-) -> JupyterLab:
-    jupyter = module_jupyter_lab(base_url="/user/ada/", config={"data_dir": str(new_data_dir())})
+def data_dir(new_data_dir: Callable[[], Path]) -> Path:
+    return new_data_dir()
+
+
+@pytest.fixture(scope="module")
+def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_dir: Path) -> JupyterLab:
+    jupyter = module_jupyter_lab(base_url="/user/ada/", config={"data_dir": str(data_dir)})
     for folder, count in (("animals", 4), ("boxes", 3)):
         (jupyter.root_dir / folder).mkdir()
         for number in range(count):
@@ -168,3 +181,48 @@ def test_texts_are_found_by_content(kernel: Kernel, studio: LabelStudioClient) -
     )
     found = studio.get("api/predictions/", params={"project": kernel.json("texts.id")}).json()
     assert sorted(each["result"][0]["value"]["text"] for each in found) == ["Charles", "🐈"]
+
+
+def test_an_import_that_fails_in_the_middle_leaves_nothing(
+    jupyter: JupyterLab,
+    kernel: Kernel,
+    studio: LabelStudioClient,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number = kernel.json("animals.id")
+    before = Predicted(studio, number)
+    first, second, *_ = before.files
+    monkeypatch.setattr(predicting, "BATCH", 1)
+    result = [
+        {
+            "from_name": "label",
+            "to_name": "image",
+            "type": "choices",
+            "value": {"choices": ["Cat"]},
+        }
+    ]
+    found = [
+        *(Prediction(task, 0, [{"id": "x", **result[0]}]) for task in (first, second)),
+        Prediction(10**6, 0, []),  # of a task that was deleted meanwhile
+    ]
+
+    async def add() -> None:
+        (socket,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*/label-studio.sock")
+        endpoint = Endpoint(unix_socket=socket)
+        directory = DataDirectory(data_dir)
+        account = directory.first_account()
+        assert account is not None
+        identity = Identity(directory.secret_key(), account)
+        async with open_session(endpoint) as session:
+            api = LabelStudioAPI(Upstream(session, endpoint, identity, directory.temporary))
+
+            async def connect() -> LabelStudioAPI:
+                return api
+
+            await predicting.add_predictions(connect, number, "broken", found, lambda *_: None)
+
+    with pytest.raises(Problem, match="Label Studio rejected the predictions"):
+        asyncio.run(add())
+
+    assert Predicted(studio, number).found == before.found

@@ -36,6 +36,22 @@ def test_every_kind_of_table_gives_rows() -> None:
     ]
 
 
+def test_missing_values_are_none_whatever_the_column_is() -> None:
+    frame = pd.DataFrame(
+        {
+            "task_id": pd.array([1, None], dtype="Int64"),
+            "label": pd.array(["a", None], dtype="string"),
+            "score": pd.array([0.5, None], dtype="Float64"),
+            "kind": pd.Categorical(["x", None]),
+            "day": pd.to_datetime(["2026-11-29", None]),
+        }
+    )
+
+    _, last = prediction_rows(frame, "label")
+
+    assert last == {KEY: 1} | dict.fromkeys(frame.columns)
+
+
 @pytest.mark.parametrize("given", ["Cat", 7, ["Cat"], None])
 def test_other_values_are_refused(given: Any) -> None:
     with pytest.raises(Problem, match="The predictions are no table"):
