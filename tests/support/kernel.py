@@ -26,15 +26,21 @@ class CellError(AssertionError):
 
 
 class Kernel:
-    """Runs cells in a kernel that Jupyter started in `folder`; a context manager."""
+    """Runs cells in the kernel of a notebook; a context manager."""
 
-    def __init__(self, jupyter: JupyterLab, folder: str = "", name: str = "python3") -> None:
-        """`folder`: of the notebook, below Jupyter's root."""
+    def __init__(
+        self,
+        jupyter: JupyterLab,
+        folder: str = "",
+        name: str = "python3",
+        notebook: str = "notebook.ipynb",
+    ) -> None:
+        """`folder`: of the notebook, below Jupyter's root. An open notebook has a kernel already."""
         self._jupyter = jupyter
         answer = jupyter.post(
             "api/sessions",
             json={
-                "path": f"{folder}/notebook.ipynb".lstrip("/"),
+                "path": f"{folder}/{notebook}".lstrip("/"),
                 "type": "notebook",
                 "name": "",
                 "kernel": {"name": name},
@@ -92,3 +98,12 @@ class Kernel:
     def json(self, expression: str) -> Any:
         """Return the value of an expression, as far as JSON has it."""
         return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
+
+
+def add_kernel(jupyter: JupyterLab, name: str, python: Path) -> None:
+    """Offer the Python of another environment as a kernel of this Jupyter."""
+    folder = Path(jupyter.environment["JUPYTER_DATA_DIR"]) / "kernels" / name
+    folder.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": name, "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))

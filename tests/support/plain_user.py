@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
-
-import labelstudio_proxy
 
 from .engine import Engine
+from .environments import install
 
 UID = GID = 4711
 DOCKER = 4712  # the group of the engine's socket
@@ -29,7 +24,6 @@ USER: dict[str, Any] = {"user": UID, "group": GID, "extra_groups": [DOCKER]}
 needed = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can run JupyterLab as another user"
 )
-PACKAGES = ("labelstudio-proxy", "jupyterlab")
 
 
 @contextlib.contextmanager
@@ -66,19 +60,7 @@ def environment() -> Iterator[Path]:
     """
     with folder() as made:
         subprocess.run([_python(), "-m", "venv", "--without-pip", made], check=True)
-        (site,) = made.glob("lib/python3*/site-packages")
-        here = Path(sysconfig.get_path("purelib"))
-        for package in _with_requirements(PACKAGES):
-            for file in package.files or []:
-                source = Path(os.path.normpath(here / file))
-                target = Path(os.path.normpath(site / file))
-                if source.is_file() and "__editable__" not in file.name:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(source, target)
-        checkout = Path(labelstudio_proxy.__file__).parent
-        shutil.copytree(checkout, site / checkout.name, dirs_exist_ok=True)
-        name = "etc/jupyter/jupyter_server_config.d/labelstudio_proxy.json"
-        shutil.copy2(Path(sys.prefix, name), made / name)
+        install(made, "jupyterlab")
         yield made / "bin" / "python"
 
 
@@ -92,22 +74,3 @@ def _python() -> str:
                 return python
     msg = f"no Python {wanted} that other users can run: apt-get install python3-venv"
     raise AssertionError(msg)
-
-
-def _with_requirements(names: tuple[str, ...]) -> list[Distribution]:
-    """Return the installed distributions of these names, and those that they require."""
-    found: dict[str, Distribution] = {}
-    wanted = list(names)
-    while wanted:
-        name = re.sub(r"[-_.]+", "-", wanted.pop()).lower()
-        if name in found:
-            continue
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = distribution(name)
-            requirements = map(Requirement, found[name].requires or [])
-            wanted += [
-                each.name
-                for each in requirements
-                if each.marker is None or each.marker.evaluate({"extra": ""})
-            ]
-    return list(found.values())
