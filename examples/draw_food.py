@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
 
@@ -17,7 +17,7 @@ from sketch import Layer, Point, around, below, blob, darker, lighter, mix, wave
 SIZE = 256  # pixels, of a finished picture
 
 
-def draw_food(folder: str | Path, count: int = 120, seed: int = 1) -> dict[str, str]:
+def draw_food(folder: str | Path, count: int = 120, seed: int = 4) -> dict[str, str]:
     """Write `count` pictures into the folder; return what each of them shows, by file name.
 
     The same seed gives the same pictures. Every second one, in no order, is a "hot dog".
@@ -32,6 +32,16 @@ def draw_food(folder: str | Path, count: int = 120, seed: int = 1) -> dict[str, 
     for name, food in shown.items():
         picture(food, random).save(folder / name, quality=88)
     return shown
+
+
+def contact_sheet(files: Iterable[str | Path], columns: int = 10, size: int = 96) -> Image.Image:
+    """Return the pictures side by side in one, each of them `size` pixels wide."""
+    thumbnails = [Image.open(file).resize((size, size)) for file in files]
+    rows = -(-len(thumbnails) // columns)
+    sheet = Image.new("RGB", (columns * size, rows * size), "white")
+    for number, thumbnail in enumerate(thumbnails):
+        sheet.paste(thumbnail, (number % columns * size, number // columns * size))
+    return sheet
 
 
 def picture(food: str, random: Random) -> Image.Image:
@@ -365,5 +375,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=120)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=4)
     draw_food(**vars(parser.parse_args()))
