@@ -24,6 +24,7 @@ from docker.models.containers import Container
 from support import media
 from support.container_studio import (
     LOCAL,
+    UPLOADED,
     Studio,
     annotate,
     import_local_files,
@@ -410,6 +411,22 @@ def test_export_into_the_notebook_folder_is_refused(studio: Studio) -> None:
     response = studio.client.post("api/storages/export/localfiles", json=storage)
     assert response.status_code == 403
     assert "files_writable" in response.json()["detail"]
+
+
+def test_the_gateway_exports_into_the_notebook_folder_with_pictures(studio: Studio) -> None:
+    project = new_project(studio.client, "Export by the gateway")
+    import_local_files(studio.client, project, studio.notebooks)
+    upload(studio.client, project)
+    annotate(studio.client, project)
+
+    answer = studio.client.post(
+        f"_proxy/projects/{project}/export", json={"format": "YOLO", "folder": "exported"}
+    )
+
+    last = json.loads(answer.text.splitlines()[-1])
+    assert last.get("folder") == str(studio.notebooks / "exported"), answer.text
+    pictures = (studio.notebooks / "exported" / "images").iterdir()
+    assert {file.read_bytes() for file in pictures} == {LOCAL, UPLOADED}
 
 
 def test_with_files_writable_it_exports_into_the_notebook_folder(second: Studio) -> None:
