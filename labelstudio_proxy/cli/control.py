@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import sys
 import time
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..client.browser import open_in_browser
 from ..client.running import address_of, find_gateway, find_server, reach, start_gateway
 from ..duration import duration
 from ..gateway_client import RunningGateway
@@ -87,10 +85,7 @@ def open_page(data_dir: Path | None, as_json: bool) -> None:
     else:
         address = address_of(gateway, reach(gateway, lambda: gateway.ask("state")))
     answer(address, {"address": address}, as_json=as_json)
-    screen = {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ)
-    if screen or sys.platform == "darwin":
-        # Without the token: every user can read a browser's command line.
-        webbrowser.open(address.partition("?")[0])
+    open_in_browser(address)
 
 
 @click.command(short_help="start Label Studio and wait until it is ready")

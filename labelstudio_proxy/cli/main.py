@@ -9,7 +9,7 @@ import click
 from .._version import __version__
 from ..problem import Problem, unexpected
 from ..shell_command import shell_command
-from . import control, data, output, serve
+from . import control, data, output, projects, serve
 
 NAME = "labelstudio-proxy"
 
@@ -23,6 +23,7 @@ def commands() -> None:
 for each in (
     *(control.status, control.logs, control.open_page),
     *(control.start, control.stop, control.restart),
+    *(projects.label, projects.projects),
     *(data.prepare, data.backup, data.restore, serve.serve),
 ):
     commands.add_command(each)

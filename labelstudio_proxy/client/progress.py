@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -78,10 +78,9 @@ class _Terminal:
         share = min(1.0, done / total) if total else 0.0
         filled = round(WIDTH * share)
         bar = f"  [{'#' * filled}{'-' * (WIDTH - filled)}]  {share:4.0%}" if total else ""
-        width = (
-            shutil.get_terminal_size().columns - len(bar) - 1
-        )  # a longer line could not be removed
-        sys.stderr.write(f"\r\033[K{what[: max(0, width)]}{bar}")
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        room = max(0, columns - len(bar) - 1)  # a longer line could not be removed
+        sys.stderr.write(f"\r\033[K{what[:room]}{bar}")
         sys.stderr.flush()
 
     def clear(self) -> None:

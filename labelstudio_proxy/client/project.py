@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ..problem import Problem
 from . import card, frames, notebook
+from .browser import open_in_browser
 from .connection import Connection
 from .predictions import prediction_rows
 from .progress import progress
@@ -176,8 +177,6 @@ class Project:
         if notebook.is_here():
             card.open_in_notebook(self._fields, self._connection.server)
             return
-        import webbrowser
-
         address = self._connection.address(self.url)
         if not urlsplit(address).netloc:
             raise Problem(
@@ -186,7 +185,7 @@ class Project:
                 f"Open `{self.url}` on that server.",
             )
         print(address)  # noqa: T201 - for a terminal without a browser
-        webbrowser.open(address)
+        open_in_browser(address)
 
     def __repr__(self) -> str:
         """Return the title and the counts, as of the last look."""

@@ -47,6 +47,7 @@ PROJECTS = re.compile(re.escape(CONTROL) + "projects(/|$)")
 # Of a table that becomes a project.
 BODY_BYTES = 1 << 30
 
+Work = Callable[[Report], Awaitable[dict[str, Any]]]
 Route = Callable[[web.BaseRequest, "list[str]"], Awaitable[web.StreamResponse]]
 
 
@@ -77,6 +78,7 @@ class ProjectRoutes:
         self._place = place
         self._files = files
         self._records = ProjectRecords(directory)
+        self._making = asyncio.Lock()
         # The groups of a pattern are the arguments of its handler.
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = (
             ("GET", re.compile(""), self._list),
@@ -189,7 +191,7 @@ class ProjectRoutes:
             self._keeper.touch()
             return await self._result(api, number, source, len(new))
 
-        return await stream(request, work)
+        return await stream(request, self._in_turn(work))
 
     async def _add(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
@@ -204,7 +206,7 @@ class ProjectRoutes:
             await add(api, project["id"], source, new, report)
             return await self._result(api, project["id"], source, len(new))
 
-        return await stream(request, work)
+        return await stream(request, self._in_turn(work))
 
     async def _rows(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         api = await self._api()
@@ -258,6 +260,21 @@ class ProjectRoutes:
             return await exporting.export(found, wish, report)
 
         return await stream(request, work)
+
+    def _in_turn(self, work: Work) -> Work:
+        """Return `work` that waits for the making of another project.
+
+        A call that is repeated at once after Ctrl-C must not find the project that is about to be
+        removed.
+        """
+
+        async def wait_and_work(report: Report) -> dict[str, Any]:
+            if self._making.locked():
+                report(0, 0, "Waiting for another call that makes a project")
+            async with self._making:
+                return await work(report)
+
+        return wait_and_work
 
     async def _read(
         self, api: LabelStudioAPI, body: dict[str, Any], task: str, config: str, report: Report

@@ -21,6 +21,8 @@ import labelstudio_proxy as lsp
 from labelstudio_proxy.client import api
 from labelstudio_proxy.gateway_client import JupyterServer, RunningGateway
 
+# Files whose import takes some seconds.
+MANY = 8_000
 REPOSITORY = Path(lsp.__file__).parents[1]
 
 
@@ -104,6 +106,57 @@ def test_connect_returns_the_sdk_which_survives_restarts(
         studio.post("_proxy/stop")
         studio.wait_for_state("stopped")
         assert kernel.json("lsp.project(made.id).title") == "By the SDK"
+
+
+def test_an_interrupted_call_leaves_nothing_and_can_be_repeated_at_once(
+    jupyter: JupyterLab, studio: LabelStudioClient
+) -> None:
+    many = jupyter.root_dir / "many"
+    many.mkdir()
+    for number in range(MANY):
+        os.link(jupyter.root_dir / "pictures" / "a.png", many / f"{number}.png")
+    code = """if True:
+        import json, os, signal, threading, labelstudio_proxy as lsp
+        def interrupt():
+            while not any(each.title == "many" for each in lsp.projects()):
+                pass
+            os.kill(os.getpid(), signal.SIGINT)
+        seen = []
+        for again in (False, True):
+            if again:
+                seen.append(lsp.label("many", labels=["a"]).total)
+                break
+            threading.Thread(target=interrupt, daemon=True).start()
+            try:
+                lsp.label("many", labels=["a"])
+            except KeyboardInterrupt:
+                seen.append("interrupted")
+        print(json.dumps([*seen, [each.title for each in lsp.projects()].count("many")]))"""
+    assert run_script(code, jupyter) == ["interrupted", MANY, 1]
+
+
+def test_the_command_line_makes_and_lists_projects(
+    jupyter: JupyterLab, studio: LabelStudioClient
+) -> None:
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "labelstudio_proxy", *words],
+            env=jupyter.environment,
+            cwd=jupyter.root_dir,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    words = ["label", "pictures", "--title", "By command", "--labels", "a,b ", "--label", "c, d"]
+    made = json.loads(run(*words, "--json"))
+    assert [made["added"], made["total"], made["labels"]] == [2, 2, ["a", "b", "c, d"]]
+    assert made["address"] == f"{jupyter.origin}{made['url']}"
+    text = f"Project {made['id']}, By command: 0 of 2 labelled, at {made['address']}"
+    assert text in run(*words)
+    assert f"{made['id']}  By command: 0 of 2 labelled\n" in run("projects")
+    assert made["id"] in [each["id"] for each in json.loads(run("projects", "--json"))["projects"]]
 
 
 def test_another_machine_needs_an_address_and_a_token(

@@ -1,0 +1,101 @@
+"""`label` and `projects`: commands that make and list projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from ..client.browser import open_in_browser, without_token
+from ..client.connection import local
+from ..client.source import file_path, source_json
+from .options import data_dir_option
+from .output import answer, json_option
+
+which = data_dir_option("data directory of the Label Studio to use, if there are several")
+
+
+@click.command(short_help="make a project over a folder")
+@click.argument("source", metavar="FOLDER", nargs=-1, required=True)
+@click.option("--labels", metavar="A,B,…", help="what people choose from")
+@click.option(
+    "--label",
+    "more_labels",
+    metavar="LABEL",
+    multiple=True,
+    help="one label, which may have a comma in it; repeat it for more",
+)
+@click.option("--task", metavar="NAME", help="such as object-detection; default: classification")
+@click.option("--title", metavar="TEXT", help="title of the project; default: the folder's name")
+@click.option(
+    "--config",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="a labelling interface (XML), instead of labels and a task",
+)
+@click.option("--keep", metavar="FILE", help="a file in the folder that has the labels at any time")
+@click.option("--open", "opens", is_flag=True, help="open the project in the browser")
+@which
+@json_option
+def label(
+    source: tuple[str, ...],
+    labels: str | None,
+    more_labels: tuple[str, ...],
+    task: str | None,
+    title: str | None,
+    config: TextIO | None,
+    keep: str | None,
+    opens: bool,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a project over the files in FOLDER, and start Label Studio if needed.
+
+    Instead of a folder: files, a pattern ('scans/**/*.png'), or s3://bucket/prefix. If the project is
+    there already, only new files are added.
+    """
+    connection = local(data_dir)
+    body = {
+        "source": source_json(
+            source[0] if len(source) == 1 else source, column=None, recursive=True
+        ),
+        "base": connection.base,
+        "labels": [*_split(labels), *more_labels] or None,
+        "task": task,
+        "title": title,
+        "config": config.read() if config else None,
+        "keep": None if keep is None else file_path(keep),
+    }
+    result = connection.call("POST", "projects", body)
+    project = result["project"]
+    address = connection.address(project["url"])
+    text = f"Project {project['id']}, {project['title']}: {_counts(project)}, at {address}"
+    fields = {
+        **project,
+        "address": without_token(address),
+        "added": result["added"],
+        "notes": result["notes"],
+    }
+    answer("\n".join([*result["notes"], text]), fields, as_json=as_json)
+    if opens:
+        open_in_browser(address)
+
+
+@click.command(short_help="list the projects")
+@which
+@json_option
+def projects(data_dir: Path | None, as_json: bool) -> None:
+    """List the projects, newest first, and how much of each is labelled."""
+    found = local(data_dir).call("GET", "projects")["projects"]
+    width = max((len(str(project["id"])) for project in found), default=0)
+    rows = [f"{each['id']:>{width}}  {each['title']}: {_counts(each)}" for each in found]
+    answer("\n".join(rows) or "There is no project yet.", {"projects": found}, as_json=as_json)
+
+
+def _split(labels: str | None) -> list[str]:
+    return [] if labels is None else [each.strip() for each in labels.split(",")]
+
+
+def _counts(project: dict[str, Any]) -> str:
+    return f"{project['labelled']:,} of {project['total']:,} labelled"
