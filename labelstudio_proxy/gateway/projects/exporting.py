@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import json
 import os
 import shutil
 import zipfile
@@ -86,6 +87,7 @@ async def export(project: Project, wish: Wish, report: Report) -> dict[str, Any]
                 archive.rename(content / f"{FILE}{suffix}")
             if wish.pictures:
                 await asyncio.to_thread(_check_pictures, project, labelled, content)
+                await asyncio.to_thread(_mend_names, content)
         count = await asyncio.to_thread(_count, content)
     return {"folder": str(target), "files": count}
 
@@ -171,6 +173,24 @@ def _check_pictures(project: Project, labelled: list[Labelled], content: Path) -
         f"They are not on this machine: {named}." if missing else "Their names may be too long.",
         "Put them back, or export the labels alone with `pictures=False`.",
     )
+
+
+def _mend_names(content: Path) -> None:
+    """Let COCO's `file_name` name the copies of uploads: Label Studio names its own files."""
+    file = content / f"{FILE}.json"
+    if not (content / PICTURES).is_dir() or not file.exists():
+        return
+    found = json.loads(file.read_text(encoding="utf-8"))
+    wrong = [
+        (image, f"{PICTURES}/{PurePosixPath(image['file_name']).name}")
+        for image in found["images"]
+        if not image["file_name"].startswith(f"{PICTURES}/")
+    ]
+    for image, name in wrong:
+        if (content / name).exists():
+            image["file_name"] = name
+    if wrong:
+        file.write_text(json.dumps(found, indent=2), encoding="utf-8")
 
 
 async def _copy_files(

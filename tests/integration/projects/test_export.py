@@ -147,6 +147,21 @@ def test_pictures_come_along(kernel: Kernel, jupyter: JupyterLab, name: str) -> 
         assert files["classes.txt"].read_text() == "Dog\n"
 
 
+def test_pictures_that_were_uploaded_come_along(
+    kernel: Kernel, jupyter: JupyterLab, studio: LabelStudioClient
+) -> None:
+    fields = {"title": "Uploads", "label_config": media.BOXES}
+    number = studio.post("api/projects/", json=fields).json()["id"]
+    studio.post(f"api/projects/{number}/import", files={"file": ("a b.png", media.png())})
+    (task,) = studio.get("api/tasks/", params={"project": number}).json()["tasks"]
+    studio.post(f"api/tasks/{task['id']}/annotations/", json={"result": [media.BOX]})
+
+    files = exported(kernel, jupyter, f'lsp.project({number}).export("COCO", "uploads")')
+
+    (image,) = json.loads(files["result.json"].read_text())["images"]
+    assert files[image["file_name"]].read_bytes() == media.png()
+
+
 @pytest.mark.usefixtures("boxes")
 def test_labels_without_pictures(kernel: Kernel, jupyter: JupyterLab) -> None:
     files = exported(kernel, jupyter, 'boxes.export("COCO", "labels alone", pictures=False)')
