@@ -14,6 +14,7 @@ from ..data_directory import interrupted_restore
 from ..data_directory.database_copy import copy_database
 from ..data_directory.directory import DATABASE, DISK_FULL, PROXY_FOLDER, DataDirectory
 from ..data_directory.migrations import VERSION_RECORD
+from ..data_directory.project_records import FOLDER as PROJECTS
 from ..private_file import UNFINISHED, create
 from ..problem import Problem
 from . import archive
@@ -21,7 +22,7 @@ from .archive import JOURNALS, Progress
 
 # All that a backup needs from the proxy folder. The rest belongs to this machine (the lock, the record of a
 # container), is unfinished, or is an older copy of the database.
-KEPT_OF_PROXY_FOLDER = f"{PROXY_FOLDER}/{VERSION_RECORD}"
+KEPT_OF_PROXY_FOLDER = (f"{PROXY_FOLDER}/{VERSION_RECORD}", f"{PROXY_FOLDER}/{PROJECTS}/")
 
 
 def backup(
@@ -145,7 +146,7 @@ def _files(root: Path, left_out: list[str]) -> Iterator[tuple[str, Path]]:
 
 def _is_left_out(inside: str) -> bool:
     if inside.startswith(f"{PROXY_FOLDER}/"):
-        return inside != KEPT_OF_PROXY_FOLDER
+        return UNFINISHED in inside or not inside.startswith(KEPT_OF_PROXY_FOLDER)
     return inside in {DATABASE, *JOURNALS} or inside.startswith(UNFINISHED)
 
 

@@ -6,9 +6,9 @@ Studio's.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from .. import private_file
@@ -23,7 +23,7 @@ class ProjectRecord:
 
     id: int
     title: str
-    task: str = ""  # a name of `projects.tasks`; "" for an own labelling interface
+    task: str = ""  # a name of `labelling.tasks`; "" for an own labelling interface
     config: str = ""  # the labelling interface that `label` set last
     source: dict[str, Any] = field(default_factory=dict)  # {"kind": "folder", "path": …}, …
     keep: str = ""  # absolute path of the file with the labels; "": none
@@ -37,20 +37,17 @@ class ProjectRecords:
 
     def all(self) -> list[ProjectRecord]:
         """Return the readable records, in the order of the projects' numbers."""
-        found = []
-        for file in self._folder.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                found.append(ProjectRecord(**json.loads(file.read_text(encoding="utf-8"))))
+        found = [record for file in self._folder.glob("*.json") if (record := _read(file))]
         return sorted(found, key=lambda record: record.id)
 
     def of(self, project: int) -> ProjectRecord | None:
         """Return the record of a project; None if there is none."""
-        return next((each for each in self.all() if each.id == project), None)
+        return _read(self._file(project))
 
     def write(self, record: ProjectRecord) -> None:
         """Replace the record of a project; raises OSError."""
         data = json.dumps(asdict(record), indent=1).encode()
-        private_file.write(self._folder / f"{record.id}.json", data)
+        private_file.write(self._file(record.id), data)
 
     def change(self, project: int, title: str, **changes: Any) -> None:
         """Change some fields of a record, which need not exist; raises OSError."""
@@ -58,4 +55,15 @@ class ProjectRecords:
 
     def remove(self, project: int) -> None:
         """Remove the record of a project that was deleted; raises OSError."""
-        (self._folder / f"{project}.json").unlink(missing_ok=True)
+        self._file(project).unlink(missing_ok=True)
+
+    def _file(self, project: int) -> Path:
+        return self._folder / f"{project}.json"
+
+
+def _read(file: Path) -> ProjectRecord | None:
+    """Return the record in a file; None if there is none, or it cannot be read."""
+    try:
+        return ProjectRecord(**json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

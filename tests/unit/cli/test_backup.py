@@ -93,13 +93,15 @@ def test_writes_do_not_restart_the_copy_of_the_database(
     assert seen == sorted(set(seen))
 
 
-def test_only_the_record_of_the_version_is_saved_from_the_proxy_folder(
+def test_only_the_records_of_version_and_projects_are_saved_from_the_proxy_folder(
     source: Path, tmp_path: Path
 ) -> None:
     """The rest belongs to this machine, is unfinished, or is a copy of the database."""
     folder = source / PROXY_FOLDER
-    (folder / "backups").mkdir(parents=True)
-    for name in ("version.json", "container.json", "lock", ".new-lock.json-1", "backups/a.sqlite3"):
+    saved = {"version.json", "projects/1.json"}
+    others = {"container.json", "lock", ".new-lock.json-1", "backups/a.sqlite3"}
+    for name in saved | others | {"projects/.new-1.json-2"}:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("{}")
     (folder / "link").symlink_to("/etc")
     (source / ".new-abcd").write_bytes(b"half")
@@ -107,7 +109,7 @@ def test_only_the_record_of_the_version_is_saved_from_the_proxy_folder(
     assert "Left out" not in sentence
     with zipfile.ZipFile(tmp_path / "a.zip") as packed:
         hidden = {name for name in packed.namelist() if name.startswith(".")}
-    assert hidden == {".env", f"{PROXY_FOLDER}/version.json"}
+    assert hidden == {".env", *(f"{PROXY_FOLDER}/{name}" for name in saved)}
 
 
 def test_links_and_pipes_are_left_out_and_the_output_names_them(
