@@ -23,7 +23,7 @@ def commands() -> None:
 for each in (
     *(control.status, control.logs, control.open_page),
     *(control.start, control.stop, control.restart),
-    *(projects.label, projects.projects),
+    *(projects.label, projects.projects, projects.export),
     *(data.prepare, data.backup, data.restore, serve.serve),
 ):
     commands.add_command(each)

@@ -1,4 +1,4 @@
-"""`label` and `projects`: commands that make and list projects."""
+"""`label`, `projects` and `export`: commands that make, list and export projects."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any, TextIO
 
 import click
 
+from ..client import api
 from ..client.browser import open_in_browser, without_token
 from ..client.connection import local
 from ..client.source import file_path, source_json
-from .options import data_dir_option
+from .options import AbsolutePath, data_dir_option
 from .output import answer, json_option
 
 which = data_dir_option("data directory of the Label Studio to use, if there are several")
@@ -91,6 +92,35 @@ def projects(data_dir: Path | None, as_json: bool) -> None:
     width = max((len(str(project["id"])) for project in found), default=0)
     rows = [f"{each['id']:>{width}}  {each['title']}: {_counts(each)}" for each in found]
     answer("\n".join(rows) or "There is no project yet.", {"projects": found}, as_json=as_json)
+
+
+@click.command(short_help="write the labels of a project into a folder")
+@click.argument("project")
+@click.argument("name", metavar="FORMAT")
+@click.argument("folder", type=AbsolutePath())
+@click.option(
+    "--without-pictures", is_flag=True, help="leave out pictures, where the format has them"
+)
+@which
+@json_option
+def export(
+    project: str,
+    name: str,
+    folder: Path,
+    without_pictures: bool,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the labels of PROJECT, its title or number, into FOLDER, which is new or empty.
+
+    FORMAT is one of Label Studio's, such as JSON, CSV, COCO, YOLO or VOC, or imagefolder: a folder for
+    each label. The folder is written whole or not at all.
+    """
+    api.use(local(data_dir))
+    found = api.project(int(project) if project.isdecimal() else project)
+    written = found.export(name, folder, pictures=not without_pictures)
+    text = f"The labels of {found.title} are in {written}."
+    answer(text, {"project": found.id, "format": name, "folder": str(written)}, as_json=as_json)
 
 
 def _split(labels: str | None) -> list[str]:

@@ -66,10 +66,14 @@ def label(
 
 
 def project(title_or_id: str | int) -> Project:
-    """Return a project by its title or number; raises Problem if there is none, or several."""
+    """Return a project by its title or number, also one that was made in Label Studio.
+
+    Raises Problem if there is none, or if several have the title.
+    """
     connection = current()
-    if isinstance(title_or_id, int):
-        return Project(connection, connection.call("GET", f"projects/{title_or_id}")["project"])
+    if not isinstance(title_or_id, str):
+        route = f"projects/{int(title_or_id)}"
+        return Project(connection, connection.call("GET", route)["project"])
     every = projects()
     found = [each for each in every if each.title == title_or_id]
     if len(found) == 1:
@@ -79,18 +83,18 @@ def project(title_or_id: str | int) -> Project:
         raise Problem(
             f"{len(found)} projects have the title {title_or_id!r}.",
             f"Their numbers are {numbers}.",
-            f"Choose one by its number, for example `project({found[0].id})`.",
+            f"Choose one by its number, for example {found[0].id}.",
         )
     titles = ", ".join(repr(each.title) for each in every[:20])
     raise Problem(
         f"There is no project with the title {title_or_id!r}.",
         f"There are {titles}." if titles else "There is no project yet.",
-        "Make one with `label(folder, labels=[…])`.",
+        "Correct the title, or make a project with `label`.",
     )
 
 
 def projects() -> list[Project]:
-    """Return all projects, newest first."""
+    """Return all projects, newest first, also those that were made in Label Studio."""
     connection = current()
     return [
         Project(connection, fields) for fields in connection.call("GET", "projects")["projects"]

@@ -25,7 +25,9 @@ POLL_SECONDS = 1.0
 class Project:
     """A project of Label Studio, over a folder or table of the notebook.
 
-    `label`, `project` and `projects` return it. In a notebook it shows itself as a card.
+    `label`, `project` and `projects` return it. In a notebook it shows itself as a card, with a
+    button that opens it. Every method raises `labelstudio_proxy.Problem` if it fails, for example
+    because the project was deleted; its text says what to do.
     """
 
     def __init__(self, connection: Connection, fields: dict[str, Any]) -> None:
@@ -158,9 +160,9 @@ class Project:
         return Path(result["folder"])
 
     def wait(self, labelled: int | None = None) -> int:
-        """Return when people have labelled so many items (default: all); return their number.
+        """Wait until people have labelled so many items (default: all); return their number.
 
-        Shows the progress. Ctrl-C, or the stop button of the notebook, ends the wait.
+        Shows the progress. Ctrl-C, or the stop button of the notebook, ends it with KeyboardInterrupt.
         """
         with progress() as show:
             while True:
@@ -173,7 +175,11 @@ class Project:
                 time.sleep(POLL_SECONDS)
 
     def open(self) -> None:
-        """Open the project: in a tab of JupyterLab, or in the browser."""
+        """Open the project in a tab of JupyterLab, or in the browser.
+
+        In a notebook this also shows a button, since some browsers open nothing without a click. On a
+        terminal it prints the address.
+        """
         if notebook.is_here():
             card.open_in_notebook(self._fields, self._connection.server)
             return

@@ -346,7 +346,7 @@ class NoProject(Problem):
         super().__init__(
             f"There is no project {number}.",
             "It may have been deleted.",
-            "`projects()` lists the projects that there are.",
+            "`projects` lists the projects that there are.",
         )
 
 

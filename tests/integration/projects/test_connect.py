@@ -135,7 +135,7 @@ def test_an_interrupted_call_leaves_nothing_and_can_be_repeated_at_once(
     assert run_script(code, jupyter) == ["interrupted", MANY, 1]
 
 
-def test_the_command_line_makes_and_lists_projects(
+def test_the_command_line_makes_lists_and_exports_projects(
     jupyter: JupyterLab, studio: LabelStudioClient
 ) -> None:
     def run(*words: str) -> str:
@@ -157,6 +157,23 @@ def test_the_command_line_makes_and_lists_projects(
     assert text in run(*words)
     assert f"{made['id']}  By command: 0 of 2 labelled\n" in run("projects")
     assert made["id"] in [each["id"] for each in json.loads(run("projects", "--json"))["projects"]]
+    task = studio.get("api/tasks", params={"project": made["id"]}).json()["tasks"][0]["id"]
+    value = {
+        "from_name": "label",
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": ["a"]},
+    }
+    assert (
+        studio.post(f"api/tasks/{task}/annotations/", json={"result": [value]}).status_code == 201
+    )
+    folder = jupyter.root_dir / "exported"
+    assert run("export", "By command", "imagefolder", "exported") == (
+        f"The labels of By command are in {folder}.\n"
+    )
+    assert len(list((folder / "a").iterdir())) == 1
+    exported = json.loads(run("export", str(made["id"]), "JSON", "as-json", "--json"))
+    assert exported["folder"] == str(jupyter.root_dir / "as-json")
 
 
 def test_another_machine_needs_an_address_and_a_token(

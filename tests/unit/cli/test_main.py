@@ -120,6 +120,8 @@ def test_every_command_has_json(name: str) -> None:
         (["start", "--take-over"], 1, "No Jupyter server of this user is running"),
         (["projects"], 1, "No Jupyter server of this user is running"),
         (["label", "pictures", "--labels", "a,b"], 1, "No Jupyter server of this user is running"),
+        (["export", "pets", "CSV", "new"], 1, "No Jupyter server of this user is running"),
+        (["export", "pets", "CSV"], 2, "Missing argument 'FOLDER'"),
         (["label"], 2, "Missing argument 'FOLDER'"),
         (["label", "pictures", "--config", "/nonexistent"], 2, "'/nonexistent': No such file"),
         (["stop", "--no-such-option"], 2, "No such option"),
