@@ -53,7 +53,32 @@ def data_of(studio: LabelStudioClient, project: int) -> list[dict[str, Any]]:
     return [task["data"] for task in answer.json()["tasks"]]
 
 
-def test_a_glob(jupyter: JupyterLab, kernel: Kernel) -> None:
+def test_a_folder_becomes_a_project_that_grows_with_it(
+    jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClient
+) -> None:
+    folder = jupyter.root_dir / "hotdogs"
+    pictures(folder, "a.png", "b.png", "100% #1 & 'é'.png")
+    kernel.run('project = lsp.label("hotdogs/", labels=["Hot dog", "Not hot dog"])')
+    assert kernel.json("[project.title, project.task, project.total, project.labelled]") == [
+        "hotdogs",
+        "image-classification",
+        3,
+        0,
+    ]
+    number = kernel.json("project.id")
+    assert kernel.json("project.url") == f"{jupyter.prefix}projects/{number}/data?labeling=1"
+    tasks = studio.get("api/tasks", params={"project": number}).json()["tasks"]
+    for task in tasks:
+        assert studio.get(task["data"]["image"].lstrip("/")).content == PICTURE
+
+    pictures(folder, "c.png")
+    kernel.run('again = lsp.label("hotdogs", labels=["Hot dog", "Not hot dog"])')
+    assert kernel.json("[again.id, again.total]") == [number, 4]
+    kernel.run('found = lsp.project("hotdogs")')
+    assert kernel.json("[found.id, lsp.project(found.id).title]") == [number, "hotdogs"]
+
+
+def test_a_pattern_finds_files_and_its_project_again(jupyter: JupyterLab, kernel: Kernel) -> None:
     pictures(jupyter.root_dir / "pets" / "cats", "1.png", "2.jpg")
     pictures(jupyter.root_dir / "pets" / "dogs", "3.png")
     found = made(kernel, f'lsp.label("pets/*/*.png", {LABELS})')
@@ -62,7 +87,7 @@ def test_a_glob(jupyter: JupyterLab, kernel: Kernel) -> None:
     assert again == found
 
 
-def test_a_list_of_files(jupyter: JupyterLab, kernel: Kernel) -> None:
+def test_a_list_of_files_grows(jupyter: JupyterLab, kernel: Kernel) -> None:
     pictures(jupyter.root_dir / "listed", "1.png", "2.png", "3.png")
     found = made(kernel, f'lsp.label(["listed/1.png", "listed/2.png"], {LABELS}, title="Listed")')
     assert found["total"] == 2
@@ -70,7 +95,9 @@ def test_a_list_of_files(jupyter: JupyterLab, kernel: Kernel) -> None:
     assert (more["id"], more["total"]) == (found["id"], 3)
 
 
-def test_texts(kernel: Kernel, studio: LabelStudioClient) -> None:
+def test_lists_of_texts_are_the_same_project_if_they_share_one(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
     first = made(kernel, 'lsp.label(["good", "bad", "good"], labels=["a", "b"])')
     assert (first["title"], first["task"], first["total"]) == ("List", "text-classification", 3)
     assert [data["text"] for data in data_of(studio, first["id"])] == ["good", "bad", "good"]
@@ -81,7 +108,9 @@ def test_texts(kernel: Kernel, studio: LabelStudioClient) -> None:
     assert made(kernel, 'lsp.label(["of another list", "x"])')["id"] == other["id"]
 
 
-def test_a_table_of_texts(kernel: Kernel, studio: LabelStudioClient) -> None:
+def test_a_table_of_texts_keeps_its_other_columns(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
     kernel.run(
         "import datetime\n"
         'frame = pd.DataFrame({"stars": [5, 1], "review": ["fine", "not fine"],'
@@ -95,7 +124,9 @@ def test_a_table_of_texts(kernel: Kernel, studio: LabelStudioClient) -> None:
     assert (more["id"], more["total"]) == (found["id"], 3)
 
 
-def test_a_table_of_files(jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClient) -> None:
+def test_a_table_of_files_shows_the_files(
+    jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClient
+) -> None:
     pictures(jupyter.root_dir / "shots", "1.png", "2.png")
     kernel.run('shots = pd.DataFrame({"file": ["shots/1.png", "shots/2.png"], "camera": [7, 8]})')
     found = made(kernel, f"lsp.label(shots, {LABELS})")
@@ -105,7 +136,9 @@ def test_a_table_of_files(jupyter: JupyterLab, kernel: Kernel, studio: LabelStud
     assert studio.get(data[0]["image"].lstrip("/")).content == PICTURE
 
 
-def test_text_files(jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClient) -> None:
+def test_files_with_texts_become_texts(
+    jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClient
+) -> None:
     folder = jupyter.root_dir / "letters"
     folder.mkdir()
     (folder / "a.txt").write_text("Dear Ω, <b>& so on")
@@ -113,7 +146,9 @@ def test_text_files(jupyter: JupyterLab, kernel: Kernel, studio: LabelStudioClie
     assert data_of(studio, found["id"]) == [{"text": "Dear Ω, <b>& so on"}]
 
 
-def test_an_own_labelling_interface(kernel: Kernel, studio: LabelStudioClient) -> None:
+def test_an_own_labelling_interface_gets_its_data(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
     found = made(kernel, f'lsp.label(["fine", "bad"], config={CONFIG!r}, title="Own")')
     assert (found["task"], found["total"]) == ("", 2)
     assert data_of(studio, found["id"]) == [{"review": "fine"}, {"review": "bad"}]
@@ -125,7 +160,7 @@ def test_the_labels_of_a_project_can_grow(kernel: Kernel) -> None:
     assert kernel.json("project._fields['labels']") == ["a", "b", "c"]
 
 
-def test_two_folders_of_one_name(jupyter: JupyterLab, kernel: Kernel) -> None:
+def test_two_folders_of_one_name_are_two_projects(jupyter: JupyterLab, kernel: Kernel) -> None:
     for above in ("north", "south"):
         pictures(jupyter.root_dir / above / "birds", "1.png")
     first = made(kernel, f'lsp.label("north/birds", {LABELS})')
@@ -188,7 +223,7 @@ def test_an_error_names_the_value_and_makes_nothing(
     assert studio.get("api/projects").json()["count"] == before
 
 
-def test_titles_that_two_projects_have(kernel: Kernel) -> None:
+def test_a_title_that_two_projects_have_finds_neither(kernel: Kernel) -> None:
     kernel.run('lsp.label(["x"], labels=["a"], title="Twin")')
     kernel.run('lsp.label(pd.DataFrame({"text": ["x"]}), labels=["a"], title="Twin")')
     with pytest.raises(CellError) as caught:
