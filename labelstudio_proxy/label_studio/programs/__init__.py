@@ -13,6 +13,7 @@ MODULES = (
     SETTINGS.with_name("labelstudio_uploads.py"),
     SETTINGS.with_name("labelstudio_files.py"),
     SETTINGS.with_name("labelstudio_imports.py"),
+    SETTINGS.with_name("labelstudio_urls.py"),
 )
 # Pure Python, so that it works with the interpreter of each Label Studio.
 GUNICORN = Path(gunicorn.__file__).parent

@@ -28,11 +28,14 @@ from labelstudio_uploads import most_files
 # (https://docs.djangoproject.com/en/5.2/ref/databases/#sqlite-notes; Label Studio issue 5755,
 # "database is locked").
 LOCK_SECONDS = 60
+# To open the database takes a tenth of the time of a request. Django does it anew for each by default.
+CONNECTION_SECONDS = 60
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     _options = DATABASES["default"].setdefault("OPTIONS", {})
     _options.setdefault("timeout", LOCK_SECONDS)
     if django.VERSION >= (5, 1):
         _options.setdefault("transaction_mode", "IMMEDIATE")
+    DATABASES["default"].setdefault("CONN_MAX_AGE", CONNECTION_SECONDS)
 
 # By default, every user of the machine can read uploaded files.
 FILE_UPLOAD_PERMISSIONS = 0o600
@@ -51,6 +54,7 @@ MIDDLEWARE = [
     for name in MIDDLEWARE
 ]
 MIDDLEWARE.append("labelstudio_files.find_files")
+MIDDLEWARE.insert(0, "labelstudio_urls.add_slash")
 
 # Only analytics use it, and its import compiles a thousand regular expressions.
 _BROWSER = "django_user_agents.middleware.UserAgentMiddleware"

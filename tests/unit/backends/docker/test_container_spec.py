@@ -92,6 +92,7 @@ def test_only_the_user_can_read_the_archive() -> None:
         "labelstudio_uploads.py": 0o400,
         "labelstudio_files.py": 0o400,
         "labelstudio_imports.py": 0o400,
+        "labelstudio_urls.py": 0o400,
         "environment.json": 0o400,
         "temporary": 0o700,
     }
@@ -107,6 +108,7 @@ def test_the_archive_is_readable_for_mapped_users() -> None:
         "labelstudio_uploads.py": 0o444,
         "labelstudio_files.py": 0o444,
         "labelstudio_imports.py": 0o444,
+        "labelstudio_urls.py": 0o444,
         "environment.json": 0o444,
         "temporary": 0o1777,
     }
