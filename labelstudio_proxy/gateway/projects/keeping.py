@@ -34,10 +34,10 @@ from .label_studio_api import LabelStudioAPI
 logger = logging.getLogger(__name__)
 
 # A page sends several requests for one label, and a program many. The file follows after so many
-# seconds without one, or after some times as many.
+# seconds without one, or at the latest after `LONGEST` times as many, and as many again.
 QUIET_SECONDS = 1.0
 LONGEST = 2
-RETRY_AFTER = 5
+RETRY_SECONDS = 5.0
 # For what is not written yet when the gateway exits. The next one makes up for the rest.
 FINISH_SECONDS = 5.0
 WATCH_SECONDS = 60.0
@@ -68,7 +68,8 @@ class Keeper:
         self._problems: dict[int, str] = {}
         self._touched = asyncio.Event()
         self._pending = False
-        self._took = 0.0  # seconds, for all files
+        # How long the last time took, in seconds: all of it, and what Label Studio had to do with it.
+        self._took = self._took_api = 0.0
         self._writing = asyncio.Lock()
         self._tasks = [begin_task(self._watch_starts()), begin_task(self._write_when_due())]
 
@@ -108,13 +109,17 @@ class Keeper:
     async def _write_when_due(self) -> None:
         while True:
             await self._wait_until_due()
-            await self._write_all()
+            try:
+                await self._write_all()
+            except Exception:  # the next change tries again
+                logger.exception("Labels cannot be written into files")
 
     async def _wait_until_due(self) -> None:
-        # What takes long, such as reading by the API, leaves Label Studio time for its users.
-        quiet = max(QUIET_SECONDS, self._took)
+        # Label Studio needs time for its users, too, and so does this process.
+        quiet = max(QUIET_SECONDS, self._took_api)
         retries = self._problems and self._supervisor.snapshot.endpoint is not None
-        if not await self._is_touched(RETRY_AFTER * quiet if retries else None):
+        retry = max(RETRY_SECONDS, 5 * self._took)
+        if not await self._is_touched(retry if retries else None):
             return
         end = time.monotonic() + LONGEST * quiet
         while await self._is_touched(quiet) and time.monotonic() < end:
@@ -132,7 +137,7 @@ class Keeper:
     async def _write_all(self) -> None:
         async with self._writing:
             self._pending = False
-            begin = time.monotonic()
+            begin, self._took_api = time.monotonic(), 0.0
             problems: dict[int, str] = {}
             for record in await asyncio.to_thread(self._records.all):
                 if record.keep and (problem := await self._problem_of_writing(record)):
@@ -164,7 +169,9 @@ class Keeper:
             else:
                 return
         if self._supervisor.snapshot.endpoint is not None:  # else the next start makes up for it
+            begin = time.monotonic()
             await self._write_by_api(record)
+            self._took_api += time.monotonic() - begin
 
     def _write_from_database(self, record: ProjectRecord) -> None:
         found = database.projects(self._directory, record.id)

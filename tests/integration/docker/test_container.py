@@ -47,6 +47,7 @@ from support.containers import (
 from support.engine import Engine
 from support.image_archives import LABEL_STUDIO
 from support.jupyter import JupyterLab, LabelStudioClient
+from support.kept import LABELS, Kept
 from support.processes import wait_for
 from support.unix_port import port_of, short_name
 
@@ -403,6 +404,15 @@ def test_a_picture_of_the_notebook_folder_is_imported_and_shown(studio: Studio) 
     import_local_files(studio.client, project, studio.notebooks)
     (task,) = tasks_of(studio.client, project)
     assert picture_of(studio.client, task) == LOCAL
+
+
+def test_labels_are_kept_in_the_notebook_folder(studio: Studio) -> None:
+    kept = Kept(studio.client, studio.notebooks / "hotdogs", keep="labels.jsonl")
+    kept.submit("b.png", LABELS[0])
+    kept.becomes(("b.png", LABELS[0]))
+    kept.submit("a.png", LABELS[1])
+    kept.becomes(("a.png", LABELS[1]), ("b.png", LABELS[0]))
+    assert kept.rows() == kept.as_in_a_dataframe()
 
 
 def test_export_into_the_notebook_folder_is_refused(studio: Studio) -> None:
