@@ -15,9 +15,11 @@ from PIL import Image, ImageColor, ImageFilter
 from sketch import Layer, Point, around, below, blob, darker, lighter, mix, wave
 
 SIZE = 256  # pixels, of a finished picture
+COUNT = 120
+SEED = 4
 
 
-def draw_food(folder: str | Path, count: int = 120, seed: int = 4) -> dict[str, str]:
+def draw_food(folder: str | Path, count: int = COUNT, seed: int = SEED) -> dict[str, str]:
     """Write `count` pictures into the folder; return what each of them shows, by file name.
 
     The same seed gives the same pictures. Every second one, in no order, is a "hot dog".
@@ -25,13 +27,18 @@ def draw_food(folder: str | Path, count: int = 120, seed: int = 4) -> dict[str, 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     random = Random(seed)
-    others = [food for food in FOODS if food != "hot dog"]
-    foods = [others[n // 2 % len(others)] if n % 2 else "hot dog" for n in range(count)]
-    random.shuffle(foods)
-    shown = {f"food-{number:03}.jpg": food for number, food in enumerate(foods, 1)}
+    shown = choose_food(count, random)
     for name, food in shown.items():
         picture(food, random).save(folder / name, quality=88)
     return shown
+
+
+def choose_food(count: int, random: Random) -> dict[str, str]:
+    """Return what each picture will show, by file name."""
+    others = [food for food in FOODS if food != "hot dog"]
+    foods = [others[n // 2 % len(others)] if n % 2 else "hot dog" for n in range(count)]
+    random.shuffle(foods)
+    return {f"food-{number:03}.jpg": food for number, food in enumerate(foods, 1)}
 
 
 def contact_sheet(files: Iterable[str | Path], columns: int = 10, size: int = 96) -> Image.Image:
@@ -374,6 +381,6 @@ FOODS: dict[str, Callable[[Layer, Random], float]] = {
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=120)
-    parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--seed", type=int, default=SEED)
     draw_food(**vars(parser.parse_args()))

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from draw_food import SIZE, draw_food
+from draw_food import COUNT, SEED, SIZE, choose_food
 from playwright.sync_api import Locator, Page, Response, expect
 from support import pictures
 from support.browser import Tab
@@ -46,9 +47,9 @@ def lab(jupyter_lab: Callable[..., JupyterLab], data_dir: Path) -> JupyterLab:
 
 
 @pytest.fixture
-def truth(tmp_path: Path) -> dict[str, str]:
+def truth() -> dict[str, str]:
     """The right label of each file."""
-    food = draw_food(tmp_path / "food")
+    food = choose_food(COUNT, Random(SEED))
     return {name: "Hot dog" if each == "hot dog" else "Not hot dog" for name, each in food.items()}
 
 
