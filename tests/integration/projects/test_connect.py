@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -43,7 +44,14 @@ def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path)
 @pytest.fixture
 def from_elsewhere() -> Iterator[Callable[..., Any]]:
     """`lsp.connect`, undone after the test."""
-    yield lsp.connect
+    with contextlib.ExitStack() as stack:
+
+        def connect(url: str, token: str | None = None) -> Any:
+            sdk = lsp.connect(url, token)
+            stack.callback(sdk._client_wrapper.httpx_client.httpx_client.close)
+            return sdk
+
+        yield connect
     api.use(None)
 
 
@@ -184,6 +192,18 @@ def test_another_machine_needs_an_address_and_a_token(
     assert project.total == 2
     assert lsp.project("From elsewhere").id == project.id in [each.id for each in lsp.projects()]
     assert sdk.projects.get(project.id).title == "From elsewhere"
+
+    twice = [sdk.projects.create(title="Twice").id for _ in range(2)]
+    several = problem(lambda: lsp.project("Twice"))
+    assert several.startswith("2 projects have the title 'Twice'.")
+    assert all(str(number) in several for number in twice)
+    gone = lsp.project(twice[0])
+    sdk.projects.delete(id=gone.id)
+    assert f"There is no project {gone.id}. It may have been deleted." in problem(
+        lambda: gone.total
+    )
+    assert f"There is no project {gone.id}." in gone._repr_html_()
+    assert lsp.project("Twice").id == twice[1]
 
 
 def test_an_address_or_a_token_that_is_wrong_is_named(
