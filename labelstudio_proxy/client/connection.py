@@ -85,22 +85,19 @@ class Connection:
             path += ("&" if "?" in path else "?") + token
         return urljoin(root, path)
 
+    def runs(self) -> bool:
+        """Return True if Label Studio is ready; does not start it. Raises Problem."""
+        return bool(_state(self._find(), "GET", "state")["state"] == "ready")
+
     def start(self) -> None:
         """Return when Label Studio is ready; raises Problem if it cannot start."""
         with progress() as show:
             self._start(self._find(), show)
 
     def _start(self, gateway: Gateway, show: Show) -> None:
-        def ask(method: str, route: str) -> dict[str, Any]:
-            with _explained(gateway), gateway.open(method, route) as response:
-                answer = _answer(gateway, response)
-                if "state" not in answer:
-                    raise _problem(answer)
-                return answer
-
-        state = ask("GET", "state")
+        state = _state(gateway, "GET", "state")
         if state["state"] != "ready":
-            state = ask("POST", "start")
+            state = _state(gateway, "POST", "start")
         begun = False
         while state["state"] != "ready":
             if state["state"] == "failed":
@@ -117,7 +114,15 @@ class Connection:
                 now = steps.index("current")
                 show(now, len(steps), f"Starting Label Studio: {state['steps'][now]['title']}")
             time.sleep(POLL_SECONDS)
-            state = ask("GET", "state")
+            state = _state(gateway, "GET", "state")
+
+
+def _state(gateway: Gateway, method: str, route: str) -> dict[str, Any]:
+    with _explained(gateway), gateway.open(method, route) as response:
+        answer = _answer(gateway, response)
+        if "state" not in answer:
+            raise _problem(answer)
+        return answer
 
 
 def _messages(response: http.client.HTTPResponse, show: Show) -> Iterator[dict[str, Any]]:

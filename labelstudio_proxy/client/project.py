@@ -163,16 +163,19 @@ class Project:
         """Wait until people have labelled so many items (default: all); return their number.
 
         Shows the progress. Ctrl-C, or the stop button of the notebook, ends it with KeyboardInterrupt.
+        Label Studio may stop in between, for example when nobody uses it.
         """
         with progress() as show:
+            fields = self._now()
             while True:
-                fields = self._now()
                 goal = fields["total"] if labelled is None else min(labelled, fields["total"])
                 done: int = fields["labelled"]
                 if done >= goal:
                     return done
                 show(done, goal, f"{done} of {goal} labelled")
                 time.sleep(POLL_SECONDS)
+                if self._connection.runs():  # else nobody labels
+                    fields = self._now()
 
     def open(self) -> None:
         """Open the project in a tab of JupyterLab, or in the browser.

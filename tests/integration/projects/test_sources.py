@@ -11,6 +11,7 @@ import pytest
 from support import media
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import CellError, Kernel
+from support.processes import wait_for
 
 PICTURE = media.png(8, 8, (200, 90, 0))
 LABELS = 'labels=["Hot dog", "Not hot dog"]'
@@ -229,3 +230,37 @@ def test_a_title_that_two_projects_have_finds_neither(kernel: Kernel) -> None:
     with pytest.raises(CellError) as caught:
         kernel.run('lsp.project("Twin")')
     assert json.dumps("Twin").strip('"') in caught.value.value
+
+
+def test_waiting_does_not_start_a_label_studio_that_stopped(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
+    kernel.run(
+        "import threading\n"
+        "from labelstudio_proxy.client import connection\n"
+        'waited = lsp.label(["to wait for"], labels=["a", "b"], title="Waiting")\n'
+        "looks, found, runs = [], [], connection.Connection.runs\n"
+        "def look(self):\n"
+        "    looks.append(runs(self))\n"
+        "    return looks[-1]\n"
+        "connection.Connection.runs = look\n"
+        "waiting = threading.Thread(target=lambda: found.append(waited.wait()))\n"
+        "waiting.start()"
+    )
+    studio.post("_proxy/stop")
+    studio.wait_for_state("stopped")
+    wait_for(lambda: kernel.json("looks[-2:]") == [False, False], what="two looks while stopped")
+    assert studio.state()["state"] == "stopped"
+    studio.wait_ready()
+    task = studio.get("api/tasks", params={"project": kernel.json("waited.id")}).json()["tasks"][0]
+    result = [
+        {
+            "from_name": "label",
+            "to_name": "text",
+            "type": "choices",
+            "value": {"choices": ["a"]},
+        }
+    ]
+    assert studio.post(f"api/tasks/{task['id']}/annotations", json={"result": result}).ok
+    kernel.run("waiting.join(60)")
+    assert kernel.json("found") == [1]
