@@ -29,7 +29,8 @@ def label(
 ) -> Project:
     """Return a project over `source`, made in Label Studio if it is not there yet.
 
-    With the same source and title it is the same project, and only new items are added.
+    With the same source and title it is the same project, and only new items are added. A notebook
+    shows its card.
 
     source:      a folder (relative to the notebook, or absolute), a glob, a list of paths or texts, a
                  DataFrame or Series of them, or `s3://bucket/prefix`.
@@ -62,6 +63,7 @@ def label(
     made = Project(connection, result["project"])
     if predictions is not None:
         made.add_predictions(predictions, "predictions")
+    made.show_card()
     return made
 
 

@@ -13,6 +13,13 @@ def is_here() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def cell_number() -> int:
+    """Return the number of the cell that runs now."""
+    shell: Any = sys.modules["IPython"].get_ipython()
+    number: int = shell.execution_count
+    return number
+
+
 def show(html: str) -> Any:
     """Show HTML below the cell; return a handle for `replace`."""
     display: Any = sys.modules["IPython"].display

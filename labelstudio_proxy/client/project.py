@@ -33,6 +33,7 @@ class Project:
     def __init__(self, connection: Connection, fields: dict[str, Any]) -> None:
         self._connection = connection
         self._fields = fields
+        self._card: tuple[int, Any] | None = None  # the cell that has it, and its handle
 
     @property
     def id(self) -> int:
@@ -200,6 +201,17 @@ class Project:
         """Return the title and the counts, as of the last look."""
         fields = self._fields
         return f"<Project {self.id} {self.title!r}: {fields['labelled']} of {fields['total']} labelled>"
+
+    def show_card(self) -> None:
+        """Show the card below the cell; nothing outside of a notebook."""
+        if notebook.is_here():
+            self._card = notebook.cell_number(), notebook.show(self._repr_html_())
+
+    def _ipython_display_(self) -> None:
+        """Bring the card of this cell up to date, instead of a second one below it."""
+        if self._card is None or self._card[0] != notebook.cell_number():
+            raise NotImplementedError  # IPython then shows `_repr_html_`
+        notebook.replace(self._card[1], self._repr_html_())
 
     def _repr_html_(self) -> str:
         """Return the card that a notebook shows; it also says why the numbers are not those of now."""

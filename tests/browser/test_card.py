@@ -106,6 +106,9 @@ def test_the_card_shows_the_labels_and_opens_the_project_inside_jupyterlab(
     page.goto(f"{jupyter.url}lab/tree/labels.ipynb")
     run_cell(page, 0)
     cards = page.locator(".jp-OutputArea-output", has_text="labelled")
+    # `label` shows it, and `project` in the same cell not once more.
+    expect(page.locator(".jp-InputPrompt").first).to_have_text(re.compile(r"\d"))
+    expect(cards).to_have_count(1)
     expect(cards.first).to_contain_text(TITLE)
     expect(cards.first).to_contain_text("image-classification · 0 of 12 labelled")
     number = label_some(studio)
@@ -144,7 +147,8 @@ def test_the_card_shows_the_labels_and_opens_the_project_inside_jupyterlab(
 def test_notebook_7_opens_the_project_in_a_browser_tab(
     jupyter: JupyterLab, studio: LabelStudioClient, new_page: Callable[..., Tab]
 ) -> None:
-    write_notebook(jupyter, "seven.ipynb", CELL, SLOW)
+    # Without a last line that shows the project.
+    write_notebook(jupyter, "seven.ipynb", CELL.removesuffix("project\n"), SLOW)
     page, _ = new_page(jupyter)
     page.set_default_timeout(STEP_MS)
     page.goto(f"{jupyter.url}notebooks/seven.ipynb")
