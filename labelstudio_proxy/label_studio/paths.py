@@ -101,6 +101,11 @@ def project(number: int) -> str:
     return f"{PROJECTS}{number}/"
 
 
+def check_interface(number: int) -> str:
+    """Return the path of the API that checks another labelling interface for a project."""
+    return f"{PROJECTS}{number}/validate/"
+
+
 def import_into(number: int) -> str:
     """Return the path of the API that adds tasks to a project."""
     return f"{PROJECTS}{number}/import"

@@ -117,6 +117,13 @@ class LabelStudioAPI:
         """Change some fields of a project."""
         await self.send("PATCH", paths.project(number), fields)
 
+    async def check_interface(self, number: int, config: str) -> None:
+        """Raise Rejected if annotations or drafts have labels that the interface has not.
+
+        `change_project` accepts that.
+        """
+        await self.send("POST", paths.check_interface(number), {"label_config": config})
+
     async def delete_project(self, number: int) -> None:
         """Delete a project with everything in it."""
         await self.send("DELETE", paths.project(number))

@@ -132,16 +132,25 @@ async def _change_interface(
     record = await asyncio.to_thread(records.of, existing["id"])
     if record is not None and record.config == config:
         return  # what a user has changed in Label Studio since stays
+    number, title = existing["id"], existing["title"]
+    other_task = record is not None and record.task != source.task_name
+    if record is not None and other_task and existing["total_annotations_number"]:
+        raise Problem(
+            f"The project {title!r} has another task: {record.task or 'that of a `config`'}.",
+            "It has labels of that task already.",
+            f"Choose another title for a new project, for example `title={title + ' 2'!r}`.",
+        )
     try:
-        await api.change_project(existing["id"], label_config=config)
+        await api.check_interface(number, config)
+        await api.change_project(number, label_config=config)
     except Rejected as rejected:
         raise Problem(
-            f"The labels of the project {existing['title']!r} could not be changed.",
+            f"The labels of the project {title!r} could not be changed.",
             rejected.why,
             "Keep the labels that are in use, or choose another `title` for a new project.",
         ) from rejected
     await asyncio.to_thread(
-        lambda: records.change(existing["id"], existing["title"], config=config)
+        lambda: records.change(number, title, config=config, task=source.task_name)
     )
 
 

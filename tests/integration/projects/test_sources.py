@@ -161,6 +161,46 @@ def test_the_labels_of_a_project_can_grow(kernel: Kernel) -> None:
     assert kernel.json("project._fields['labels']") == ["a", "b", "c"]
 
 
+def label_one(kernel: Kernel, studio: LabelStudioClient, label: str) -> None:
+    """Label the first item of `project`."""
+    number = kernel.json("project.id")
+    task = studio.get("api/tasks", params={"project": number}).json()["tasks"][0]["id"]
+    value = {"choices": [label]}
+    entry = {"from_name": "label", "to_name": "text", "type": "choices", "value": value}
+    answer = studio.post(f"api/tasks/{task}/annotations/", json={"result": [entry]})
+    assert answer.status_code == 201, answer.text
+
+
+def test_a_label_in_use_cannot_be_removed(kernel: Kernel, studio: LabelStudioClient) -> None:
+    kernel.run('project = lsp.label(["x"], labels=["a", "b"], title="In use")')
+    label_one(kernel, studio, "a")
+    with pytest.raises(CellError, match=r"'In use' could not be changed.*\n?.*a \(1"):
+        kernel.run('lsp.label(["x"], labels=["b", "c"], title="In use")')
+    assert kernel.json('lsp.project("In use")._fields["labels"]') == ["a", "b"]
+    made(kernel, 'lsp.label(["x"], labels=["a", "c"], title="In use")')
+
+
+def test_another_task_is_a_new_title_once_there_are_labels(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
+    spans = 'lsp.label(["x"], labels=["a", "b"], title="Tasks", task="token-classification")'
+    classes = 'lsp.label(["x"], labels=["a", "b"], title="Tasks")'
+    first = made(kernel, spans)
+    second = made(kernel, classes)
+    assert second == {**first, "task": "text-classification"}
+    label_one(kernel, studio, "a")
+    with pytest.raises(CellError, match=r"another task: text-classification.*title='Tasks 2'"):
+        kernel.run(spans)
+    assert made(kernel, classes) == second
+
+
+def test_the_folder_whose_subfolders_label_studio_may_read(
+    jupyter: JupyterLab, kernel: Kernel
+) -> None:
+    pictures(jupyter.root_dir / "below", "1.png")
+    assert made(kernel, f'lsp.label("..", {LABELS}, title="Everything")')["total"] >= 1
+
+
 def test_two_folders_of_one_name_are_two_projects(jupyter: JupyterLab, kernel: Kernel) -> None:
     for above in ("north", "south"):
         pictures(jupyter.root_dir / above / "birds", "1.png")
@@ -187,6 +227,7 @@ def test_what_cannot_be_labelled_is_left_out(jupyter: JupyterLab, kernel: Kernel
     [
         ('lsp.label("nowhere", labels=["a", "b"])', "nowhere"),
         ('lsp.label("/etc", labels=["a", "b"], task="text-classification")', "/etc"),
+        ('lsp.label("/", labels=["a", "b"])', "may not read files in /."),
         ('lsp.label("bad-folder", labels=["a", "b"])', "notes.xyz"),
         ('lsp.label(["unheard of"])', "labels"),
         ('lsp.label(["x"], labels=["a", "a"])', "'a'"),
