@@ -50,8 +50,8 @@ def file_path(path: str | os.PathLike[str]) -> str:
 
 def _no_source(source: Any) -> Problem:
     return Problem(
-        f"A project cannot be made over a {type(source).__name__}.",
-        "",
+        "`source` is nothing that can be labelled.",
+        f"It is {source!r:.200} ({type(source).__name__}).",
         "Give a folder, a glob, an `s3://` URL, a list of paths or texts, or a DataFrame.",
     )
 

@@ -282,7 +282,7 @@ def _check_folder(folder: str) -> None:
         raise Problem(
             f"`{shown}` is a file, not a folder.",
             "",
-            'Name its folder, or put the file into a list: `["…"]`. Unpack an archive first.',
+            _instead_of_file(shown),
         ) from None
     except OSError as error:
         raise Problem(
@@ -290,6 +290,16 @@ def _check_folder(folder: str) -> None:
             f"{error.strerror}.",
             "Correct its permissions.",
         ) from None
+
+
+def _instead_of_file(path: str) -> str:
+    name, suffix = os.path.basename(path), os.path.splitext(path)[1].lower()
+    if suffix in {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"}:
+        return "Unpack it, and name the folder."
+    remedy = f"Name its folder, or put the file into a list: `[{name!r}]`."
+    if suffix in {".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx"}:
+        remedy += " If each row of it is an item, read it with pandas, and give the DataFrame."
+    return remedy
 
 
 def _instead_of(folder: str) -> tuple[str, str]:

@@ -66,8 +66,14 @@ def task_named(name: str) -> Task:
     """Return the task called `name`, or raise Problem."""
     if task := TASKS.get(str(name)):
         return task
-    close = difflib.get_close_matches(str(name).lower(), TASKS)
-    remedy = f"Use {_either(close)}." if close else f"Use one of {', '.join(TASKS)}."
+    usual = str(name).strip().lower().replace("_", "-").replace(" ", "-")
+    if usual in TASKS:
+        close = [usual]
+    else:
+        close = [each for each in TASKS if usual and usual in each]
+        close = close or difflib.get_close_matches(usual, TASKS)
+    names = [f"`task={each!r}`" for each in close]
+    remedy = f"Write {_either(names)}." if names else f"Use one of {', '.join(TASKS)}."
     raise Problem(f"There is no task {name!r}.", "", remedy)
 
 

@@ -13,26 +13,32 @@ from ..proxy.files_on_disk import is_outside
 ASK = "An admin can set `files_root` to a folder that contains it."
 
 
-def folders_of(paths: Iterable[Path], files: NotebookFiles | None) -> list[Path]:
-    """Return the folders to add to a project, so that Label Studio serves the files at `paths`.
-
-    That is one folder around all of them. Label Studio does not accept its document root itself, so
-    there it is each folder below it. Raises Problem if Label Studio may not read a file.
-    """
+def checked_files(folders: Iterable[Path], files: NotebookFiles | None) -> NotebookFiles:
+    """Return `files`; raises Problem if Label Studio may not read files in one of the folders."""
     if files is None:
         raise Problem(
             "Label Studio may not read files here.",
             "The setting `files_root` is empty.",
             "An admin can set `files_root` to a folder.",
         )
-    around = {path.parent for path in paths}
-    for folder in around:
+    for folder in folders:
         if not folder.is_relative_to(files.root) or is_outside(files.root, folder):
             raise Problem(
                 f"Label Studio may not read files in {folder}.",
                 f"They are outside of {files.root}, the folder whose files it may read.",
                 f"Copy them into a folder below {files.root}. {ASK}",
             )
+    return files
+
+
+def folders_of(paths: Iterable[Path], files: NotebookFiles | None) -> list[Path]:
+    """Return the folders to add to a project, so that Label Studio serves the files at `paths`.
+
+    That is one folder around all of them. Label Studio does not accept its document root itself, so
+    there it is each folder below it. Raises Problem if Label Studio may not read a file.
+    """
+    around = {path.parent for path in paths}
+    files = checked_files(around, files)
     if not around:
         return []
     common = Path(os.path.commonpath(around))

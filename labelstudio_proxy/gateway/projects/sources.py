@@ -17,7 +17,7 @@ from ...labelling.items import Item, Table
 from ...labelling.series import Series, read_series
 from ...labelling.tasks import TASKS, Task, guess_task, medium_of
 from ...problem import Problem
-from .folders import folders_of
+from .folders import checked_files, folders_of
 from .s3 import SCHEME, Location
 
 TEXTS = TASKS["text-classification"]
@@ -114,6 +114,9 @@ def _path(source: Mapping[str, Any], context: Context) -> Source:
         found = found_files.matching(path, within=context.within, progress=context.progress)
         kind, name = "glob", str(Path(path.partition("*")[0] + "x").parent)
     else:
+        if os.path.isdir(path):  # noqa: PTH112 - False for every error
+            # Before a look at its files, which may be many.
+            checked_files([Path(path)], context.files)
         found = found_files.in_folder(
             path,
             recursive=bool(source.get("recursive", True)),
@@ -123,7 +126,9 @@ def _path(source: Mapping[str, Any], context: Context) -> Source:
         kind, name = "folder", path
     read = _of_files(found, context)
     # The folder itself, so that Label Studio shows what is added to it later.
-    folders = [Path(path)] if kind == "folder" and len(read.folders) == 1 else read.folders
+    # Label Studio does not accept its document root.
+    is_root = context.files is not None and Path(path) == context.files.root
+    folders = [Path(path)] if kind == "folder" and not is_root else read.folders
     return replace(
         read, identity={"kind": kind, "path": path}, title=title_of(name), folders=folders
     )

@@ -13,7 +13,7 @@ from ...labelling.interface import Interface
 from ...labelling.rows import Labelled, count_labels
 from ...problem import Problem
 
-LAST = 5  # what fits into a row of the card
+LAST = 8
 TEXT = 80  # characters
 
 

@@ -215,9 +215,12 @@ def test_a_missing_folder_names_the_last_one_that_exists(tmp_path: Path) -> None
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
-    fill(tmp_path, "a.zip")
+    fill(tmp_path, "a.zip", "a.jpg", "a.csv")
 
-    assert f"`{tmp_path}/a.zip` is a file, not a folder." in refused(folder(tmp_path / "a.zip"))
+    said = refused(folder(tmp_path / "a.zip"))
+    assert f"`{tmp_path}/a.zip` is a file, not a folder. Unpack it, and name the folder." in said
+    assert "into a list: `['a.jpg']`." in refused(folder(tmp_path / "a.jpg"))
+    assert "give the DataFrame" in refused(folder(tmp_path / "a.csv"))
     assert "There is no folder" in refused(folder(tmp_path / "a.zip/b"))
 
 

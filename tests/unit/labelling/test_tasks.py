@@ -27,12 +27,21 @@ def test_there_are_no_others() -> None:
     assert set(tasks.TASKS) == set(NAMES)
 
 
-def test_an_unknown_task_is_named_with_the_close_ones() -> None:
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("Image_Classification", "Write `task='image-classification'`."),
+        ("object detection", "Write `task='object-detection'`."),
+        ("segmentation", "Write `task='image-segmentation'`."),
+        ("token-clasification", "Write `task='token-classification'`"),
+    ],
+)
+def test_an_unknown_task_is_named_with_what_is_meant(name: str, remedy: str) -> None:
     with pytest.raises(Problem) as error:
-        tasks.task_named("Image_Classification")
+        tasks.task_named(name)
 
-    assert "'Image_Classification'" in error.value.what
-    assert "image-classification" in error.value.remedy
+    assert repr(name) in error.value.what
+    assert error.value.remedy.startswith(remedy)
 
 
 def test_a_task_like_none_lists_them_all() -> None:
