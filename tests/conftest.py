@@ -7,9 +7,11 @@ gateway tests run without them (`make test-fast`).
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -101,11 +103,27 @@ def _bare_label_studio(request: pytest.FixtureRequest) -> Iterator[Callable[...,
         yield start
 
 
-def _jupyter_lab(request: pytest.FixtureRequest) -> Iterator[Callable[..., JupyterLab]]:
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One user's cache for all Jupyters of the run: Label Studio's scripts are compressed once."""
+    base = tmp_path_factory.getbasetemp()
+    of_the_run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    cache = of_the_run / "cache"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    return cache
+
+
+def _jupyter_lab(
+    request: pytest.FixtureRequest, shared_cache: Path
+) -> Iterator[Callable[..., JupyterLab]]:
     with contextlib.ExitStack() as stack:
 
-        def start(**options: object) -> JupyterLab:
-            server = JupyterLab(**options)  # type: ignore[arg-type]
+        def start(*, new_cache: bool = False, **options: Any) -> JupyterLab:
+            # an engine has a cache, see `Engine.cache`, and so has another user
+            has_own = {"DOCKER_HOST", "XDG_CACHE_HOME"} & set(options.get("env") or {})
+            if not (new_cache or has_own or options.get("user")):
+                options["cache"] = shared_cache
+            server = JupyterLab(**options)
             stack.callback(server.stop)
             stack.callback(results.keep_log, request, server.process.log)
             stack.callback(_keep_label_studios_log, request, server.home)
@@ -120,7 +138,7 @@ def _keep_label_studios_log(request: pytest.FixtureRequest, home: Path) -> None:
 
 
 # Call them with the arguments of `BareLabelStudio` and `JupyterLab`. They stop what they started
-# after the test, or after the module's last test.
+# after the test, or after the module's last test. `new_cache=True` gives a Jupyter a separate cache.
 bare_label_studio = pytest.fixture(_bare_label_studio, name="bare_label_studio")
 module_bare_label_studio = pytest.fixture(
     _bare_label_studio, scope="module", name="module_bare_label_studio"

@@ -65,7 +65,9 @@ def test_a_project_loads_less_than_1_7_mb_and_60_kb_again(
     new_page: Callable[..., Tab],
     data_dir: Path,
 ) -> None:
-    jupyter = jupyter_lab(base_url="/user/alice/", config={"data_dir": str(data_dir)})
+    jupyter = jupyter_lab(
+        base_url="/user/alice/", config={"data_dir": str(data_dir)}, new_cache=True
+    )
     studio = label_studio_client(jupyter)
     studio.wait_ready()
     project = studio.post("api/projects/", json={"title": "Cats", "label_config": CONFIG}).json()

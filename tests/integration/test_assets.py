@@ -26,7 +26,9 @@ def data_directory(new_data_dir: Callable[[], Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_directory: Path) -> JupyterLab:
-    return module_jupyter_lab(base_url=BASE_URL, config={"data_dir": str(data_directory)})
+    return module_jupyter_lab(
+        base_url=BASE_URL, config={"data_dir": str(data_directory)}, new_cache=True
+    )
 
 
 def get(

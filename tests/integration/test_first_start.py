@@ -18,7 +18,9 @@ def test_a_first_start_needs_no_migration_and_makes_the_owner(
 ) -> None:
     data_dir = tmp_path / "not yet" / "there"
     jupyter = jupyter_lab(
-        config={"data_dir": str(data_dir), "owner_email": "ada@example.org"}, umask=0
+        config={"data_dir": str(data_dir), "owner_email": "ada@example.org"},
+        umask=0,
+        new_cache=True,
     )
     client = label_studio_client(jupyter)
     snapshot = client.wait_ready()

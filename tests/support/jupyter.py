@@ -55,6 +55,7 @@ class JupyterLab(Http):
     - `python`: run JupyterLab from another environment.
     - `terminal`: run it in a terminal, for `process.type`.
     - `user`: Popen's arguments for another user than that of the tests.
+    - `cache`: the user's cache, in place of a new one in the home folder.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class JupyterLab(Http):
         python: str | Path = sys.executable,
         terminal: bool = False,
         user: Mapping[str, Any] | None = None,
+        cache: Path | None = None,
     ) -> None:
         self.base_url = base_url
         self.token = secrets.token_hex(16) if token is None else token
@@ -84,6 +86,8 @@ class JupyterLab(Http):
         self.root_dir.mkdir(exist_ok=True)
         self._write_config(config or {}, server_config or {})
         self.environment = self._environment() | dict(env or {})
+        if cache is not None:
+            self.environment["XDG_CACHE_HOME"] = str(cache)
         if user:
             give(self.home, user["user"], user["group"])
         self._launch = functools.partial(

@@ -37,7 +37,7 @@ def jupyter(
 ) -> JupyterLab:
     """A notebook whose profile has the credentials, the endpoint and the region."""
     settings = {"aws_credentials": True, "data_dir": str(module_data_dir)}
-    server = module_jupyter_lab(config=settings, env={"AWS_PROFILE": "labels"})
+    server = module_jupyter_lab(config=settings, env={"AWS_PROFILE": "labels"}, new_cache=True)
     s3.write_profile(server.home / ".aws")
     return server
 
