@@ -31,13 +31,14 @@ def checked_files(folders: Iterable[Path], files: NotebookFiles | None) -> Noteb
     return files
 
 
-def folders_of(paths: Iterable[Path], files: NotebookFiles | None) -> list[Path]:
+def folders_of(paths: Iterable[str], files: NotebookFiles | None) -> list[Path]:
     """Return the folders to add to a project, so that Label Studio serves the files at `paths`.
 
     That is one folder around all of them. Label Studio does not accept its document root itself, so
     there it is each folder below it. Raises Problem if Label Studio may not read a file.
     """
-    around = {path.parent for path in paths}
+    # A Path for each file would take longer than all else here.
+    around = {Path(each) for each in {os.path.dirname(path) for path in paths}}  # noqa: PTH120
     files = checked_files(around, files)
     if not around:
         return []

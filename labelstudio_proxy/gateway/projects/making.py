@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ...data_directory.project_records import ProjectRecord, ProjectRecords
@@ -92,7 +92,8 @@ async def add(
         await connect(api, number, source.location)
     for begin in range(0, len(new), BATCH):
         report(begin, len(new), "Adding items to Label Studio")
-        await api.add_tasks(number, [asdict(item) for item in new[begin : begin + BATCH]])
+        tasks = [{"data": each.data, "meta": each.meta} for each in new[begin : begin + BATCH]]
+        await api.add_tasks(number, tasks)
 
 
 async def _make_project(api: LabelStudioAPI, title: str, config: str) -> int:

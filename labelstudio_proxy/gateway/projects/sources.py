@@ -204,7 +204,7 @@ def _of_files(found: Files, context: Context) -> Source:
     task = context.task or shown or _guessed(found)
     usable = found_files.usable(found, task, progress=context.progress)
     key = own_key(context.own) if context.own else task.key
-    folders = folders_of([Path(path) for path in usable.paths], context.files)
+    folders = folders_of(usable.paths, context.files)
     notes = usable.notes()
     if task.medium == "text" and not (context.own and 'valueType="url"' in context.own.xml):
         made, left_out = items.of_texts(usable.paths, key)
