@@ -1,11 +1,11 @@
-"""Begin a task and cancel it; run a blocking call in a thread."""
+"""Begin a task, cancel it or let it finish; run a blocking call in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -44,6 +44,18 @@ async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
         await asyncio.wait([task], timeout=CANCEL_SECONDS)
     if not task.cancelled():
         task.exception()  # marks it as seen; asyncio would log it otherwise
+
+
+async def finished(work: Awaitable[T]) -> T:
+    """Return what `work` returns. A cancellation waits until it is done, and is raised then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # marks it as seen
+        raise
 
 
 async def call_in_thread(call: Callable[[], T], name: str) -> T:

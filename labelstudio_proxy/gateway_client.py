@@ -39,6 +39,7 @@ class RunningGateway:
     prefix: str
     unix_socket: str = ""
     port: int = 0
+    # Required on a port. Programs of this user show by it that they did not come through Jupyter.
     token: str = ""
     parent: int = 0  # the pid of the Jupyter server in front; 0: none
 
@@ -48,8 +49,13 @@ class RunningGateway:
         return runtime_folder() / f"labelstudio-proxy-{self.pid}.json"
 
     @property
+    def runs(self) -> bool:
+        """Whether its process runs, now."""
+        return _runs(self.pid)
+
+    @property
     def authorization(self) -> str:
-        """The header that marks a request as a program's. On a port, the token is required."""
+        """The header that marks a request as a program's of this user."""
         return f"token {self.token or 'this-user'}"
 
     def register(self) -> None:
@@ -118,6 +124,10 @@ class RunningGateway:
         )
 
 
+class BrokenOff(ConnectionError):
+    """Raised if a server ends a connection before the whole response has arrived."""
+
+
 class Refused(ConnectionError):
     """Raised if a Jupyter server does not answer as one with Label Studio; its text says why."""
 
@@ -177,9 +187,16 @@ class JupyterServer:
             if response.status in {302, 401, 403}:
                 raise Refused("it requires a password, or a token that is not in its file")
             if response.status >= 400:
-                raise Refused(f"it answered {response.status} {response.reason}")
+                raise Refused(_said(response))
             state: dict[str, Any] = json.loads(response.read())
             return state
+
+
+def _said(response: http.client.HTTPResponse) -> str:
+    """Return the words of Jupyter in an error, or its status."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(response.read())["message"]).rstrip(".")
+    return f"it answered {response.status} {response.reason}"
 
 
 @contextlib.contextmanager
@@ -198,12 +215,28 @@ def send(
     kind = {} if body is None else {"Content-Type": "application/json"}
     with contextlib.closing(connection):
         try:
-            connection.request(method, path, data, {**headers, **kind})
-            yield connection.getresponse()
+            yield _response(connection, method, path, data, {**headers, **kind})
+        except (http.client.IncompleteRead, ConnectionResetError) as error:
+            raise BrokenOff("the response broke off") from error
         except (TimeoutError, ConnectionError):
             raise
         except (OSError, http.client.HTTPException) as error:
             raise ConnectionError(str(error)) from error
+
+
+def _response(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    data: bytes | None,
+    headers: Mapping[str, str],
+) -> http.client.HTTPResponse:
+    try:
+        connection.connect()
+        connection.request(method, path, data, dict(headers))
+        return connection.getresponse()
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise BrokenOff("the connection broke off") from error
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -234,7 +267,7 @@ def running_gateways() -> list[RunningGateway]:
     for path, fields in _listed("labelstudio-proxy-*.json"):
         with contextlib.suppress(OSError, TypeError):
             gateway = RunningGateway(**fields)
-            if _runs(gateway.pid):
+            if gateway.runs:
                 found.append(gateway)
             else:
                 path.unlink(missing_ok=True)

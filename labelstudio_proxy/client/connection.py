@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from ..gateway_client import RunningGateway
+from ..gateway_client import BrokenOff, RunningGateway
 from ..problem import Problem
 from . import running
 from .progress import Show, progress
@@ -137,7 +137,7 @@ def _messages(response: http.client.HTTPResponse, show: Show) -> Iterator[dict[s
             ended = True
             yield message
     if not ended:
-        raise ConnectionError("the response broke off")
+        raise BrokenOff("the response broke off")
 
 
 def _answer(gateway: Gateway, response: http.client.HTTPResponse) -> dict[str, Any]:
@@ -170,6 +170,12 @@ def _explained(gateway: Gateway) -> Iterator[None]:
         return
     try:
         yield
+    except BrokenOff as error:
+        raise Problem(
+            f"The connection to {gateway.server} broke off before this was done.",
+            "Label Studio or its Jupyter server stopped, or the network failed.",
+            "Run it again: it continues where it stopped.",
+        ) from error
     except (OSError, ValueError) as error:
         raise Problem(
             f"The Jupyter server at {gateway.server} cannot be reached.",

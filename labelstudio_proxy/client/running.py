@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ..gateway_client import (
     START_SECONDS,
+    BrokenOff,
     JupyterServer,
     Refused,
     RunningGateway,
@@ -143,6 +144,12 @@ def explained(gateway: RunningGateway) -> Iterator[None]:
     except BrokenPipeError:  # our own output
         raise
     except (OSError, ValueError) as error:
+        if isinstance(error, BrokenOff) or not gateway.runs:
+            raise Problem(
+                "Label Studio's gateway stopped before this was done.",
+                f"It was killed, or Jupyter restarts. Its data are in {gateway.data_dir}.",
+                "Run it again: it continues where it stopped.",
+            ) from error
         raise Problem(
             f"The gateway of {gateway.data_dir} cannot be reached.",
             f"Its process {gateway.pid} runs, but: {error}.",

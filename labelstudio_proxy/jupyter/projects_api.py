@@ -15,6 +15,7 @@ import aiohttp
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
+from tornado.iostream import StreamClosedError
 from yarl import URL
 
 from ..label_studio.upstream import HOST, Endpoint, open_session, url_of
@@ -73,9 +74,14 @@ class ProjectsHandler(APIHandler):
                 async for chunk in response.content.iter_any():
                     self.write(chunk)
                     await self.flush()
+        except StreamClosedError:  # the client left; the gateway cancels its work
+            return
         except aiohttp.ClientConnectorError:
             self._say_stopped()
         except aiohttp.ClientError as error:
+            if self._headers_written:  # the client must notice that the response is not complete
+                self.detach().close()
+                return
             raise web.HTTPError(504, "Label Studio's gateway does not respond") from error
 
     def _say_stopped(self) -> None:

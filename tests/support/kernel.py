@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -48,8 +49,8 @@ class Kernel:
         )
         assert answer.ok, answer.text
         self._session = answer.json()["id"]
-        number = answer.json()["kernel"]["id"]
-        file = Path(jupyter.environment["JUPYTER_RUNTIME_DIR"], f"kernel-{number}.json")
+        self._number = answer.json()["kernel"]["id"]
+        file = Path(jupyter.environment["JUPYTER_RUNTIME_DIR"], f"kernel-{self._number}.json")
         self._client = BlockingKernelClient(connection_file=str(file))
         self._client.load_connection_file()
         # A busy machine takes longer than the default of one second.
@@ -76,8 +77,16 @@ class Kernel:
         self._client.stop_channels()
         self._jupyter.delete(f"api/sessions/{self._session}")
 
-    def run(self, code: str) -> str:
-        """Return what the cell prints; raises CellError."""
+    def interrupt(self) -> None:
+        """Do what the stop button of a notebook does."""
+        answer = self._jupyter.post(f"api/kernels/{self._number}/interrupt")
+        assert answer.ok, answer.text
+
+    def run(self, code: str, on_output: Callable[[str], None] | None = None) -> str:
+        """Return what the cell prints; raises CellError.
+
+        `on_output`: gets the HTML of each output while the cell runs.
+        """
         self.outputs: list[dict[str, Any]] = []
         printed: list[str] = []
 
@@ -87,6 +96,8 @@ class Kernel:
                 printed.append(content["text"])
             elif "data" in content:
                 self.outputs.append(content["data"])
+                if on_output:
+                    on_output(content["data"].get("text/html", ""))
 
         reply = self._client.execute_interactive(
             code, output_hook=keep, timeout=TIMEOUT_SECONDS, allow_stdin=False

@@ -189,7 +189,7 @@ class Keeper:
         self._file(record, interface).update(versions, read)
 
     async def _write_by_api(self, record: ProjectRecord) -> None:
-        api = LabelStudioAPI(await self._connection.upstream())
+        api = LabelStudioAPI(await self._connection.upstream(), self._directory)
         project = await api.project(record.id)
         if project is None:
             await asyncio.to_thread(self._forget, record)

@@ -11,10 +11,13 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from ...aio import finished
+from ...data_directory.directory import DataDirectory
 from ...label_studio import paths
 from ...label_studio.upstream import HOST, url_of
 from ...problem import Problem
 from ..proxy.forward import Upstream
+from .failures import is_locked, locked, stopped
 
 # Label Studio's projects on one page of a list.
 PAGE = 1000
@@ -34,8 +37,10 @@ FIELDS = (
 class LabelStudioAPI:
     """Sends requests to the Label Studio that is ready now."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, directory: DataDirectory) -> None:
+        """`directory`: its disk may be full, which Label Studio does not say."""
         self._upstream = upstream
+        self._directory = directory
 
     async def get(self, path: str, **query: str | int) -> Any:
         """Return the JSON response; raises as `send` does."""
@@ -46,7 +51,8 @@ class LabelStudioAPI:
     ) -> Any:
         """Return the JSON response, None without one.
 
-        Raises Rejected if Label Studio rejects the request, and Problem if it cannot be reached.
+        Raises Rejected if Label Studio rejects the request, and Problem if it cannot be reached, its
+        disk is full, or its database locked.
         """
         headers = {
             "Host": HOST,
@@ -61,6 +67,7 @@ class LabelStudioAPI:
             ) as response:
                 text = await response.text()
                 if response.status >= 400:
+                    await self._check_disk(response.status, text)
                     raise Rejected(response.status, text)
                 return json.loads(text) if text else None
         except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
@@ -81,6 +88,7 @@ class LabelStudioAPI:
                 url, headers=headers, allow_redirects=False
             ) as response:
                 if response.status >= 400:
+                    await self._check_disk(response.status, await response.text())
                     raise Rejected(response.status, await response.text())
                 with file.open("xb") as opened:
                     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
@@ -90,6 +98,15 @@ class LabelStudioAPI:
                 return PurePath(response.headers.get("filename", "")).suffix
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise stopped() from error
+
+    async def _check_disk(self, status: int, text: str) -> None:
+        """Raise Problem if the disk or the database explains an error of Label Studio's."""
+        if status < 500:
+            return
+        if is_locked(text):
+            raise locked()
+        if problem := await asyncio.to_thread(self._directory.full_disk_problem):
+            raise problem
 
     # ---- Projects
 
@@ -135,8 +152,12 @@ class LabelStudioAPI:
         await self.send("DELETE", paths.project(number))
 
     async def add_tasks(self, number: int, items: list[dict[str, Any]]) -> None:
-        """Add tasks, as `{"data": …, "meta": …}`."""
-        await self.send("POST", paths.import_into(number), items)
+        """Add tasks, as `{"data": …, "meta": …}`.
+
+        Label Studio continues an import whose client left. So a cancellation waits for its end: what
+        it adds could not be removed before.
+        """
+        await finished(self.send("POST", paths.import_into(number), items))
 
     # ---- Predictions
 
@@ -149,10 +170,17 @@ class LabelStudioAPI:
         return [each for each in found if each["model_version"] == version]
 
     async def add_predictions(self, number: int, predictions: list[dict[str, Any]]) -> int:
-        """Add predictions, as `{"task": …, "result": …, …}`; return how many were added."""
-        answer = await self.send("POST", paths.import_predictions(number), predictions)
+        """Add predictions, as `{"task": …, "result": …, …}`; return how many were added.
+
+        A cancellation waits, as for `add_tasks`.
+        """
+        answer = await finished(self.send("POST", paths.import_predictions(number), predictions))
         created: int = answer["created"]
         return created
+
+    async def delete_predictions(self, number: int, version: str) -> None:
+        """Delete all predictions of one model version."""
+        await self.send("DELETE", paths.model_versions(number), {"model_version": version})
 
     async def delete_prediction(self, number: int) -> None:
         """Delete one prediction."""
@@ -194,12 +222,3 @@ def _reason(text: str) -> str:
     while isinstance(found, list):
         found = found[0] if len(found) == 1 else " ".join(map(str, found))
     return str(found)[:DETAIL]
-
-
-def stopped() -> Problem:
-    """Return the Problem of a Label Studio that stopped during a request."""
-    return Problem(
-        "Label Studio stopped before this was done.",
-        "A user or a program stopped or restarted it, or it crashed.",
-        "Run it again: it continues where it stopped.",
-    )

@@ -119,6 +119,9 @@ async def _remove_new(
     while True:
         try:
             api = await connect()
+            if not known:
+                await api.delete_predictions(project, version)
+                return
             for each in await api.predictions(project, version):
                 if each["id"] not in known:
                     with contextlib.suppress(Rejected):  # a user has removed it

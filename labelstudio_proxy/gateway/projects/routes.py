@@ -108,7 +108,7 @@ class ProjectRoutes:
         return json_response({"detail": detail}, 404)
 
     async def _api(self) -> LabelStudioAPI:
-        return LabelStudioAPI(await self._connection.upstream())
+        return LabelStudioAPI(await self._connection.upstream(), self._directory)
 
     def _shown(self, project: dict[str, Any]) -> dict[str, Any]:
         shown = listing.project_json(project, self._records.of(project["id"]))

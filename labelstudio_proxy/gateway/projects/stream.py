@@ -13,6 +13,7 @@ from aiohttp import web
 
 from ...aio import cancel_and_wait
 from ...problem import Problem, unexpected
+from .failures import explained
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +44,12 @@ async def stream(
     try:
         while not running.done():
             waiting = asyncio.ensure_future(news.wait())
-            await asyncio.wait(
-                [running, waiting], timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            waiting.cancel()
+            try:
+                await asyncio.wait(
+                    [running, waiting], timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                await cancel_and_wait(waiting)
             news.clear()
             done, total, what = latest
             progress = {"done": done, "total": total, "what": what}
@@ -68,6 +71,8 @@ async def outcome(work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
     except ConnectionError:  # the client left
         raise
     except Exception as error:
+        if (known := explained(error)) is not None:
+            return {"error": known.as_json()}
         logger.exception("A request for projects failed")
         return {"error": unexpected("This could not be done.", error).as_json()}
 

@@ -215,7 +215,8 @@ def test_an_import_that_fails_in_the_middle_leaves_nothing(
         assert account is not None
         identity = Identity(directory.secret_key(), account)
         async with open_session(endpoint) as session:
-            api = LabelStudioAPI(Upstream(session, endpoint, identity, directory.temporary))
+            upstream = Upstream(session, endpoint, identity, directory.temporary)
+            api = LabelStudioAPI(upstream, directory)
 
             async def connect() -> LabelStudioAPI:
                 return api
