@@ -64,9 +64,11 @@ class Gateway:
         assets: Assets,
         large_files: LargeFiles,
         umask: int,
+        token: str,
     ) -> None:
         """The caller must `finish`, close the supervisor, and then `close` the gateway.
 
+        `token`: only programs of this user on this machine know it.
         `umask`: of the user, for files with labels.
         """
         self._settings = settings
@@ -97,6 +99,7 @@ class Gateway:
             *(settings, directory, supervisor, self._connection, self._errors, place, files),
             external_database=external_database,
             keeper=self._keeper,
+            token=token,
         )
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (

@@ -108,7 +108,9 @@ async def serve(
         else None,
         server=_server_name(place),
     )
+    token = secrets.token_urlsafe(24)
     gateway = Gateway(
+        token=token,
         settings=settings,
         place=place,
         supervisor=supervisor,
@@ -121,8 +123,9 @@ async def serve(
         ),
         umask=umask,
     )
-    token = "" if place.behind_jupyter else secrets.token_urlsafe(24)
-    handle = TokenAccess(gateway.handle, place.prefix, token).handle if token else gateway.handle
+    handle = gateway.handle
+    if not place.behind_jupyter:
+        handle = TokenAccess(gateway.handle, place.prefix, token).handle
     runner = web.ServerRunner(
         web.Server(
             functools.partial(_handle, handle),
@@ -158,7 +161,7 @@ async def serve(
         keeping = begin_task(_keep_reachable(listener, running))
         if settings.prewarm:
             supervisor.start(background=True)
-        if token:
+        if not place.behind_jupyter:
             announce(f"http://127.0.0.1:{port}{place.prefix}?token={token}")
         return await exit_status
     finally:

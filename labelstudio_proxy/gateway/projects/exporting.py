@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -61,6 +61,7 @@ class Project:
     interface: Interface
     labels: AsyncIterator[list[Labelled]]  # what people have labelled
     path_of: PathOf
+    may_read: Callable[[Path], bool]  # whether Label Studio may
 
 
 async def export(project: Project, wish: Wish, report: Report) -> dict[str, Any]:
@@ -215,6 +216,12 @@ async def _copy_files(
                     f"The file {entry.url!r} is not on this machine.",
                     f"The format {image_folder.FORMAT!r} copies files.",
                     "Use another format, such as JSON or CSV.",
+                )
+            if not project.may_read(Path(source)):
+                raise Problem(
+                    f"The file {source} may not be copied.",
+                    "It is outside of the folders that Label Studio may read.",
+                    "Remove this item from the project.",
                 )
             for label in entry.labels:
                 name = image_folder.file_name(source, folders[label], taken)

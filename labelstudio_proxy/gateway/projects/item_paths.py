@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ...config.notebook_files import NotebookFiles
 from ...data_directory.directory import DataDirectory
 from ...data_directory.local_storages import source_storages
 from ...label_studio import paths
-from ..proxy.files_on_disk import path_in
+from ..proxy.files_on_disk import is_outside, path_in
 from ..proxy.local_files import candidates
+
+
+def may_read(directory: DataDirectory, files: NotebookFiles | None, path: Path) -> bool:
+    """Return True if Label Studio may read the file at `path`, links followed. Blocks.
+
+    Tasks may come from other people, with any path in them.
+    """
+    folders = [_uploads(directory), *([files.root] if files else [])]
+    return any(not is_outside(folder, path) for folder in folders)
 
 
 def item_paths(
@@ -21,7 +31,7 @@ def item_paths(
     It looks at no file: a path may lead nowhere.
     """
     storages = [] if external_database else source_storages(directory)
-    uploads = directory.path / "media" / "upload"
+    uploads = _uploads(directory)
 
     def path_of(url: str) -> str | None:
         address = urlsplit(url) if url.startswith(paths.FILES) else None
@@ -39,3 +49,7 @@ def item_paths(
         return str(there.pop() if len(there) == 1 else here)
 
     return path_of
+
+
+def _uploads(directory: DataDirectory) -> Path:
+    return directory.path / "media" / "upload"

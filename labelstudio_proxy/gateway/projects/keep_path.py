@@ -13,6 +13,7 @@ from ... import private_file
 from ...data_directory.project_records import ProjectRecord, ProjectRecords
 from ...problem import Problem
 from .label_studio_api import LabelStudioAPI
+from .writing import CheckPath
 
 # One JSON object a line. Another suffix would promise another format, and a file that tasks are made
 # of, such as `.txt`, would become an item of its own project.
@@ -33,6 +34,7 @@ async def choose_keep(
     *,
     default: str,
     folder: str,
+    check_path: CheckPath,
     project: int | None,
 ) -> tuple[str | None, list[str]]:
     """Return the file to keep the labels in, and sentences for the user.
@@ -43,6 +45,7 @@ async def choose_keep(
     keep:    what the user gave: a path, False for none, or None for the default.
     default: the setting; "": none.
     folder:  of a relative path.
+    check_path: whether this request may write there.
     project: its number, if it exists.
     """
     if keep is False:
@@ -53,11 +56,15 @@ async def choose_keep(
             raise Problem(
                 f"`keep` must be the name of a file, for example {EXAMPLE}.", f"It is {keep!r}.", ""
             )
-        return await _checked(api, records, every, _absolute(folder, keep), project), []
+        path = _absolute(folder, keep)
+        await asyncio.to_thread(check_path, path)
+        return await _checked(api, records, every, path, project), []
     if not default or any(each.id == project and each.keep for each in every):
         return None, []
     try:
-        return await _checked(api, records, every, _absolute(folder, default), project), []
+        path = _absolute(folder, default)
+        await asyncio.to_thread(check_path, path)
+        return await _checked(api, records, every, path, project), []
     except Problem as problem:
         return None, [f"The labels are not kept in a file. {problem.as_sentence()}"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -28,7 +29,8 @@ from ..error_responses import ErrorResponses
 from ..place import Place
 from ..responses import json_response
 from . import exporting, listing
-from .item_paths import item_paths
+from .body import body_of
+from .item_paths import item_paths, may_read
 from .keep_path import choose_keep, folder_of
 from .keeping import Keeper
 from .label_studio_api import LabelStudioAPI
@@ -42,11 +44,9 @@ from .s3_source import S3, read_s3
 from .sources import Context, Source, read_source
 from .stream import Report, stream
 from .summary import summary
+from .writing import CheckPath, rule_of
 
 PROJECTS = re.compile(re.escape(CONTROL) + "projects(/|$)")
-# Of a table that becomes a project.
-BODY_BYTES = 1 << 30
-
 Work = Callable[[Report], Awaitable[dict[str, Any]]]
 Route = Callable[[web.BaseRequest, "list[str]"], Awaitable[web.StreamResponse]]
 
@@ -66,8 +66,13 @@ class ProjectRoutes:
         *,
         external_database: bool,
         keeper: Keeper,
+        token: str,
     ) -> None:
-        """`files`: the folders that projects may be over; None for no folders."""
+        """`files`: the folders that projects may be over; None for no folders.
+
+        `token`: of programs that may write anywhere.
+        """
+        self._token = token
         self._keeper = keeper
         self._settings = settings
         self._directory = directory
@@ -139,6 +144,10 @@ class ProjectRoutes:
             )
         )
 
+    def _rule(self, request: web.BaseRequest) -> CheckPath:
+        """Return where this request may write."""
+        return rule_of(request.headers, self._token, self._files.shown if self._files else None)
+
     # ---- Handlers
 
     async def _list(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
@@ -182,6 +191,7 @@ class ProjectRoutes:
                 keep,
                 default=self._settings.keep_labels,
                 folder=folder_of(source.identity, self._base(body)),
+                check_path=self._rule(request),
                 project=existing["id"] if existing else None,
             )
             source = replace(source, notes=[*source.notes, *sentences])
@@ -246,6 +256,7 @@ class ProjectRoutes:
     async def _export(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
         wish = exporting.Wish.of(body, self._base(body))
+        await asyncio.to_thread(self._rule(request), Path(wish.folder))
 
         async def work(report: Report) -> dict[str, Any]:
             api = await self._api()
@@ -256,6 +267,7 @@ class ProjectRoutes:
                 Interface.parse(project["label_config"]),
                 self._labels(api, project, unlabelled=False),
                 await self._paths(),
+                partial(may_read, self._directory, self._files),
             )
             return await exporting.export(found, wish, report)
 
@@ -348,15 +360,3 @@ class NoProject(Problem):
             "It may have been deleted.",
             "`projects` lists the projects that there are.",
         )
-
-
-async def body_of(request: web.BaseRequest) -> dict[str, Any]:
-    """Return the JSON object in a request; raises Problem."""
-    request._client_max_size = BODY_BYTES
-    try:
-        body = json.loads(await request.read())
-    except (ValueError, web.HTTPRequestEntityTooLarge):
-        body = None
-    if not isinstance(body, dict):
-        raise Problem("The request is no JSON object.", "", "Send one, as docs/projects.md shows.")
-    return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,6 +112,8 @@ def read_source(source: Any, context: Context) -> Source:
 def _path(source: Mapping[str, Any], context: Context) -> Source:
     path = context.absolute(str(source["path"]))
     if found_files.is_pattern(path):
+        # Before a look at a whole disk.
+        checked_files([Path(re.split(r"[*?\[]", path)[0] + "x").parent], context.files)
         found = found_files.matching(path, within=context.within, progress=context.progress)
         kind, name = "glob", str(Path(path.partition("*")[0] + "x").parent)
     else:
