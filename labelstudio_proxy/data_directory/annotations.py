@@ -16,7 +16,7 @@ from ..labelling.rows import Labelled
 from .directory import DataDirectory, sqlite_uri
 
 BATCH = 200  # tasks that a query reads: one with masks may have megabytes
-WAIT_SECONDS = 30  # for a write of Label Studio
+WAIT_SECONDS = 15  # for a write of Label Studio; programs wait 20 for a response
 
 # What the queries need; Label Studio 1.20 to 1.23 have it.
 _TABLES = {

@@ -59,6 +59,9 @@ def test_a_full_disk_costs_no_label(
         if said := annotate("x" * 20_000):
             break
     assert "The disk is full: this was not saved." in json.loads(said)["detail"]
+    wish = {"source": {"kind": "list", "values": ["x" * 1000] * 100}, "labels": ["a"]}
+    said = studio.post("_proxy/projects", json=wish).text.splitlines()[-1]
+    assert "The disk is full: this was not saved." in json.loads(said)["error"]["what"]
     assert studio.state()["state"] == "ready"
     kept = studio.get(f"api/tasks/{task['id']}/annotations/").json()
     assert [each["id"] for each in kept] == acknowledged

@@ -161,10 +161,14 @@ class LabelStudioAPI:
 
     # ---- Predictions
 
+    async def has_predictions(self, number: int, version: str) -> bool:
+        """Return True if a model version has predictions."""
+        counts = await self.get(paths.model_versions(number), extended="true")
+        return any(each["model_version"] == version for each in counts["static"])
+
     async def predictions(self, number: int, version: str) -> list[dict[str, Any]]:
         """Return the predictions of one model version."""
-        counts = await self.get(paths.model_versions(number), extended="true")
-        if not any(each["model_version"] == version for each in counts["static"]):
+        if not await self.has_predictions(number, version):
             return []
         found: list[dict[str, Any]] = await self.get(paths.PREDICTIONS, project=number)
         return [each for each in found if each["model_version"] == version]

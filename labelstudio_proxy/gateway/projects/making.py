@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...aio import finished
 from ...data_directory.project_records import ProjectRecord, ProjectRecords
 from ...labelling.interface import Interface, missing_keys
 from ...labelling.items import Item
@@ -62,7 +63,13 @@ async def make(
     title = checked_title(wish.title)
     config = _config(source, wish)
     _check_fit(config, new)
-    number = await _make_project(api, title, config)
+    making = asyncio.ensure_future(_make_project(api, title, config))
+    try:
+        number = await finished(making)
+    except asyncio.CancelledError:
+        if not making.cancelled() and making.exception() is None:
+            await _remove(api, records, making.result())
+        raise
     try:
         record = ProjectRecord(
             number, title, source.task_name, config, dict(source.identity), wish.keep or ""

@@ -120,7 +120,8 @@ async def _remove_new(
         try:
             api = await connect()
             if not known:
-                await api.delete_predictions(project, version)
+                if await api.has_predictions(project, version):
+                    await api.delete_predictions(project, version)
                 return
             for each in await api.predictions(project, version):
                 if each["id"] not in known:

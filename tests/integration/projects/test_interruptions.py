@@ -104,6 +104,19 @@ def test_an_interrupted_call_removes_the_new_project(desk: Desk) -> None:
     wait_for(lambda: desk.kernel.run(titles) == "[]\n", what="the removal")
 
 
+def test_two_calls_at_once_make_one_project(desk: Desk) -> None:
+    calls = f"""if True:
+        from concurrent.futures import ThreadPoolExecutor
+        texts = [f"Twice {{n}}" for n in range({ITEMS})]
+        call = lambda _: lsp.label(texts, labels=["a"], title="Twice")
+        with ThreadPoolExecutor() as threads:
+            made = list(threads.map(call, range(2)))
+    """
+    desk.kernel.run(calls)
+    assert desk.kernel.json("[each.total for each in made]") == [ITEMS, ITEMS]
+    assert desk.kernel.json("len({each.id for each in made})") == 1
+
+
 @pytest.mark.parametrize("event", ["kill_label_studio", "kill_gateway", "interrupt"])
 def test_predictions_are_there_whole_or_not_at_all(desk: Desk, event: str) -> None:
     desk.kernel.run(label("Predictions"))
