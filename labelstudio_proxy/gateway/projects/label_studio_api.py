@@ -208,7 +208,9 @@ class Rejected(Problem):
 
     def __init__(self, status: int, text: str) -> None:
         """`text`: the body of the response."""
-        super().__init__("Label Studio rejected this.", _reason(text) or f"Status {status}.", "")
+        remedy = "Run it again. Label Studio's log says why it failed." if status >= 500 else ""
+        why = _reason(text) or f"Status {status}."
+        super().__init__("Label Studio rejected this.", why, remedy)
         self.status = status
 
 
