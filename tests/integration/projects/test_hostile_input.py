@@ -13,6 +13,7 @@ from support import media
 from support.http import Http
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import Kernel
+from support.processes import wait_for
 
 PICTURE = media.png(8, 8, (1, 2, 3))
 WISH = {"source": {"kind": "path", "path": "pets"}, "labels": ["Cat", "Dog"]}
@@ -148,7 +149,7 @@ def test_a_kernel_writes_where_its_user_can(jupyter: JupyterLab, pets: int, tmp_
         )
         assert kernel.json("project.id") == pets
     assert (tmp_path / "new" / "Cat" / "1.png").read_bytes() == PICTURE
-    assert (tmp_path / "a.jsonl").is_file()
+    wait_for((tmp_path / "a.jsonl").is_file, what="the kept labels")
 
 
 def test_an_export_copies_only_files_that_label_studio_may_read(
