@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -26,12 +26,6 @@ SHORTEST_TITLE, LONGEST_TITLE = 3, 50
 CHUNK_BYTES = 1024 * 1024
 # Characters of Label Studio's own words in a message.
 DETAIL = 500
-
-# The fields of each project in a list.
-FIELDS = (
-    *("id", "title", "created_at", "label_config", "task_number", "num_tasks_with_annotations"),
-    *("total_annotations_number", "model_version"),
-)
 
 
 class LabelStudioAPI:
@@ -110,13 +104,13 @@ class LabelStudioAPI:
 
     # ---- Projects
 
-    async def projects(self, fields: Iterable[str] = FIELDS) -> list[dict[str, Any]]:
-        """Return these fields of all projects, newest first. Label Studio counts only for counts."""
+    async def projects(self) -> list[dict[str, Any]]:
+        """Return all projects with their counts, newest first."""
         found: list[dict[str, Any]] = []
-        include = ",".join(fields)
+        fields = ",".join(FIELDS)
         while True:
             number = len(found) // PAGE + 1
-            page = await self.get(paths.PROJECTS, page_size=PAGE, include=include, page=number)
+            page = await self.get(paths.PROJECTS, page_size=PAGE, include=fields, page=number)
             found += page["results"]
             if not page["results"] or len(found) >= page["count"]:
                 return found
@@ -201,6 +195,13 @@ class LabelStudioAPI:
         """Let a project read the local files in `folder`."""
         fields = {"project": number, "title": "Files", "path": folder, "use_blob_urls": True}
         await self.send("POST", paths.LOCAL_STORAGES, fields)
+
+
+# The fields of each project in a list.
+FIELDS = (
+    *("id", "title", "created_at", "label_config", "task_number", "num_tasks_with_annotations"),
+    *("total_annotations_number", "model_version"),
+)
 
 
 class Rejected(Problem):

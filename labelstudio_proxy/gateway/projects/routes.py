@@ -183,7 +183,7 @@ class ProjectRoutes:
         async def work(report: Report) -> dict[str, Any]:
             api = await self._api()
             source = await self._read(api, body, wish.task, wish.config, report)
-            every = await api.projects(("id", "title"))
+            every = await api.projects()
             existing, new = await self._found_again(api, every, source, wish.title)
             file, sentences = await choose_keep(
                 api,
