@@ -31,8 +31,7 @@ from .identity import explain_refusal
 from .idle_stop import IdleStop
 from .invitations import Invitations
 from .place import Place
-from .projects.keeping import Keeper
-from .projects.routes import PROJECTS, ProjectRoutes
+from .projects.entry import PROJECTS, Projects
 from .proxy.files_on_disk import Found, LargeFiles, send
 from .proxy.forward import Refused, Upstream, forward
 from .proxy.headers import without_token
@@ -85,26 +84,18 @@ class Gateway:
         )
         self._errors = ErrorResponses(place, directory, supervisor)
         self._idle_stop = IdleStop(supervisor, settings.idle_timeout)
-        self._keeper = Keeper(
-            directory,
-            supervisor,
-            self._connection,
-            files,
+        self._projects = Projects(
+            *(settings, directory, supervisor, self._connection, self._errors, place, files),
             external_database=external_database,
             umask=umask,
+            token=token,
         )
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
         invitations = Invitations(place)
-        projects = ProjectRoutes(
-            *(settings, directory, supervisor, self._connection, self._errors, place, files),
-            external_database=external_database,
-            keeper=self._keeper,
-            token=token,
-        )
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (
             (_any, _remove_token),
-            (PROJECTS.match, projects.run),
+            (PROJECTS.match, self._projects.run),
             (lambda path: path.startswith(CONTROL), control.run),
             (paths.LOGOUT.fullmatch, _redirect("/../" if place.in_jupyter else "/")),
             (paths.SIGN_UP.fullmatch, invitations.page),
@@ -125,11 +116,11 @@ class Gateway:
 
     async def finish(self) -> None:
         """Write the labels that files do not have yet, while Label Studio runs."""
-        await self._keeper.finish()
+        await self._projects.finish()
 
     async def close(self) -> None:
         """Write what else people have labelled, and close the connections to Label Studio."""
-        await self._keeper.close()
+        await self._projects.close()
         for watching in self._watching:
             watching.cancel()
         await self._assets.close()
@@ -263,7 +254,7 @@ class Gateway:
             )
         finally:  # Label Studio may have received it, whatever came back
             if not kind.is_safe:
-                self._keeper.touch()
+                self._projects.touch()
 
     async def _check_disk(self, kind: RequestKind) -> None:
         """Raise Problem if the disk is full and this is the request of a script or program."""

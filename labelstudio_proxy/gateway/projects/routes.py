@@ -46,7 +46,6 @@ from .stream import Report, stream
 from .summary import summary
 from .writing import CheckPath, rule_of
 
-PROJECTS = re.compile(re.escape(CONTROL) + "projects(/|$)")
 Work = Callable[[Report], Awaitable[dict[str, Any]]]
 Route = Callable[[web.BaseRequest, "list[str]"], Awaitable[web.StreamResponse]]
 
