@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -11,6 +12,7 @@ from ..client import api
 from ..client.browser import open_in_browser, without_token
 from ..client.connection import local
 from ..client.source import file_path, source_json
+from ..problem import Problem
 from .options import AbsolutePath, data_dir_option
 from .output import answer, json_option
 
@@ -68,7 +70,10 @@ def label(
         "config": config.read() if config else None,
         "keep": None if keep is None else file_path(keep),
     }
-    result = connection.call("POST", "projects", body)
+    try:
+        result = connection.call("POST", "projects", body)
+    except Problem as problem:
+        raise with_options(problem) from problem
     project = result["project"]
     address = connection.address(project["url"])
     text = f"Project {project['id']}, {project['title']}: {_counts(project)}, at {address}"
@@ -81,6 +86,18 @@ def label(
     answer("\n".join([*result["notes"], text]), fields, as_json=as_json)
     if opens:
         open_in_browser(address)
+
+
+def with_options(problem: Problem) -> Problem:
+    """Return the problem with options of the command, in place of the arguments of `label()`."""
+
+    def reword(text: str) -> str:
+        text = re.sub(r"`labels=\[.*?\]`", "`--labels A,B`", text)
+        text = re.sub(r"`task='(.*?)'`", r"`--task \1`", text)
+        text = re.sub(r"`(labels|config|title|keep)`", r"`--\1`", text)
+        return text.replace("relative to the notebook", "relative to the current folder")
+
+    return Problem(reword(problem.what), reword(problem.why), reword(problem.remedy))
 
 
 @click.command(short_help="list the projects")

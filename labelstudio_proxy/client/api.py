@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -87,11 +88,15 @@ def project(title_or_id: str | int) -> Project:
             f"Their numbers are {numbers}.",
             f"Choose one by its number, for example {found[0].id}.",
         )
-    titles = ", ".join(repr(each.title) for each in every[:20])
+    titles = [each.title for each in every]
+    listed = ", ".join(map(repr, titles[:20]))
+    close = difflib.get_close_matches(title_or_id, titles)
     raise Problem(
         f"There is no project with the title {title_or_id!r}.",
-        f"There are {titles}." if titles else "There is no project yet.",
-        "Correct the title, or make a project with `label`.",
+        f"There are {listed}." if listed else "There is no project yet.",
+        f"Did you mean {' or '.join(map(repr, close))}?"
+        if close
+        else "Correct the title, or make a project with `label`.",
     )
 
 

@@ -72,6 +72,8 @@ def predictions(
     if not rows:
         raise Problem("There are no predictions.", "The table has no rows.", "")
     reader = _Reader(interface, columns, size_of)
+    if any(each.tag == "RectangleLabels" for each in reader.regions):
+        _check_pixels(rows)
     found: dict[int, Prediction] = {}
     for position, row in enumerate(rows):
         if position % 1000 == 0:
@@ -87,6 +89,18 @@ def predictions(
                 )
             reader.add(prediction, row, position, item)
     return list(found.values())
+
+
+def _check_pixels(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Raise Problem if all boxes would be smaller than a pixel, as the shares of YOLO's files are."""
+    sides = [row.get(name) for row in rows for name in ("x_min", "y_min", "x_max", "y_max")]
+    numbers = [each for each in sides if isinstance(each, int | float)]
+    if numbers and max(numbers) <= 1:
+        raise Problem(
+            "The boxes are smaller than a pixel.",
+            f"No coordinate is larger than {max(numbers):g}. They seem to be shares of the picture.",
+            "Give pixels: multiply x by the width of the picture, and y by its height.",
+        )
 
 
 class _Reader:

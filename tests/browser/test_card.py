@@ -134,6 +134,10 @@ def test_the_card_shows_the_labels_and_opens_the_project_inside_jupyterlab(
     assert frames.get_attribute("src") == path
     submit = page.frame_locator("iframe").get_by_role("button", name="Submit").first
     expect(submit).to_be_visible()
+    box = page.frame_locator("iframe").get_by_role("checkbox", name=LABELS[0]).first
+    expect(box).to_be_visible()
+    page.keyboard.press("1")  # without a click into the page
+    expect(box).to_be_checked()
     is_opened(1)
     link.click()
     is_opened(2)

@@ -28,6 +28,10 @@
     location.reload(); // the change applies to the next page of the frame
   }
 
+  // JupyterLab focuses its own element around the frame, where the keys of Label Studio do nothing.
+  const widget = frame?.closest(".jp-IFrame");
+  if (widget) addEventListener("load", () => widget.contains(parent.document.activeElement) && window.focus());
+
   // ---- Text: each function returns its argument if there is nothing to map ----
 
   const decoded = (path) => {

@@ -255,6 +255,7 @@ BOX = {"x_min": 20, "y_min": 10, "x_max": 120, "y_max": 60}
         ([GOOD | BOX | {"x_min": "left"}], BOXES, "`x_min` 'left', which is no number"),
         ([GOOD | BOX | {"x_min": 300, "x_max": 400}], BOXES, "a box outside of its picture"),
         ([GOOD | BOX | {"label": None}], BOXES, "Row 0 has no label."),
+        ([GOOD | dict.fromkeys(BOX, 0.25)], BOXES, "The boxes are smaller than a pixel."),
     ],
 )
 def test_a_wrong_row_is_named(given: list[dict[str, Any]], of: Interface, words: str) -> None:
