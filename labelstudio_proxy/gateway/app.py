@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import aiohttp
@@ -38,6 +39,10 @@ from .proxy.headers import without_token
 from .proxy.local_files import LocalFiles, NoFile
 from .proxy.request_body import Stalled
 from .responses import json_response, redirect_response
+
+if TYPE_CHECKING:
+    from .projects.keeping import Keeper
+    from .projects.routes import ProjectRoutes
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +90,7 @@ class Gateway:
         self._errors = ErrorResponses(place, directory, supervisor)
         self._idle_stop = IdleStop(supervisor, settings.idle_timeout)
         self._projects = Projects(
-            *(settings, directory, supervisor, self._connection, self._errors, place, files),
-            external_database=external_database,
-            umask=umask,
-            token=token,
+            directory, functools.partial(self._load_projects, files, umask, token)
         )
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
         invitations = Invitations(place)
@@ -113,6 +115,26 @@ class Gateway:
             (_any, self._forward),
         )
         self._watching = [begin_task(self._watch()), begin_task(self._idle_stop.watch())]
+
+    def _load_projects(
+        self, files: NotebookFiles | None, umask: int, token: str
+    ) -> tuple[ProjectRoutes, Keeper]:
+        from .projects.keeping import Keeper
+        from .projects.routes import ProjectRoutes
+
+        keeper = Keeper(
+            *(self._directory, self._supervisor, self._connection, files),
+            external_database=self._external_database,
+            umask=umask,
+        )
+        routes = ProjectRoutes(
+            *(self._settings, self._directory, self._supervisor, self._connection),
+            *(self._errors, self._place, files),
+            external_database=self._external_database,
+            keeper=keeper,
+            token=token,
+        )
+        return routes, keeper
 
     async def finish(self) -> None:
         """Write the labels that files do not have yet, while Label Studio runs."""
