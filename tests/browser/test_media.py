@@ -454,8 +454,16 @@ def test_media_loads(
 LOADED_AGAIN = ("image", "audio", "video", "hypertext-in-its-frame", "paragraphs-with-audio", "pdf")
 
 
-@pytest.mark.parametrize("outage", [False, True], ids=["for-a-moment", "with-the-card"])
-@pytest.mark.parametrize("kind", LOADED_AGAIN)
+@pytest.mark.parametrize(
+    ("kind", "outage"),
+    [
+        pytest.param(kind, outage, id=f"{kind}-{'with-the-card' if outage else 'for-a-moment'}")
+        for kind in LOADED_AGAIN
+        for outage in (False, True)
+        # No script can know that a PDF is not shown, if Label Studio was there all the time.
+        if outage or kind != "pdf"
+    ],
+)
 def test_media_that_could_not_be_loaded_appear_without_a_reload(
     kind: str,
     outage: bool,
