@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from support import media
-from support.containers import on
 from support.environments import install
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import Kernel, add_kernel
@@ -27,18 +26,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
-@pytest.fixture(params=["process", "docker_engine"])
-def jupyter(
-    request: pytest.FixtureRequest,
-    jupyter_lab: Callable[..., JupyterLab],
-    data_dir: Path,
-    python: Path,
-) -> JupyterLab:
-    """JupyterLab with that kernel, and Label Studio as a process or as a container."""
-    options = {"config": {"data_dir": str(data_dir), "backend": "process"}}
-    if request.param != "process":
-        options = on(request.getfixturevalue(request.param), data_dir)
-    lab = jupyter_lab(**options)
+@pytest.fixture
+def jupyter(jupyter_lab: Callable[..., JupyterLab], data_dir: Path, python: Path) -> JupyterLab:
+    """JupyterLab with that kernel."""
+    lab = jupyter_lab(config={"data_dir": str(data_dir)})
     add_kernel(lab, "other", python)
     (lab.root_dir / "food").mkdir()
     for number, name in enumerate(FILES):
