@@ -18,6 +18,9 @@ from .progress import Show, progress
 from .remote import RemoteGateway
 
 POLL_SECONDS = 0.2
+# Messages with one of these are not the last: http.client ends a response that breaks off without an
+# error.
+PARTS = {"index_names", "rows"}
 # A Label Studio that stops as soon as it is ready is not started for ever.
 STARTS = 3
 
@@ -134,7 +137,7 @@ def _messages(response: http.client.HTTPResponse, show: Show) -> Iterator[dict[s
         elif "error" in message:
             raise Problem(**message["error"])
         else:
-            ended = True
+            ended = not PARTS & message.keys()
             yield message
     if not ended:
         raise BrokenOff("the response broke off")

@@ -10,7 +10,7 @@ from ...config.notebook_files import NotebookFiles
 from ...problem import Problem
 from ..proxy.files_on_disk import is_outside
 
-ASK = "An admin can set `files_root` to a folder that contains it."
+ASK = "An admin can set `files_root` to a folder that contains it and restart Jupyter."
 
 
 def checked_files(folders: Iterable[Path], files: NotebookFiles | None) -> NotebookFiles:
@@ -19,7 +19,7 @@ def checked_files(folders: Iterable[Path], files: NotebookFiles | None) -> Noteb
         raise Problem(
             "Label Studio may not read files here.",
             "The setting `files_root` is empty.",
-            "An admin can set `files_root` to a folder.",
+            "An admin can set `files_root` to a folder and restart Jupyter.",
         )
     for folder in folders:
         if not folder.is_relative_to(files.root) or is_outside(files.root, folder):
