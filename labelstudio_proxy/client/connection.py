@@ -17,7 +17,7 @@ from . import running
 from .progress import Show, progress
 from .remote import RemoteGateway
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.2  # between looks at a start, which sends no news here
 # Messages with one of these are not the last: http.client ends a response that breaks off without an
 # error.
 PARTS = {"index_names", "rows"}

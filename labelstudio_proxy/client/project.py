@@ -19,7 +19,7 @@ from .source import source_json
 if TYPE_CHECKING:
     import pandas as pd
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.0  # between looks at what people have labelled
 
 
 class Project:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -97,7 +98,7 @@ def json_value(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
+        return value if math.isfinite(value) else None
     if _is_missing(value):
         return None
     if isinstance(value, list | tuple):
@@ -105,7 +106,7 @@ def json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): json_value(each) for name, each in value.items()}
     if hasattr(value, "isoformat"):
-        return None if value != value else value.isoformat()  # noqa: PLR0124 - NaT
+        return None if value != value else value.isoformat()  # noqa: PLR0124 - pandas.NaT
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:  # a number of numpy's
         return json_value(value.item())
     if hasattr(value, "tolist"):  # an array

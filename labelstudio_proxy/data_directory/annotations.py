@@ -37,13 +37,13 @@ _ALL = f"""
     SELECT {_FIELDS} FROM (
         SELECT * FROM task WHERE project_id = :project AND id > :after ORDER BY id LIMIT :limit
     ) t
-    LEFT JOIN task_completion c ON c.task_id = t.id {_USER} ORDER BY t.id, c.id"""  # noqa: S608
+    LEFT JOIN task_completion c ON c.task_id = t.id {_USER} ORDER BY t.id, c.id"""  # noqa: S608 - constants only
 _LABELLED = f"""
     SELECT {_FIELDS} FROM (
         SELECT * FROM task t WHERE project_id = :project AND id > :after
         AND EXISTS (SELECT 1 FROM task_completion c WHERE {_NOT_SKIPPED}) ORDER BY id LIMIT :limit
     ) t
-    JOIN task_completion c ON {_NOT_SKIPPED} {_USER} ORDER BY t.id, c.id"""  # noqa: S608
+    JOIN task_completion c ON {_NOT_SKIPPED} {_USER} ORDER BY t.id, c.id"""  # noqa: S608 - constants only
 _OF_PROJECT = f"FROM task t JOIN task_completion c ON {_NOT_SKIPPED}"
 _LAST = f"""
     SELECT {_FIELDS} {_OF_PROJECT} {_USER} WHERE t.project_id = :project
@@ -57,7 +57,7 @@ _PROJECTS = f"""
     SELECT p.id, p.title, p.label_config,
         (SELECT count(*) FROM task t WHERE t.project_id = p.id),
         (SELECT count(DISTINCT t.id) {_OF_PROJECT} WHERE t.project_id = p.id)
-    FROM project p WHERE {{}} ORDER BY p.id"""  # noqa: S608
+    FROM project p WHERE {{}} ORDER BY p.id"""  # noqa: S608 - constants only
 
 
 class UnknownTables(Exception):

@@ -51,7 +51,7 @@ HARDENED = {
     "FRONTEND_SENTRY_DSN": "",
     # Label Studio would cut a file of cloud storage off after 20 seconds, while a browser loads it.
     "RESOLVER_PROXY_TIMEOUT": "300",
-    # An import of predictions counts those of its own tasks, and not those of all tasks of the project.
+    # After an import of predictions, Label Studio counts again for its tasks, not for all of the project.
     "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short": "true",
     # Not the database of another Django program.
     "DJANGO_DB": "sqlite",

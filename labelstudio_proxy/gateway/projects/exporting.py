@@ -18,6 +18,7 @@ from ...labelling import image_folder
 from ...labelling.interface import Interface
 from ...labelling.rows import Labelled, PathOf
 from ...problem import Problem
+from .folders import absolute
 from .label_studio_api import LabelStudioAPI, Rejected
 from .new_folder import check_target, new_folder
 from .stream import Report
@@ -48,8 +49,7 @@ class Wish:
             raise Problem(f"`format` is {name!r}.", "", 'Write a name, for example `"JSON"`.')
         if not isinstance(folder, str) or "\0" in folder or not folder:
             raise Problem(f"`folder` is {folder!r}.", "", "Write the name of a new folder.")
-        path = os.path.abspath(os.path.join(base, folder))  # noqa: PTH100, PTH118
-        return cls(name, path, bool(body.get("pictures", True)))
+        return cls(name, absolute(base, folder), bool(body.get("pictures", True)))
 
 
 @dataclass(frozen=True)

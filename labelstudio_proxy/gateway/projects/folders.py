@@ -13,6 +13,12 @@ from ..proxy.files_on_disk import is_outside
 ASK = "An admin can set `files_root` to a folder that contains it and restart Jupyter."
 
 
+def absolute(base: str, path: str) -> str:
+    """Return a path of the user's, relative to the folder `base`, as an absolute one without `..`."""
+    # Not resolved: links stay as the user spells them. Not a Path: a pattern may end with a slash.
+    return os.path.abspath(os.path.join(base, path))  # noqa: PTH100, PTH118 - see above
+
+
 def checked_files(folders: Iterable[Path], files: NotebookFiles | None) -> NotebookFiles:
     """Return `files`; raises Problem if Label Studio may not read files in one of the folders."""
     if files is None:
@@ -38,7 +44,7 @@ def folders_of(paths: Iterable[str], files: NotebookFiles | None) -> list[Path]:
     there it is each folder below it. Raises Problem if Label Studio may not read a file.
     """
     # A Path for each file would take longer than all else here.
-    around = {Path(each) for each in {os.path.dirname(path) for path in paths}}  # noqa: PTH120
+    around = {Path(each) for each in {os.path.dirname(path) for path in paths}}  # noqa: PTH120 - faster
     files = checked_files(around, files)
     if not around:
         return []

@@ -12,11 +12,12 @@ from typing import Any
 from ... import private_file
 from ...data_directory.project_records import ProjectRecord, ProjectRecords
 from ...problem import Problem
+from .folders import absolute
 from .label_studio_api import LabelStudioAPI
 from .writing import CheckPath
 
-# One JSON object a line. Another suffix would promise another format, and a file that tasks are made
-# of, such as `.txt`, would become an item of its own project.
+# One JSON object a line: another suffix would promise another format. And a `.txt` file would become an
+# item of its own project.
 SUFFIX = ".jsonl"
 EXAMPLE = f"`labels{SUFFIX}`"
 OTHER = f"Choose another file for `keep`, for example {EXAMPLE}"
@@ -56,21 +57,17 @@ async def choose_keep(
             raise Problem(
                 f"`keep` must be the name of a file, for example {EXAMPLE}.", f"It is {keep!r}.", ""
             )
-        path = _absolute(folder, keep)
+        path = Path(absolute(folder, keep))
         await asyncio.to_thread(check_path, path)
         return await _checked(api, records, every, path, project), []
     if not default or any(each.id == project and each.keep for each in every):
         return None, []
     try:
-        path = _absolute(folder, default)
+        path = Path(absolute(folder, default))
         await asyncio.to_thread(check_path, path)
         return await _checked(api, records, every, path, project), []
     except Problem as problem:
         return None, [f"The labels are not kept in a file. {problem.as_sentence()}"]
-
-
-def _absolute(folder: str, path: str) -> Path:
-    return Path(os.path.abspath(Path(folder, path)))  # noqa: PTH100 - `..`, too
 
 
 async def _checked(

@@ -111,7 +111,9 @@ class Keeper:
             await self._wait_until_due()
             try:
                 await self._write_all()
-            except Exception:  # the next change tries again
+            except (
+                Exception
+            ):  # else no label would be written any more; the next change tries again
                 logger.exception("Labels cannot be written into files")
 
     async def _wait_until_due(self) -> None:

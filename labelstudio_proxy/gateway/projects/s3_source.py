@@ -11,7 +11,7 @@ from ...labelling.files import OTHER_KIND, Files, LeftOut, natural
 from ...labelling.items import Item
 from ...labelling.tasks import SUFFIXES, Task, guess_task, medium_of
 from ...problem import Problem
-from .label_studio_api import LabelStudioAPI
+from .label_studio_api import LONGEST_TITLE, SHORTEST_TITLE, LabelStudioAPI
 from .s3 import Location, keys_in
 from .sources import Context, Source, own_key, shown_by
 
@@ -19,7 +19,6 @@ S3 = "s3"  # this kind of a source
 NOT_FOUND = "Label Studio finds no object with `?` in its key"
 # Label Studio takes the rest of such a key for a query, or loses a letter.
 LOST = re.compile(r"[?\x00-\x1f]")
-TITLE_CHARACTERS = 50
 # A project of these needs their content, which the gateway does not read. By medium.
 READ = {
     "text": ("texts", "Read them into a DataFrame, and give that: `label(frame, column=…)`."),
@@ -75,7 +74,7 @@ def source_of(location: Location, keys: Sequence[str], context: Context) -> Sour
 
 def _title(location: Location) -> str:
     last = location.prefix.rpartition("/")[2]
-    return (last if len(last) > 2 else location.bucket)[:TITLE_CHARACTERS]
+    return (last if len(last) >= SHORTEST_TITLE else location.bucket)[:LONGEST_TITLE]
 
 
 def _none_of(task: Task, location: Location, keys: Sequence[str]) -> Problem:

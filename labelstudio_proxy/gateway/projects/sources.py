@@ -18,7 +18,8 @@ from ...labelling.items import Item, Table
 from ...labelling.series import Series, read_series
 from ...labelling.tasks import TASKS, Task, guess_task, medium_of
 from ...problem import Problem
-from .folders import checked_files, folders_of
+from .folders import absolute, checked_files, folders_of
+from .label_studio_api import LONGEST_TITLE, SHORTEST_TITLE
 from .s3 import SCHEME, Location
 
 TEXTS = TASKS["text-classification"]
@@ -92,7 +93,7 @@ class Context:
 
     def absolute(self, path: str) -> str:
         """Return a path of the user's as an absolute one."""
-        return os.path.abspath(os.path.join(self.base, path))  # noqa: PTH100, PTH118 - may be a glob
+        return absolute(self.base, path)
 
     @property
     def within(self) -> str | None:
@@ -255,6 +256,6 @@ def shown_by(interface: Interface) -> Task | None:
 def title_of(folder: str) -> str:
     """Return a title of a project over `folder`: its name, as long as Label Studio wants."""
     above, name = os.path.split(folder.rstrip("/"))
-    if len(name) < 3:
-        name = os.path.join(os.path.basename(above), name)  # noqa: PTH118, PTH119
-    return name[:50] if len(name) >= 3 else f"Folder {name}"
+    if len(name) < SHORTEST_TITLE:
+        name = f"{Path(above).name}/{name}".lstrip("/")
+    return name[:LONGEST_TITLE] if len(name) >= SHORTEST_TITLE else f"Folder {name}"
