@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import Any
+
+from . import api_types
 
 
 class Problem(Exception):
@@ -33,11 +34,11 @@ class Problem(Exception):
         ended = [part if part.endswith((".", "!", "?")) else f"{part}." for part in parts]
         return " ".join(ended)
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> api_types.Problem:
         """Return the three parts, for the start page and for programs."""
         return {"what": self.what, "why": self.why, "remedy": self.remedy}
 
-    def details_as_json(self) -> dict[str, Any]:
+    def details_as_json(self) -> api_types.Details:
         """Return more fields for the JSON of the state, beside `error`; subclasses may add some."""
         return {}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
 
+from . import api_types
 from ._version import __version__
 from .label_studio.build import Build
 from .label_studio.upstream import Endpoint
@@ -34,7 +34,7 @@ class Step:
 
     id: str
     title: str
-    state: str = "next"  # next, current, done, failed
+    state: api_types.StepState = "next"
     detail: str = ""
     began: float | None = None  # Unix time, seconds
     seconds: float | None = None
@@ -155,14 +155,17 @@ class Snapshot:
             next_start=None,
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> api_types.Snapshot:
         """Return the JSON for pages and programs. It does not say where Label Studio listens."""
         now = time.time()
+        details: api_types.Details = self.error.details_as_json() if self.error else {}
         return {
             "state": self.state.value,
             "since": self.since,
             "steps": [_step_json(step, now) for step in self.steps],
-            "progress": self.progress and {"done": self.progress[0], "total": self.progress[1]},
+            "progress": {"done": self.progress[0], "total": self.progress[1]}
+            if self.progress
+            else None,
             "versions": self.versions,
             "backend": self.backend,
             "started_at": self.started_at,
@@ -171,24 +174,27 @@ class Snapshot:
             "restarts": self.restarts,
             "restart_reasons": self.restart_reasons,
             "stopped_because": self.stopped_because,
-            "error": self.error and self.error.as_json(),
-            "holder": None,
-            "offer": None,
-            **(self.error.details_as_json() if self.error else {}),
+            "error": self.error.as_json() if self.error else None,
+            "holder": details.get("holder"),
+            "offer": details.get("offer"),
+            "installed": details.get("installed", True),
             "next_start": self.next_start,
             "notices": [*self.notices, *self.file_problems],
         }
 
 
-def _step_json(step: Step, now: float) -> dict[str, Any]:
-    fields = asdict(step)
-    began = fields.pop("began")
-    if step.state == "current" and began is not None:
-        fields["seconds"] = now - began
-    return fields
+def _step_json(step: Step, now: float) -> api_types.Step:
+    began = step.began if step.state == "current" else None
+    return {
+        "id": step.id,
+        "title": step.title,
+        "state": step.state,
+        "detail": step.detail,
+        "seconds": step.seconds if began is None else now - began,
+    }
 
 
-def _ended(step: Step, state: str, now: float) -> Step:
+def _ended(step: Step, state: api_types.StepState, now: float) -> Step:
     """Return the step as `state` (done or failed). A step that never began took no time."""
     if step.state in {"done", "failed"}:
         return step

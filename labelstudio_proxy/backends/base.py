@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from .. import api_types
 from ..label_studio.build import Build
 from ..label_studio.exit_reasons import explain_exit
 from ..label_studio.upstream import Endpoint
@@ -29,6 +30,14 @@ class Report(Protocol):
 
 class NoRestart(Problem):
     """Label Studio is not restarted after it: the stop was intended, or would happen again."""
+
+
+class NotInstalled(Problem):
+    """There is no Label Studio to run."""
+
+    def details_as_json(self) -> api_types.Details:
+        """Return that, for the state."""
+        return {"installed": False}
 
 
 class Paused(NoRestart):

@@ -13,8 +13,8 @@ import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
+from .. import api_types
 from ..problem import Problem
 from ..shell_command import shell_command
 from . import interrupted_restore
@@ -45,7 +45,7 @@ class Offer(Problem):
         )
         self.folder = folder
 
-    def details_as_json(self) -> dict[str, Any]:
+    def details_as_json(self) -> api_types.Details:
         """Return the folder, for the start page and for programs."""
         return {"offer": {"folder": str(self.folder)}}
 

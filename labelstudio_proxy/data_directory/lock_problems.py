@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import time
 from pathlib import Path
-from typing import Any
 
+from .. import api_types
 from ..problem import Problem
 from ..shell_command import shell_command
 from .lock_record import Holder
@@ -28,7 +28,7 @@ class InUse(Problem):
         self.holder = holder
         self.action = action
 
-    def details_as_json(self) -> dict[str, Any]:
+    def details_as_json(self) -> api_types.Details:
         """Return the holder of the data directory, for the start page and for programs."""
         return {"holder": {**self.holder.as_json(), "action": self.action}}
 

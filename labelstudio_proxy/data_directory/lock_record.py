@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from .. import private_file
+from .. import api_types, private_file
 
 RECORD = "holder.json"
 REQUEST = "request.json"
@@ -65,9 +65,15 @@ class Holder:
             return cls()
         return holder if ADDRESS.fullmatch(holder.address) else replace(holder, address="")
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> api_types.Holder:
         """Return what people may want to know, for the start page and for programs."""
-        return {key: getattr(self, key) for key in ("user", "host", "server", "since", "address")}
+        return {
+            "user": self.user,
+            "host": self.host,
+            "server": self.server,
+            "since": self.since,
+            "address": self.address,
+        }
 
     def runs_here(self) -> bool:
         """Return True if its process runs on this host; process ids are used again."""

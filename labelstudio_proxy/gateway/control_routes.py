@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
+from .. import api_types
 from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
 from ..data_directory.earlier_data import Choice
@@ -105,13 +106,12 @@ class ControlRoutes:
 
     async def _state(self, request: web.BaseRequest) -> web.StreamResponse:
         log = self._supervisor.log
-        return json_response(
-            {
-                **self._supervisor.snapshot.as_json(),
-                "address": self._supervisor.address,
-                "log": log.since(log.last - LOG_LINES),
-            }
-        )
+        state: api_types.SnapshotWithLog = {
+            **self._supervisor.snapshot.as_json(),
+            "address": self._supervisor.address,
+            "log": log.since(log.last - LOG_LINES),
+        }
+        return json_response(state)
 
     async def _snapshot(self, request: web.BaseRequest) -> web.StreamResponse:
         """For Jupyter's metrics: the state without the log."""
@@ -135,7 +135,7 @@ class ControlRoutes:
 
     async def _activity(self, request: web.BaseRequest) -> web.StreamResponse:
         """For watch.js, which reports activity with a POST: that counts as every change does."""
-        snapshot = self._supervisor.snapshot.as_json()
+        snapshot: Mapping[str, Any] = self._supervisor.snapshot.as_json()
         return json_response(
             {
                 **{name: snapshot[name] for name in SHOWN_OVER_PAGES},

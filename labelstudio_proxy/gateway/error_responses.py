@@ -57,8 +57,7 @@ class ErrorResponses:
         state = self._supervisor.snapshot.as_json()
         if not kind.is_navigation:
             return json_response(state, status, retry_after=RETRY_SECONDS if status == 503 else 0)
-        state["may_start"] = kind.page_may_start
-        html = render_start_page(state, self._place.prefix)
+        html = render_start_page({**state, "may_start": kind.page_may_start}, self._place.prefix)
         return page_response(html, ancestors=self._place.frame_ancestors)
 
     def explain(self, problem: Problem, kind: RequestKind) -> web.Response:
@@ -69,7 +68,7 @@ class ErrorResponses:
         restart = Action("Restart Label Studio", f"{prefix}_proxy/restart", "post")
         again = Action("Try again", prefix)
         actions = (restart, again) if restart.helps(problem.remedy) else (again,)
-        html = render_notice_page(problem.as_json(), prefix, actions)
+        html = render_notice_page(problem, prefix, actions)
         return page_response(html, 503, ancestors=self._place.frame_ancestors)
 
     def cancel_stalled(self, request: web.BaseRequest) -> web.Response:

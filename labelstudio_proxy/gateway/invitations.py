@@ -51,5 +51,5 @@ class Invitations:
             return None
         problem = _BEHIND_JUPYTER if self._place.behind_jupyter else _BY_HAND
         open_it = Action("Open Label Studio", self._place.prefix)
-        html = render_notice_page(problem.as_json(), self._place.prefix, (open_it,))
+        html = render_notice_page(problem, self._place.prefix, (open_it,))
         return page_response(html, ancestors=self._place.frame_ancestors)

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-from ..problem import as_html
+from ..problem import Problem, as_html
 
 _PAGE = Template((Path(__file__).parent / "templates" / "start.html").read_text("utf-8"))
 # Also rendered once without text, as the <template> from which start.js makes steps
@@ -108,14 +108,12 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
     )
 
 
-def render_notice_page(
-    error: Mapping[str, str], prefix: str, actions: Sequence[Action] = ()
-) -> str:
-    """Return a page with the `what`, `why` and `remedy` of `error`.
+def render_notice_page(problem: Problem, prefix: str, actions: Sequence[Action] = ()) -> str:
+    """Return a page with the three parts of `problem`.
 
     The first action that the remedy names is primary.
     """
-    primary = next((action for action in actions if action.helps(error["remedy"])), None)
+    primary = next((action for action in actions if action.helps(problem.remedy)), None)
     shown = (
         _ACTION[action.method].substitute(
             rank="primary" if action is primary else "",
@@ -124,8 +122,9 @@ def render_notice_page(
         )
         for action in actions
     )
-    heading = error["what"].removesuffix(".")
-    return _render(prefix, "notice", heading, {**error, "what": ""}, actions="".join(shown))
+    heading = problem.what.removesuffix(".")
+    error = {"why": problem.why, "remedy": problem.remedy}
+    return _render(prefix, "notice", heading, error, actions="".join(shown))
 
 
 def _render(

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import cast
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
+from .. import api_types
 from ..aio import call_in_thread
 from ..snapshot import Snapshot
 from .proxy_handler import StreamingServerProcess
@@ -30,7 +31,7 @@ class StateHandler(APIHandler):
 
     auth_resource = "labelstudio"
 
-    def initialize(self, server: StreamingServerProcess, instance: dict[str, str]) -> None:
+    def initialize(self, server: StreamingServerProcess, instance: api_types.Instance) -> None:
         """`instance`: identifies this Label Studio; added to every response."""
         self.server = server
         self.instance = instance
@@ -44,16 +45,22 @@ class StateHandler(APIHandler):
     async def send_state(self, route: str, method: str) -> None:
         """Send the gateway's response, or `stopped` if nothing listens."""
         gateway = self.server.gateway()
-        state: dict[str, Any] = {**Snapshot().as_json(), "log": []}
+        state: api_types.StateWithLog = {
+            **Snapshot().as_json(),
+            **self.instance,
+            "address": "",
+            "log": [],
+        }
         if gateway is not None:
             try:
                 ask = partial(gateway.ask, route, method, TIMEOUT_SECONDS)
-                state = await asyncio.wait_for(call_in_thread(ask, "state"), TIMEOUT_SECONDS)
+                found = await asyncio.wait_for(call_in_thread(ask, "state"), TIMEOUT_SECONDS)
+                state |= cast("api_types.StateWithLog", found)
             except ConnectionError:
                 pass  # the gateway starts or exits at this moment
             except (OSError, ValueError, asyncio.TimeoutError) as error:
                 raise web.HTTPError(504, "Label Studio's gateway does not respond") from error
-        self.finish({**state, **self.instance})
+        self.finish(dict(state))
 
 
 class CommandHandler(StateHandler):

@@ -7,6 +7,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
+from .. import api_types
 from ..config.files import drop_in_files
 from ..config.handoff import VARIABLE, Handoff
 from ..config.settings import resolve
@@ -57,7 +58,11 @@ def load(serverapp: ServerApp) -> None:
         return
     keep_signal_handlers(serverapp)
     collector = register(server)
-    instance = {"data_dir": server.data_dir, "prefix": f"{serverapp.base_url}{NAME}/"}
+    instance: api_types.Instance = {
+        "data_dir": server.data_dir,
+        "prefix": f"{serverapp.base_url}{NAME}/",
+        "new_browser_tab": server.new_browser_tab,
+    }
     given = {"server": server, "instance": instance}
     route = re.escape(f"{serverapp.base_url}{ROUTE}")
     serverapp.web_app.add_handlers(  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 from labelstudio_proxy.gateway import start_page
 from labelstudio_proxy.gateway.request_guard import Origins, refusal
 from labelstudio_proxy.gateway.start_page import Action, render_notice_page, render_start_page
+from labelstudio_proxy.problem import Problem
 from labelstudio_proxy.request_kind import classify
 
 pytestmark = pytest.mark.timeout(120)  # s; a page that reloads for ever keeps the browser busy
@@ -735,8 +736,8 @@ def test_narrow_frame_needs_no_sideways_scrolling(
 
 def test_notice_posts_its_action_and_reloads(page: Page, gateway: Gateway, open_page: Open) -> None:
     actions = [Action("Restart", f"{PREFIX}_proxy/restart", "post"), Action("JupyterLab", "/lab")]
-    error = ERROR | {"what": "Label Studio refuses."}
-    gateway.notice = render_notice_page(error, PREFIX, actions)
+    problem = Problem("Label Studio refuses.", ERROR["why"], ERROR["remedy"])
+    gateway.notice = render_notice_page(problem, PREFIX, actions)
     open_page("projects/")
     expect(page).to_have_title("Label Studio refuses")
     expect(page.get_by_text("Label Studio refuses")).to_have_count(1)

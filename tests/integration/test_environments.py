@@ -53,7 +53,9 @@ def test_without_label_studio_and_engine_the_page_says_both_ways_to_get_it(
     )
     client = label_studio_client(jupyter)
     client.start()
-    error = client.wait_for_state("failed")["error"]
+    failed = client.wait_for_state("failed")
+    assert failed["installed"] is False
+    error = failed["error"]
     assert error["what"].startswith("Label Studio is not installed, and there is no")
     assert f"{tmp_path}/docker.sock does not exist" in error["why"]
     assert "labelstudio-proxy[local]" in error["remedy"]

@@ -167,6 +167,7 @@ def test_started_restarted_and_stopped_with_state_log_and_metrics(
         **{k: v for k, v in told.items() if k not in changing},
         "data_dir": str(data_directory),
         "prefix": jupyter.prefix,
+        "new_browser_tab": True,
     }
     before = metrics(jupyter)
     assert current_state(before) == ["ready"]

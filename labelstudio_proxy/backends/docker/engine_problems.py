@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...problem import Problem
+from ..base import NotInstalled
 
 # They exist in a container of Docker or Podman.
 CONTAINER_MARKERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -74,7 +75,7 @@ def not_installed(fault: EngineProblem, without_engine: str) -> Problem:
         if isinstance(fault, EngineMissing)
         else "the container engine cannot be used"
     )
-    return Problem(
+    return NotInstalled(
         f"Label Studio is not installed, and {engine}.",
         f"{fault.what} {fault.why}",
         f"{without_engine}\nTo run it in a container instead: {fault.remedy}",

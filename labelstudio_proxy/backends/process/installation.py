@@ -21,6 +21,7 @@ from ...label_studio.programs import SERVER
 from ...label_studio.programs.labelstudio_server import installed
 from ...problem import Problem
 from ...shell_command import pip_install
+from ..base import NotInstalled
 from .launcher import command_of
 
 PROBE_SECONDS = 30.0
@@ -72,7 +73,7 @@ async def find_installation(label_studio: str, environment: Mapping[str, str]) -
     elif found := shutil.which("label-studio"):
         executable, origin = Path(found), "It is the first on `PATH`"
     else:
-        raise Problem(
+        raise NotInstalled(
             "Label Studio is not installed.",
             "It is neither in the notebook's environment nor on `PATH`, and the setting "
             "`label_studio` is empty.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ... import api_types
 from ...label_studio import paths
 from ...labelling import image_folder
 from ...labelling.interface import Interface
@@ -64,7 +65,7 @@ class Project:
     may_read: Callable[[Path], bool]  # whether Label Studio may
 
 
-async def export(project: Project, wish: Wish, report: Report) -> dict[str, Any]:
+async def export(project: Project, wish: Wish, report: Report) -> api_types.Exported:
     """Write the labels into a folder that is new or empty; return its path and its number of files.
 
     The folder is written whole or not at all. Raises Problem.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from ... import api_types
 from ...data_directory.project_records import ProjectRecord
 from ...label_studio import paths
 from ...labelling.interface import Interface
@@ -15,18 +16,29 @@ from .label_studio_api import LONGEST_TITLE
 from .sources import Source
 
 
-def project_json(project: dict[str, Any], record: ProjectRecord | None) -> dict[str, Any]:
+def project_json(
+    project: dict[str, Any],
+    record: ProjectRecord | None,
+    *,
+    prefix: str,
+    keep_problem: str,
+    new_browser_tab: bool,
+) -> api_types.Project:
     """Return what programs learn of a project, given Label Studio's record of it and ours."""
+    path = paths.labelling_page(project["id"])
     return {
         "id": project["id"],
         "title": project["title"],
-        "path": paths.labelling_page(project["id"]),
+        "path": path,
+        "url": prefix + path,
         "task": task_of(project, record),
         "total": project["task_number"] or 0,
         "labelled": project["num_tasks_with_annotations"] or 0,
         "labels": labels_of(project["label_config"]),
         "source": record.source if record else {},
         "keep": record.keep if record else "",
+        "keep_problem": keep_problem,
+        "new_browser_tab": new_browser_tab,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ... import api_types
 from ...config.notebook_files import NotebookFiles
 from ...config.settings import LabelStudioProxy
 from ...data_directory.directory import DataDirectory
@@ -42,11 +43,11 @@ from .reading import new_items
 from .rows_response import send_rows
 from .s3_source import S3, read_s3
 from .sources import Context, Source, read_source
-from .stream import Report, stream
+from .stream import Report, failed, stream
 from .summary import summary
 from .writing import CheckPath, rule_of
 
-Work = Callable[[Report], Awaitable[dict[str, Any]]]
+Work = Callable[[Report], Awaitable[Mapping[str, Any]]]
 Route = Callable[[web.BaseRequest, "list[str]"], Awaitable[web.StreamResponse]]
 
 
@@ -107,19 +108,21 @@ class ProjectRoutes:
                     return await route(request, list(found.groups()))
                 except Problem as problem:
                     status = problem.status if isinstance(problem, NoProject) else 400
-                    return json_response({"error": problem.as_json()}, status)
+                    return json_response(failed(problem), status)
         detail = f"labelstudio-proxy has no {request.method} {kind.path}."
         return json_response({"detail": detail}, 404)
 
     async def _api(self) -> LabelStudioAPI:
         return LabelStudioAPI(await self._connection.upstream(), self._directory)
 
-    def _shown(self, project: dict[str, Any]) -> dict[str, Any]:
-        shown = listing.project_json(project, self._records.of(project["id"]))
-        shown["url"] = self._place.prefix + shown["path"]
-        shown["keep_problem"] = self._keeper.problem_of(project["id"])
-        shown["new_browser_tab"] = self._settings.new_browser_tab
-        return shown
+    def _shown(self, project: dict[str, Any]) -> api_types.Project:
+        return listing.project_json(
+            project,
+            self._records.of(project["id"]),
+            prefix=self._place.prefix,
+            keep_problem=self._keeper.problem_of(project["id"]),
+            new_browser_tab=self._settings.new_browser_tab,
+        )
 
     async def _found(self, api: LabelStudioAPI, number: str) -> dict[str, Any]:
         project = await api.project(int(number))
@@ -152,21 +155,25 @@ class ProjectRoutes:
     async def _list(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         projects = await (await self._api()).projects()
         shown = await asyncio.to_thread(lambda: [self._shown(each) for each in projects])
-        return json_response({"projects": shown})
+        found: api_types.Projects = {"projects": shown}
+        return json_response(found)
 
     async def _show(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         project = await self._found(await self._api(), groups[0])
         shown = await asyncio.to_thread(self._shown, project)
-        if request.query.get("summary") == "1":
-            shown |= await asyncio.to_thread(
-                summary,
-                self._directory,
-                project["id"],
-                project["label_config"],
-                self._place.prefix,
-                external_database=self._external_database,
-            )
-        return json_response({"project": shown})
+        if request.query.get("summary") != "1":
+            one: api_types.OneProject = {"project": shown}
+            return json_response(one)
+        labels = await asyncio.to_thread(
+            summary,
+            self._directory,
+            project["id"],
+            project["label_config"],
+            self._place.prefix,
+            external_database=self._external_database,
+        )
+        with_summary: api_types.OneProjectWithSummary = {"project": {**shown, **labels}}
+        return json_response(with_summary)
 
     async def _make(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
@@ -179,7 +186,7 @@ class ProjectRoutes:
                 "Leave out one of them.",
             )
 
-        async def work(report: Report) -> dict[str, Any]:
+        async def work(report: Report) -> api_types.Made:
             api = await self._api()
             source = await self._read(api, body, wish.task, wish.config, report)
             every = await api.projects()
@@ -205,7 +212,7 @@ class ProjectRoutes:
     async def _add(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
 
-        async def work(report: Report) -> dict[str, Any]:
+        async def work(report: Report) -> api_types.Made:
             api = await self._api()
             project = await self._found(api, groups[0])
             record = await asyncio.to_thread(self._records.of, project["id"])
@@ -257,7 +264,7 @@ class ProjectRoutes:
         wish = exporting.Wish.of(body, self._base(body))
         await asyncio.to_thread(self._rule(request), Path(wish.folder))
 
-        async def work(report: Report) -> dict[str, Any]:
+        async def work(report: Report) -> api_types.Exported:
             api = await self._api()
             project = await self._found(api, groups[0])
             found = exporting.Project(
@@ -279,7 +286,7 @@ class ProjectRoutes:
         removed.
         """
 
-        async def wait_and_work(report: Report) -> dict[str, Any]:
+        async def wait_and_work(report: Report) -> Mapping[str, Any]:
             if self._making.locked():
                 report(0, 0, "Waiting for another call that makes a project")
             async with self._making:
@@ -332,7 +339,7 @@ class ProjectRoutes:
 
     async def _result(
         self, api: LabelStudioAPI, number: int, source: Source, added: int
-    ) -> dict[str, Any]:
+    ) -> api_types.Made:
         project = await self._found(api, str(number))
         shown = await asyncio.to_thread(self._shown, project)
         return {"project": shown, "added": added, "notes": source.notes}

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
+from ... import api_types
 from ...aio import cancel_and_wait
 from ...problem import Problem, unexpected
 from .failures import explained
@@ -25,7 +26,7 @@ Report = Callable[[int, int, str], None]
 
 
 async def stream(
-    request: web.BaseRequest, work: Callable[[Report], Awaitable[dict[str, Any]]]
+    request: web.BaseRequest, work: Callable[[Report], Awaitable[Mapping[str, Any]]]
 ) -> web.StreamResponse:
     """Run `work` and send its progress, then what it returns, or the Problem that it raises.
 
@@ -52,8 +53,10 @@ async def stream(
                 await cancel_and_wait(waiting)
             news.clear()
             done, total, what = latest
-            progress = {"done": done, "total": total, "what": what}
-            await send_line(response, {"progress": progress})
+            line: api_types.ProgressLine = {
+                "progress": {"done": done, "total": total, "what": what}
+            }
+            await send_line(response, line)
         await send_line(response, await outcome(running))
     finally:
         await cancel_and_wait(running)
@@ -62,19 +65,24 @@ async def stream(
     return response
 
 
-async def outcome(work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+async def outcome(work: Awaitable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return what `work` returns, or its Problem as `{"error": …}`."""
     try:
         return await work
     except Problem as problem:
-        return {"error": problem.as_json()}
+        return failed(problem)
     except ConnectionError:  # the client left
         raise
     except Exception as error:
         if (known := explained(error)) is not None:
-            return {"error": known.as_json()}
+            return failed(known)
         logger.exception("A request for projects failed")
-        return {"error": unexpected("This could not be done.", error).as_json()}
+        return failed(unexpected("This could not be done.", error))
+
+
+def failed(problem: Problem) -> api_types.Failed:
+    """Return the JSON that says why a request failed."""
+    return {"error": problem.as_json()}
 
 
 async def begin(request: web.BaseRequest) -> web.StreamResponse:
@@ -86,6 +94,6 @@ async def begin(request: web.BaseRequest) -> web.StreamResponse:
     return response
 
 
-async def send_line(response: web.StreamResponse, message: dict[str, Any]) -> None:
+async def send_line(response: web.StreamResponse, message: Mapping[str, Any]) -> None:
     """Send one message; raises ConnectionError if the client left."""
     await response.write(json.dumps(message).encode() + b"\n")

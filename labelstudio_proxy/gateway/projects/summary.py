@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import PurePath
-from typing import Any
 
+from ... import api_types
 from ...data_directory.annotations import UnknownTables, last, read
 from ...data_directory.directory import DataDirectory
 from ...label_studio import paths
@@ -19,7 +19,7 @@ TEXT = 80  # characters
 
 def summary(
     directory: DataDirectory, number: int, config: str, prefix: str, *, external_database: bool
-) -> dict[str, Any]:
+) -> api_types.Summary:
     """Return `label_counts`, the most frequent label first, and `last`, the newest label first.
 
     Both are empty if the labels are not in a database that can be read fast. Blocks.
@@ -39,7 +39,7 @@ def summary(
     return {"label_counts": dict(counts.most_common()), "last": items}
 
 
-def shown(each: Labelled, interface: Interface, number: int, prefix: str) -> dict[str, Any]:
+def shown(each: Labelled, interface: Interface, number: int, prefix: str) -> api_types.LabelledItem:
     """Return what a card shows of one labelled item."""
     image = text = ""
     for tag, key in interface.objects.values():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from labelstudio_proxy.gateway.start_page import Action, render_notice_page, render_start_page
+from labelstudio_proxy.problem import Problem
 
 PREFIX = "/user/alice/labelstudio/"
 STATES = ["stopped", "preparing", "pulling", "starting", "ready", "stopping", "failed"]
@@ -240,7 +241,7 @@ def test_a_name_that_is_not_utf8_can_be_sent() -> None:
 def test_notice_says_what_why_and_remedy_once_and_offers_its_actions() -> None:
     page = Page(
         render_notice_page(
-            {"what": "It refused.", "why": "Tokens are off.", "remedy": "Run `label-studio x`."},
+            Problem("It refused.", "Tokens are off.", "Run `label-studio x`."),
             PREFIX,
             [Action("Restart", f"{PREFIX}_proxy/restart", "post"), Action("JupyterLab", "/lab")],
         )
@@ -256,9 +257,9 @@ def test_notice_says_what_why_and_remedy_once_and_offers_its_actions() -> None:
 
 
 def test_hostile_notice_is_inert() -> None:
-    error = {"what": HOSTILE, "why": HOSTILE, "remedy": HOSTILE}
+    problem = Problem(HOSTILE, HOSTILE, HOSTILE)
     actions = [Action(HOSTILE, HOSTILE), Action(HOSTILE, HOSTILE, "post")]
-    page = Page(render_notice_page(error, PREFIX, actions))
+    page = Page(render_notice_page(problem, PREFIX, actions))
     assert len(page.all("script")) == 2
     assert page.all("img") == []
     assert page.texts["heading"] == page.texts["why"] == HOSTILE
@@ -274,9 +275,9 @@ def test_hostile_notice_is_inert() -> None:
     ],
 )
 def test_notice_highlights_the_action_that_helps(remedy: str, highlighted: str | None) -> None:
-    error = {"what": "It refused.", "why": "", "remedy": remedy}
+    problem = Problem("It refused.", "", remedy)
     actions = [Action("Restart it", "/restart", "post"), Action("Try again", "/")]
-    html = render_notice_page(error, PREFIX, actions)
+    html = render_notice_page(problem, PREFIX, actions)
     primary = re.findall(r'"(?:button )?primary" (?:href|data-post)="[^"]*">([^<]*)<', html)
     assert primary == ([highlighted] if highlighted else [])
 

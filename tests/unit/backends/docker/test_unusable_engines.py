@@ -295,4 +295,4 @@ async def test_an_address_without_an_engine_is_explained(
     monkeypatch: pytest.MonkeyPatch, host: str, words: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
-    assert words in " ".join((await fault()).as_json().values())
+    assert words in (await fault()).as_sentence()
