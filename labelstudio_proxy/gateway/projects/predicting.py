@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -14,16 +13,20 @@ import aiohttp
 from ...labelling.predictions import Prediction
 from ...problem import Problem
 from .label_studio_api import LabelStudioAPI, Rejected
+from .prediction_batches import add_in_batches
+from .replacing import continue_replacement, replace_all, replacement_of, show
 from .stream import Report
 
 logger = logging.getLogger(__name__)
 
-# In one request to Label Studio, which handles it whole: people who label meanwhile wait for it.
-BATCH = 1000
-BATCH_BYTES = 16 * 1024 * 1024
 # For a Label Studio that crashed and restarts.
 CLEANUP_SECONDS = 30.0
 POLL_SECONDS = 1.0
+# More outdated predictions than this are replaced with their whole version, which is ten times faster.
+ONE_BY_ONE = 100
+# Label Studio locks its database while it removes a version. With more predictions, that may take longer
+# than the requests of people wait (LOCK_SECONDS in labelstudio_settings).
+MOST_AT_ONCE = 10_000
 
 Connect = Callable[[], Awaitable[LabelStudioAPI]]
 
@@ -33,33 +36,31 @@ async def add_predictions(
 ) -> dict[str, int]:
     """Add predictions and let people see them; return how many are new, equal and replaced.
 
-    An item's earlier prediction of the same version is replaced if it differs. The earlier one is
-    removed last, so that a kill in between leaves both; then the next call removes it.
-    If an import fails, what it has added is removed. Raises Problem.
+    An item's earlier prediction of the same version is replaced if it differs. The earlier ones are
+    removed last, so that a kill in between leaves both; then the next call completes it.
+    If an import fails, what it has added is removed. Calls must not overlap. Raises Problem.
     """
     api = await connect()
     report(0, len(found), "Looking at earlier predictions")
+    await continue_replacement(api, project, version, report)
     earlier = await api.predictions(project, version)
     new, outdated = _compare(found, earlier)
+    kept = [each for each in earlier if each["id"] not in outdated]
+    added = [{"task": each.task, "result": each.result, "score": each.score} for each in new]
+    at_once = len(outdated) > max(ONE_BY_ONE, len(earlier) // 10) and len(earlier) <= MOST_AT_ONCE
     try:
-        done = 0
-        for batch in _batches(new, version):
-            report(done, len(new), "Adding predictions to Label Studio")
-            created = await api.add_predictions(project, batch)
-            if created != len(batch):
-                raise _left_out(len(batch) - created)
-            done += len(batch)
-    except BaseException as error:
-        known = {each["id"] for each in earlier}
-        # A client that left cancels this task, and must not cancel the removal.
-        await asyncio.shield(_remove_new(connect, project, version, known, report))
-        if isinstance(error, Rejected):
-            raise Problem("Label Studio rejected the predictions.", error.why, "") from error
-        raise
-    for number, prediction in enumerate(outdated):
-        report(number, len(outdated), "Removing earlier predictions of this model version")
-        await api.delete_prediction(prediction)
-    await api.change_project(project, model_version=version, show_collab_predictions=True)
+        if at_once:
+            await _add(connect, project, replacement_of(version), [*kept, *added], set(), report)
+            await replace_all(api, project, version, report)
+        else:
+            known = {each["id"] for each in earlier}
+            await _add(connect, project, version, added, known, report)
+            for number, prediction in enumerate(outdated):
+                report(number, len(outdated), "Removing earlier predictions of this model version")
+                await api.delete_prediction(prediction)
+            await show(api, project, version)
+    except Rejected as error:
+        raise Problem("Label Studio rejected the predictions.", error.why, "") from error
     return {
         "predicted": len(found),
         "added": len(new),
@@ -68,14 +69,31 @@ async def add_predictions(
     }
 
 
+async def _add(
+    connect: Connect,
+    project: int,
+    version: str,
+    predictions: list[dict[str, Any]],
+    known: set[int],
+    report: Report,
+) -> None:
+    """Add predictions of a version, which has those with the numbers `known`, or none of them."""
+    try:
+        await add_in_batches(await connect(), project, version, predictions, report)
+    except BaseException:
+        # A client that left cancels this task, and must not cancel the removal.
+        await asyncio.shield(_remove_new(connect, project, version, known, report))
+        raise
+
+
 def _compare(
     found: Sequence[Prediction], earlier: Sequence[dict[str, Any]]
-) -> tuple[list[Prediction], list[int]]:
+) -> tuple[list[Prediction], set[int]]:
     """Return the predictions to add, and the numbers of those to remove."""
     by_task: dict[int, list[dict[str, Any]]] = {}
     for each in earlier:
         by_task.setdefault(each["task"], []).append(each)
-    new, outdated = [], []
+    new, outdated = [], set[int]()
     for prediction in found:
         there = by_task.get(prediction.task, [])
         equal = [
@@ -85,28 +103,8 @@ def _compare(
         ]
         if not equal:
             new.append(prediction)
-        outdated += [each["id"] for each in there if each["id"] not in equal[:1]]
+        outdated |= {each["id"] for each in there} - set(equal[:1])
     return new, outdated
-
-
-def _batches(found: Sequence[Prediction], version: str) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    size = 0
-    for each in found:
-        prediction = {
-            "task": each.task,
-            "result": each.result,
-            "score": each.score,
-            "model_version": version,
-        }
-        length = len(json.dumps(prediction))
-        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(prediction)
-        size += length
-    if batch:
-        yield batch
 
 
 async def _remove_new(
@@ -135,11 +133,3 @@ async def _remove_new(
             await asyncio.sleep(POLL_SECONDS)
         else:
             return
-
-
-def _left_out(count: int) -> Problem:
-    return Problem(
-        f"Label Studio left out {count} of the predictions.",
-        "They do not fit its labelling interface.",
-        "Check the labels and coordinates.",
-    )

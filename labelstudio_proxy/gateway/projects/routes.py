@@ -84,6 +84,7 @@ class ProjectRoutes:
         self._files = files
         self._records = ProjectRecords(directory)
         self._making = asyncio.Lock()
+        self._predicting = asyncio.Lock()
         # The groups of a pattern are the arguments of its handler.
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = (
             ("GET", re.compile(""), self._list),
@@ -253,7 +254,10 @@ class ProjectRoutes:
                 await self._paths(),
                 report,
             )
-            counts = await add_predictions(self._api, project["id"], output.version, found, report)
+            async with self._predicting:
+                counts = await add_predictions(
+                    self._api, project["id"], output.version, found, report
+                )
             project = await self._found(await self._api(), groups[0])
             return {"project": await asyncio.to_thread(self._shown, project), **counts}
 

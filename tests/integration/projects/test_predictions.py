@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from support.kernel import Kernel
 
 from labelstudio_proxy.data_directory.directory import DataDirectory
 from labelstudio_proxy.gateway.identity import Identity
-from labelstudio_proxy.gateway.projects import predicting
+from labelstudio_proxy.gateway.projects import predicting, prediction_batches
+from labelstudio_proxy.gateway.projects.failures import stopped
 from labelstudio_proxy.gateway.projects.label_studio_api import LabelStudioAPI
 from labelstudio_proxy.gateway.proxy.forward import Upstream
+from labelstudio_proxy.label_studio import paths
 from labelstudio_proxy.label_studio.upstream import Endpoint, open_session
 from labelstudio_proxy.labelling.predictions import Prediction
 from labelstudio_proxy.problem import Problem
@@ -183,47 +186,127 @@ def test_texts_are_found_by_content(kernel: Kernel, studio: LabelStudioClient) -
     assert sorted(each["result"][0]["value"]["text"] for each in found) == ["Charles", "🐈"]
 
 
-def test_an_import_that_fails_in_the_middle_leaves_nothing(
-    jupyter: JupyterLab,
-    kernel: Kernel,
-    studio: LabelStudioClient,
-    data_dir: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    number = kernel.json("animals.id")
-    before = Predicted(studio, number)
-    first, second, *_ = before.files
-    monkeypatch.setattr(predicting, "BATCH", 1)
-    result = [
-        {
-            "from_name": "label",
-            "to_name": "image",
-            "type": "choices",
-            "value": {"choices": ["Cat"]},
-        }
-    ]
-    found = [
-        *(Prediction(task, 0, [{"id": "x", **result[0]}]) for task in (first, second)),
-        Prediction(10**6, 0, []),  # of a task that was deleted meanwhile
-    ]
+def choice(task: int, label: str) -> Prediction:
+    """Return what a model says of a task of `animals`."""
+    region = {"from_name": "label", "to_name": "image", "type": "choices"}
+    return Prediction(task, 0, [{"id": "x", **region, "value": {"choices": [label]}}])
 
-    async def add() -> None:
-        (socket,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*/label-studio.sock")
-        endpoint = Endpoint(unix_socket=socket)
-        directory = DataDirectory(data_dir)
+
+class StoppingAPI(LabelStudioAPI):
+    """Asks the real Label Studio, which is gone after `left` requests that change something."""
+
+    left = 0
+    singly = 0  # predictions that were deleted one by one
+
+    async def send(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None
+    ) -> Any:
+        self.left -= method != "GET"
+        self.singly += method == "DELETE" and path.startswith(paths.PREDICTIONS)
+        if self.left < 0:
+            raise stopped()
+        return await super().send(method, path, body, query)
+
+
+Add = Callable[..., StoppingAPI]
+
+
+@pytest.fixture
+def add(jupyter: JupyterLab, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Add:
+    """Return a function that adds predictions, as the gateway does, and returns the API it used."""
+    monkeypatch.setattr(prediction_batches, "BATCH", 2)
+    monkeypatch.setattr(predicting, "CLEANUP_SECONDS", 0)
+    (socket,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*/label-studio.sock")
+    endpoint = Endpoint(unix_socket=socket)
+    directory = DataDirectory(data_dir)
+
+    async def send(
+        number: int, version: str, found: list[Prediction], stop_after: int
+    ) -> StoppingAPI:
         account = directory.first_account()
         assert account is not None
         identity = Identity(directory.secret_key(), account)
         async with open_session(endpoint) as session:
             upstream = Upstream(session, endpoint, identity, directory.temporary)
-            api = LabelStudioAPI(upstream, directory)
+            api = StoppingAPI(upstream, directory)
+            api.left = stop_after
 
             async def connect() -> LabelStudioAPI:
                 return api
 
-            await predicting.add_predictions(connect, number, "broken", found, lambda *_: None)
+            try:
+                await predicting.add_predictions(connect, number, version, found, lambda *_: None)
+            except Problem:
+                if api.left >= 0:
+                    raise
+            return api
+
+    def add(
+        number: int, version: str, found: list[Prediction], stop_after: int = 1000
+    ) -> StoppingAPI:
+        return asyncio.run(send(number, version, found, stop_after))
+
+    return add
+
+
+@pytest.mark.parametrize("version", ["new", "v1"])
+def test_an_import_that_fails_in_the_middle_leaves_nothing(
+    kernel: Kernel,
+    studio: LabelStudioClient,
+    add: Add,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+) -> None:
+    monkeypatch.setattr(predicting, "ONE_BY_ONE", 0)
+    number = kernel.json("animals.id")
+    before = Predicted(studio, number)
+    first, second, *_ = before.files
+    # The last one is of a task that was deleted meanwhile.
+    found = [choice(first, "Cat"), choice(second, "Cat"), Prediction(10**6, 0, [])]
 
     with pytest.raises(Problem, match="Label Studio rejected the predictions"):
-        asyncio.run(add())
+        add(number, version, found)
 
     assert Predicted(studio, number).found == before.found
+
+
+def test_many_changes_are_replaced_at_once_and_a_stop_anywhere_loses_nothing(
+    kernel: Kernel, studio: LabelStudioClient, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "ONE_BY_ONE", 0)
+    number = kernel.json("animals.id")
+    files = Predicted(studio, number).files
+    *named, kept = files
+    label = "Cat"
+    add(number, "other", [choice(task, "Dog") for task in files])
+    add(number, "many", [choice(task, label) for task in files])
+    finished = False
+    stop_after = 0
+    while not finished:
+        stop_after += 1
+        earlier, label = label, {"Cat": "Dog", "Dog": "Cat"}[label]
+        changed = [choice(task, label) for task in named]
+        api = add(number, "many", changed, stop_after=stop_after)
+        finished = api.left >= 0
+
+        # People see all of it, either as it was or as it shall be.
+        found = Predicted(studio, number)
+        shown = found.of(found.project["model_version"])
+        assert shown.pop(files[kept]) == ("Cat", None)
+        assert set(shown) == {files[task] for task in named}
+        assert set(shown.values()) in ({(earlier, None)}, {(label, None)})
+
+        api = add(number, "many", changed)
+        found = Predicted(studio, number)
+        assert api.singly == 0
+        assert found.of("many") == {
+            files[kept]: ("Cat", None),
+            **{files[task]: (label, None) for task in named},
+        }
+        assert set(found.of("other").values()) == {("Dog", None)}
+        assert {
+            each["model_version"] for each in found.found if "many" in each["model_version"]
+        } == {"many"}
+        assert found.project["model_version"] == "many"
+        versions = Counter(files[each["task"]] for each in found.found)
+        assert found.counts == versions
