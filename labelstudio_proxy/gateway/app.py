@@ -33,7 +33,7 @@ from .idle_stop import IdleStop
 from .invitations import Invitations
 from .place import Place
 from .projects.entry import PROJECTS, Projects
-from .proxy.files_on_disk import Found, LargeFiles, send
+from .proxy.files_on_disk import LargeFiles, response_with
 from .proxy.forward import Refused, Upstream, forward
 from .proxy.headers import without_token
 from .proxy.local_files import LocalFiles, NoFile
@@ -223,22 +223,19 @@ class Gateway:
     async def _send_local_file(
         self, request: web.BaseRequest, target: str, kind: RequestKind
     ) -> web.StreamResponse | None:
-        """Send a file that Label Studio does not find; say why a file cannot be sent."""
+        """Send a file in a folder of a project; say why a file cannot be sent."""
+        upstream = await self._connection.upstream()
         found = await asyncio.to_thread(
             self._local_files.find,
             target.partition("?")[2],
             request.headers.get(hdrs.REFERER, ""),
-            in_container=self._supervisor.snapshot.backend == "docker",
+            upstream.identity.account.id,
         )
         if isinstance(found, NoFile):
             return json_response({"detail": found.detail}, found.status)
         if found is None or not kind.is_safe:
             return None
-        question = Found(found.path, paths.local_storage(found.storage), {}, 200, by_page=True)
-        response = await send(
-            question, await self._connection.upstream(), self._place.frame_ancestors
-        )
-        return response or json_response({"detail": "Label Studio does not allow this file."}, 404)
+        return response_with(found.path, self._place.frame_ancestors, by_page=True)
 
     async def _send_asset(
         self, request: web.BaseRequest, target: str, kind: RequestKind

@@ -162,11 +162,6 @@ def local_file(name: str) -> str:
     return f"/data/local-files/?d={quote(name)}"
 
 
-def local_storage(number: int) -> str:
-    """Return the path of the API's record of a storage of local files."""
-    return f"/api/storages/localfiles/{number}"
-
-
 def upload_record(number: int) -> str:
     """Return the path of the API's record of an uploaded file, which holds no content."""
     return f"/api/import/file-upload/{number}"

@@ -3,7 +3,7 @@
 Label Studio reads a file from its start into memory for each request of a part of it
 (ranged_fileresponse's RangedFileReader): a seek in a video of 2 GB takes seconds, and 2 GB. So the
 gateway sends large files. It asks Label Studio each time whether the owner may read the file, by
-requests for which Label Studio reads no content.
+requests for which Label Studio reads no content. `local_files` finds most local files without it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class LargeFiles:
         if request.method != hdrs.METH_GET:
             return None
         found = await asyncio.to_thread(self._find, target)
-        return await send(found, upstream, ancestors) if found is not None else None
+        if found is None or not await _is_allowed(found, upstream):
+            return None
+        return response_with(found.file, ancestors, by_page=found.by_page)
 
     def _find(self, target: str) -> Found | None:
         path, _, query = target.partition("?")
@@ -151,22 +153,17 @@ def _validator(status: os.stat_result) -> str:
     return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
 
 
-async def send(found: Found, upstream: Upstream, ancestors: str) -> web.FileResponse | None:
-    """Return the response with a file; None if Label Studio does not allow it.
-
-    Raises aiohttp.ClientError if Label Studio cannot be reached.
-    """
-    if not await _is_allowed(found, upstream):
-        return None
-    media_type, _ = mimetypes.guess_type(found.file)
+def response_with(file: Path, ancestors: str, *, by_page: bool) -> web.FileResponse:
+    """Return the response with a file that the owner may read; `by_page`: see `Found`."""
+    media_type, _ = mimetypes.guess_type(file)
     headers: dict[str, str] = {
         hdrs.CONTENT_TYPE: media_type or "application/octet-stream",
         "Content-Security-Policy": data_policy(ancestors),
         "X-Content-Type-Options": "nosniff",
     }
-    if found.by_page:
+    if by_page:
         headers[hdrs.CACHE_CONTROL] = "no-cache"  # the browser asks before it uses its copy
-    return _FileResponse(found.file, headers)
+    return _FileResponse(file, headers)
 
 
 async def _is_allowed(found: Found, upstream: Upstream) -> bool:

@@ -1,4 +1,4 @@
-"""Local files of tasks: which file on disk the parameter `d` of a request means.
+"""Local files of tasks: which file on disk the parameter `d` of a request means, and who may read it.
 
 Label Studio writes paths into task data that are relative to its document root of that day, and
 serves them relative to the one of today. The gateway finds the others by the folders that people have
@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 from ...config.notebook_files import NotebookFiles
 from ...data_directory.directory import DataDirectory
-from ...data_directory.local_storages import LocalStorage, source_storages
+from ...data_directory.local_storages import LocalStorage, readable_storages
 from ...label_studio import paths
 from .files_on_disk import is_file, is_outside, path_in
 
@@ -28,10 +28,9 @@ LINK = (
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file that Label Studio does not find, in the folder of a storage."""
+    """A file that the owner may read, in the folder of a storage."""
 
     path: Path
-    storage: int  # its id
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,11 @@ class LocalFiles:
         self._files = files
         self._external_database = external_database
 
-    def find(self, query: str, referer: str, *, in_container: bool) -> LocalFile | NoFile | None:
-        """Return the file that `query` means; None if Label Studio finds it, or nothing is known.
+    def find(self, query: str, referer: str, account: int) -> LocalFile | NoFile | None:
+        """Return the file that `query` means; None if only Label Studio may know it.
 
-        `referer`: the address of the page, with the project. `in_container`: Label Studio sees only
-        the folder that the container got. Blocks: reads the disk and the database.
+        `referer`: the address of the page, with the project. `account`: reads the file.
+        Blocks: reads the disk and the database.
         """
         files = self._files
         names = parse_qs(query, errors="surrogateescape").get("d")
@@ -71,7 +70,7 @@ class LocalFiles:
             return None
         if any(_leads_out(files, path_in(files.root, each)) for each in names[:-1]):
             return NoFile(403, LINK)
-        storages = [] if self._external_database else source_storages(self._directory)
+        storages = [] if self._external_database else readable_storages(self._directory, account)
         name = names[-1]  # as Label Studio chooses
         here = path_in(files.root, name)
         found = _choose(candidates(name, storages), here, project_of(referer))
@@ -87,8 +86,7 @@ class LocalFiles:
             return NoFile(404, _why_missing(path, folder))
         if _leads_out(files, path, folder):
             return NoFile(403, LINK)
-        visible = not in_container or not is_outside(files.shown, path)
-        return None if path == here and visible else LocalFile(path, found.storage.id)
+        return LocalFile(path)
 
 
 def candidates(name: str, storages: Iterable[LocalStorage]) -> list[_Candidate]:

@@ -23,6 +23,7 @@ from labelstudio_proxy.gateway.proxy.local_files import (
 )
 
 Add = Callable[..., int]
+OWNER = 1  # the account that reads
 
 
 @pytest.fixture
@@ -53,6 +54,31 @@ def add(directory: DataDirectory) -> Add:
     return add
 
 
+def project_without(directory: DataDirectory, account: int) -> int:
+    """Add an organization from which `account` was removed; return the id of a project of it."""
+    with closing(sqlite3.connect(directory.database)) as database, database:
+        organization = _insert(database, "organization")
+        _insert(
+            *(database, "organizations_organizationmember"),
+            organization_id=organization,
+            user_id=account,
+            deleted_at="2026-01-01",
+        )
+        return _insert(database, "project", organization_id=organization)
+
+
+def _insert(database: sqlite3.Connection, table: str, **values: object) -> int:
+    """Insert a row with 0 in the other columns that must have a value; return its id."""
+    for _, name, _, needed, default, is_key in database.execute(f"PRAGMA table_info({table})"):
+        if needed and default is None and not is_key:
+            values.setdefault(name, 0)
+    marks = ", ".join("?" * len(values))
+    added = database.execute(
+        f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", list(values.values())
+    )
+    return int(added.lastrowid or 0)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home folder with a picture of the same name in two folders, and links."""
@@ -77,11 +103,10 @@ def find(directory: DataDirectory) -> Callable[..., LocalFile | NoFile | None]:
         *,
         shown: Path | None = None,
         fixed: bool = False,
-        in_container: bool = False,
     ) -> LocalFile | NoFile | None:
         files = NotebookFiles(root, shown or root, fixed=fixed)
         local_files = LocalFiles(directory, files, external_database=False)
-        return local_files.find(f"d={quote(name, safe='/&=')}", page, in_container=in_container)
+        return local_files.find(f"d={quote(name, safe='/&=')}", page, OWNER)
 
     return find
 
@@ -90,18 +115,29 @@ Find = Callable[..., LocalFile | NoFile | None]
 
 
 def test_path_of_an_earlier_root_leads_to_the_same_file(add: Add, find: Find, home: Path) -> None:
-    storage = add(home / "a" / "pictures")
-    made = LocalFile(home / "a" / "pictures" / "2.png", storage)
+    add(home / "a" / "pictures")
+    made = LocalFile(home / "a" / "pictures" / "2.png")
     for root in (home / "b", home / "a" / "pictures", home, home / "a" / "pictures" / "deeper"):
         assert find("pictures/2.png", root) == made
     assert find("a/pictures/2.png", home / "b") == made
     assert find("/a/./pictures/../pictures/2.png", home / "b") == made
 
 
-def test_label_studio_serves_what_it_finds(add: Add, find: Find, home: Path) -> None:
+def test_path_of_the_root_of_today_leads_to_its_file(add: Add, find: Find, home: Path) -> None:
     add(home / "a" / "pictures")
-    assert find("pictures/2.png", home / "a") is None
-    assert find("a/pictures/2.png", home) is None
+    made = LocalFile(home / "a" / "pictures" / "2.png")
+    assert find("pictures/2.png", home / "a") == made
+    assert find("a/pictures/2.png", home) == made
+
+
+def test_account_that_was_removed_reads_nothing(
+    directory: DataDirectory, add: Add, find: Find, home: Path
+) -> None:
+    """As Label Studio's `has_permission` says."""
+    add(home / "a" / "pictures", project_without(directory, OWNER + 1))
+    assert find("a/pictures/2.png", home) == LocalFile(home / "a" / "pictures" / "2.png")
+    add(home / "b" / "pictures", project_without(directory, OWNER))
+    assert find("b/pictures/1.png", home) is None
 
 
 @pytest.mark.parametrize("name", ["2.png", "a/pictures", "pictures", "b/pictures/1.png", "x", "."])
@@ -113,17 +149,15 @@ def test_only_files_in_a_folder_of_a_project_are_found(
 
 
 def test_page_of_the_project_decides_between_two_folders(add: Add, find: Find, home: Path) -> None:
-    first, second = add(home / "a" / "pictures", 1), add(home / "b" / "pictures", 2)
+    add(home / "a" / "pictures", 1)
+    add(home / "b" / "pictures", 2)
     hub = "https://hub/user/x/projects/1/labelstudio"
     for root in (home, home / "a", home / "b"):
-        for project, storage, folder in ((1, first, "a"), (2, second, "b")):
+        for project, folder in ((1, "a"), (2, "b")):
             found = find("pictures/1.png", root, f"{hub}/projects/{project}/data?task=1")
-            here = root == home / folder
-            assert found == (
-                None if here else LocalFile(home / folder / "pictures" / "1.png", storage)
-            )
+            assert found == LocalFile(home / folder / "pictures" / "1.png")
     # No page: the root of today, else none, since it could be the wrong one.
-    assert find("pictures/1.png", home / "b") is None
+    assert find("pictures/1.png", home / "b") == LocalFile(home / "b" / "pictures" / "1.png")
     assert find("pictures/1.png", home) is None
 
 
@@ -158,8 +192,8 @@ def test_missing_file_is_named(add: Add, find: Find, home: Path) -> None:
 
 
 def test_links_stay_in_the_root_or_beside_the_folder(add: Add, find: Find, home: Path) -> None:
-    storage = add(home / "a" / "pictures")
-    linked = LocalFile(home / "a" / "pictures" / "all.png", storage)
+    add(home / "a" / "pictures")
+    linked = LocalFile(home / "a" / "pictures" / "all.png")
     assert find("pictures/all.png", home / "b") == linked
     for name in ("pictures/secret", "a/pictures/secret", "home/a/pictures/secret"):
         found = find(name, home / "b")
@@ -176,7 +210,8 @@ def test_links_stay_in_the_folder_that_jupyter_shows(
     if storage:
         add(home / "a" / "pictures")
     shown = home / "a"
-    assert find("a/pictures/all.png", home, shown=shown) is None
+    linked = LocalFile(home / "a" / "pictures" / "all.png")
+    assert find("a/pictures/all.png", home, shown=shown) == (linked if storage else None)
     good, bad = "a/pictures/2.png", "a/pictures/secret"
     for query in (bad, f"{good}&d={bad}", f"{bad}&d={good}"):
         assert isinstance(find(query, home, shown=shown), NoFile)
@@ -191,13 +226,6 @@ def test_fixed_files_root_is_the_only_one(add: Add, find: Find, home: Path) -> N
     assert found.status == 403
     assert str(home / "a" / "pictures") in found.detail
     assert isinstance(find("pictures/2.png", home, fixed=True), LocalFile)
-
-
-def test_container_has_only_the_folder_that_jupyter_shows(add: Add, find: Find, home: Path) -> None:
-    storage = add(home / "a" / "pictures")
-    made = LocalFile(home / "a" / "pictures" / "2.png", storage)
-    assert find("a/pictures/2.png", home, shown=home / "b", in_container=True) == made
-    assert find("a/pictures/2.png", home, shown=home / "a", in_container=True) is None
 
 
 def test_storages_of_a_database(directory: DataDirectory, add: Add, home: Path) -> None:
