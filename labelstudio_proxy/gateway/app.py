@@ -268,7 +268,7 @@ class Gateway:
                 upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
-                scripts=("watch.js", "upload.js"),
+                scripts=("theme.js", "watch.js", "upload.js"),
                 failed=functools.partial(self._check_disk, kind),
             )
         finally:  # Label Studio may have received it, whatever came back

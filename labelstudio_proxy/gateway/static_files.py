@@ -1,4 +1,4 @@
-"""The gateway's files for browsers: three scripts in Label Studio's pages, and the start page's."""
+"""The gateway's files for browsers: scripts in Label Studio's pages, and the start page's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .proxy.compression import BEST, IDENTITY, compress, is_compressible
 
 MEDIA_TYPES = {
     "prefix.js": "text/javascript",
+    "theme.js": "text/javascript",
     "watch.js": "text/javascript",
     "upload.js": "text/javascript",
     "start.js": "text/javascript",

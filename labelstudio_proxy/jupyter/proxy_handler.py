@@ -199,10 +199,15 @@ class StreamingHandler(SupervisingHandler):
             # Not Jupyter's own policy: a hub's allows no frame, also not JupyterLab's.
             policy = f"frame-ancestors {self.frame_ancestors}; {page_policy()}"
             self.set_header("Content-Security-Policy", policy)
-            self.write(error.page())
+            self.write(error.page(f"{self._prefix}/"))
         else:
             self.set_header("Retry-After", str(RELOAD_SECONDS))
             self.write({"message": error.problem.what, **error.problem.as_json()})
+
+    @property
+    def _prefix(self) -> str:
+        """The gateway's path in browsers, without a slash at its end."""
+        return f"{self.base_url.rstrip('/')}/{self.proxy_base}"
 
     @property
     def _wants_page(self) -> bool:
@@ -280,8 +285,7 @@ class StreamingHandler(SupervisingHandler):
         length = request.headers.get("Content-Length", "0")
         has_body = "Transfer-Encoding" in request.headers or length not in {"", "0"}
         # The target as it arrived, without the prefix: not decoded and encoded again.
-        prefix = f"{self.base_url.rstrip('/')}/{self.proxy_base}"
-        target = request.uri.removeprefix(prefix) or "/"
+        target = request.uri.removeprefix(self._prefix) or "/"
         deadline = time.monotonic() + (PAGE_SECONDS if self._is_navigation else CONNECT_SECONDS)
         while True:
             try:

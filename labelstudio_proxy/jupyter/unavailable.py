@@ -27,6 +27,7 @@ _PAGE = Template("""\
   $reload
   <title>$heading</title>
   <link rel="icon" href="$icon">
+  <script data-prefix="$prefix">$script</script>
   <style>$style</style>
 </head>
 <body>
@@ -58,8 +59,8 @@ class GatewayUnavailable(web.HTTPError):
         self.problem = problem
         self.passing = passing
 
-    def page(self) -> str:
-        """Return the page for a user."""
+    def page(self, prefix: str) -> str:
+        """Return the page for a user. `prefix`: the gateway's path in browsers, with a slash at either end."""
         why, remedy = as_html(self.problem.why), as_html(self.problem.remedy)
         if self.passing:
             reload = f'<meta http-equiv="refresh" content="{RELOAD_SECONDS}">'
@@ -73,19 +74,29 @@ class GatewayUnavailable(web.HTTPError):
             reload=reload,
             content=content,
             icon=_icon(),
-            style=_style(),
+            prefix=escape(prefix),
+            script=_own_file("theme.js"),
+            style=_own_file("start.css"),
         )
 
 
 def page_policy() -> str:
     """Return the directives of the page's content security policy, but for `frame-ancestors`."""
-    style = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{style}'; img-src data:; base-uri 'none'"
+    script, style = _digest("theme.js"), _digest("start.css")
+    return (
+        f"default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
+        "base-uri 'none'"
+    )
 
 
 @functools.cache
-def _style() -> str:
-    return (_PACKAGE / "gateway" / "static" / "start.css").read_text("utf-8")
+def _own_file(name: str) -> str:
+    return (_PACKAGE / "gateway" / "static" / name).read_text("utf-8")
+
+
+@functools.cache
+def _digest(name: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(_own_file(name).encode()).digest()).decode()
 
 
 @functools.cache

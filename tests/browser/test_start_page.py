@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 from labelstudio_proxy.gateway import start_page
 from labelstudio_proxy.gateway.request_guard import Origins, refusal
 from labelstudio_proxy.gateway.start_page import Action, render_notice_page, render_start_page
+from labelstudio_proxy.jupyter.unavailable import GatewayUnavailable, page_policy
 from labelstudio_proxy.problem import Problem
 from labelstudio_proxy.request_kind import classify
 
@@ -76,6 +77,7 @@ class Gateway:
         self.answers = "well"
         self.stuck = False  # serves the start page even when Label Studio is ready
         self.notice: str | None = None  # a page to serve instead
+        self.policy = POLICY
         self.requests: list[str] = []
         self._ended_streams = 0
         self._loop = asyncio.new_event_loop()
@@ -189,7 +191,7 @@ class Gateway:
             return web.Response(text=html, content_type="text/html")
         else:
             html = render_start_page(self._now(), PREFIX)
-        headers = {"Content-Security-Policy": POLICY}
+        headers = {"Content-Security-Policy": self.policy}
         return web.Response(text=html, content_type="text/html", headers=headers)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
@@ -666,6 +668,7 @@ def test_ended_session_is_told_from_a_lost_connection(
 def test_try_again_in_an_ended_session_says_so(
     page: Page, gateway: Gateway, open_page: Open
 ) -> None:
+    page.add_init_script(NO_POLLS)  # one would say so before the click
     gateway.set(state="failed", error=ERROR)
     open_page()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
@@ -700,12 +703,103 @@ def test_everything_can_be_reached_and_used_by_keyboard(
     expect(page.get_by_role("heading", name="Starting Label Studio…")).to_be_visible()
 
 
+GROUND = "getComputedStyle(document.body).backgroundColor"
+LIGHT, DARK = "rgb(243, 244, 246)", "rgb(17, 20, 24)"
+
+
+def store_theme(page: Page, theme: str, prefix: str = PREFIX) -> None:
+    """Store a theme as JupyterLab's extension does."""
+    page.evaluate(
+        "([prefix, theme]) => localStorage.setItem(`labelstudio-proxy:theme:${prefix}`, theme)",
+        [prefix, theme],
+    )
+
+
 def test_dark_mode_is_followed(page: Page, gateway: Gateway, open_page: Open) -> None:
-    ground = "getComputedStyle(document.body).backgroundColor"
     open_page()
-    assert page.evaluate(ground) == "rgb(243, 244, 246)"
+    assert page.evaluate(GROUND) == LIGHT
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate(ground) == "rgb(17, 20, 24)"
+    assert page.evaluate(GROUND) == DARK
+
+
+@pytest.mark.parametrize("served", ["by the gateway", "by Jupyter"])
+def test_the_theme_of_this_servers_jupyterlab_comes_first(
+    served: str, page: Page, gateway: Gateway, open_page: Open
+) -> None:
+    if served == "by Jupyter":
+        failed = GatewayUnavailable(Problem("It failed.", "A reason.", "Try again."))
+        gateway.notice, gateway.policy = failed.page(PREFIX), page_policy()
+    lab = page.context.new_page()
+    lab.goto(f"http://127.0.0.1:{gateway.port}/login")
+    page.emulate_media(color_scheme="light")
+    store_theme(lab, "dark")
+    # The ground in every frame that the browser draws
+    page.add_init_script(
+        f"""window.seen = new Set();
+        const look = () => {{
+            if (document.body) seen.add({GROUND});
+            requestAnimationFrame(look);
+        }};
+        look();"""
+    )
+    open_page()
+    page.wait_for_function("() => window.seen.size > 0")
+    assert page.evaluate("[...window.seen]") == [DARK]
+    store_theme(lab, "light", "/user/bob/labelstudio/")  # the same person's other server
+    store_theme(lab, "light")
+    expect(page.locator("body")).to_have_css("background-color", LIGHT)
+    store_theme(lab, "dark")
+    expect(page.locator("body")).to_have_css("background-color", DARK)
+    store_theme(lab, "light", "/user/bob/labelstudio/")
+    page.reload()
+    assert page.evaluate(GROUND) == DARK
+
+
+# Of everything that shows text: its colour on the nearest ground that is not transparent.
+CONTRASTS = """() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+    const parts = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = (colour) => parts(colour).slice(0, 3)
+        .map((part) => part / 255)
+        .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+    const groundOf = (element) => {
+        const { backgroundColor } = getComputedStyle(element);
+        return parts(backgroundColor)[3] ? backgroundColor : groundOf(element.parentElement);
+    };
+    const isText = ({ nodeType, textContent }) => nodeType === Node.TEXT_NODE && textContent.trim();
+    return [...document.querySelectorAll("main, main *")]
+        .filter((element) => [...element.childNodes].some(isText) && element.checkVisibility())
+        .map((element) => {
+            const [dark, light] = [getComputedStyle(element).color, groundOf(element)]
+                .map(luminance).sort((a, b) => a - b);
+            return [element.textContent.trim().slice(0, 40), (light + 0.05) / (dark + 0.05)];
+        });
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_meets_wcag_aa(theme: str, page: Page, gateway: Gateway, open_page: Open) -> None:
+    gateway.say("a line of the log")
+    open_page()
+    store_theme(page, theme)
+    page.reload()
+    page.get_by_text("Log", exact=True).click()
+    moving = {"state": "starting", "steps": steps(1), "progress": {"done": 57, "total": 261}}
+    failed = {"state": "failed", "steps": steps(1, "failed"), "error": ERROR}
+    seen = 0
+    for snapshot in (moving, failed):
+        gateway.set(None, **snapshot)
+        expect(page.locator(f"#main[data-state={snapshot['state']}]")).to_be_visible()
+        contrasts = page.evaluate(CONTRASTS)
+        assert [(text, ratio) for text, ratio in contrasts if ratio < 4.5] == []
+        seen += len(contrasts)
+    assert seen > 15
 
 
 def test_nothing_turns_where_less_motion_is_asked_for(

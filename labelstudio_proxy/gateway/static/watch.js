@@ -141,26 +141,21 @@
   const shadow = root.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
-    :host { all: initial; }
-    #note, dialog { font: 15px/1.5 system-ui, sans-serif; color: #1f2328; background: #fff; border: 1px solid #d0d7de;
-      border-radius: 8px; box-shadow: 0 8px 32px #0004; padding: 16px 20px; }
+    :host { all: initial; color-scheme: var(--labelstudio-proxy-scheme, light dark); --text: light-dark(#1f2328, #e6edf3); }
+    #note, dialog { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: light-dark(#fff, #22272e);
+      border: 1px solid light-dark(#d0d7de, #444c56); border-radius: 8px; box-shadow: 0 8px 32px #0004; padding: 16px 20px; }
     #note { position: fixed; inset: auto 24px 24px auto; z-index: 2147483647; width: 24em;
       max-width: calc(100vw - 48px); box-sizing: border-box; }
     #note[hidden] { display: none; }
     dialog { max-width: 28em; padding: 24px; outline: 0; }
-    dialog::backdrop { background: #fffa; }
+    dialog::backdrop { background: light-dark(#fffa, #000a); }
     h1 { font-size: 18px; margin: 0 0 8px; }
     p { margin: 0; white-space: pre-line; overflow-wrap: anywhere; }
     code { font: 0.9em ui-monospace, monospace; }
     button { font: inherit; font-weight: 600; color: #fff; background: #b4441f; border: 0; border-radius: 6px;
       margin-top: 16px; padding: 6px 14px; cursor: pointer; white-space: nowrap; }
-    button:focus-visible { outline: 2px solid #1f2328; outline-offset: 2px; }
+    button:focus-visible { outline: 2px solid var(--text); outline-offset: 2px; }
     button[hidden] { display: none; }
-    @media (prefers-color-scheme: dark) {
-      #note, dialog { color: #e6edf3; background: #22272e; border-color: #444c56; }
-      dialog::backdrop { background: #000a; }
-      button:focus-visible { outline-color: #e6edf3; }
-    }
   `);
   shadow.adoptedStyleSheets = [sheet];
 

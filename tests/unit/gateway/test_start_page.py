@@ -183,6 +183,7 @@ def test_page_reloads_itself_without_script_only_while_something_moves(state: st
 def test_everything_the_page_loads_is_under_the_prefix() -> None:
     page = Page(render_start_page(snapshot(), PREFIX))
     assert [script.get("src") for script in page.all("script")] == [
+        f"{PREFIX}_proxy/static/theme.js",
         f"{PREFIX}_proxy/static/start.js",
         None,
     ]
@@ -191,10 +192,18 @@ def test_everything_the_page_loads_is_under_the_prefix() -> None:
     assert sheet["href"] == f"{PREFIX}_proxy/static/start.css"
 
 
+def test_theme_is_known_before_anything_is_painted() -> None:
+    page = Page(render_start_page(snapshot(), PREFIX))
+    theme = page.all("script")[0]
+    assert theme == {"src": f"{PREFIX}_proxy/static/theme.js", "data-prefix": PREFIX}  # no defer
+    heads = [name for name, _ in page.elements if name in ("script", "body")]
+    assert heads[:3] == ["script", "script", "body"]
+
+
 def test_page_needs_no_inline_script_and_no_inline_style() -> None:
     page = Page(render_start_page(snapshot(), PREFIX))
     assert page.all("style") == []
-    assert page.all("script")[1]["type"] == "application/json"
+    assert page.all("script")[2]["type"] == "application/json"
     attributes = {name for _, attrs in page.elements for name in attrs}
     assert not [name for name in attributes if name == "style" or name.startswith("on")]
 
@@ -221,7 +230,8 @@ def test_hostile_text_is_inert_wherever_it_comes_in() -> None:
     for tag in ("script", "img", "textarea"):
         assert len(page.all(tag)) == len(Page(render_start_page(calm, PREFIX)).all(tag))
     assert page.texts["what"] == page.texts["why"] == page.texts["remedy"] == HOSTILE
-    assert page.all("script")[0]["src"] == f"/{HOSTILE}/_proxy/static/start.js"
+    assert page.all("script")[0]["src"] == f"/{HOSTILE}/_proxy/static/theme.js"
+    assert page.all("script")[0]["data-prefix"] == f"/{HOSTILE}/"
     assert HOSTILE in page.texts["steps"]
     assert json.loads(page.texts["data"])["snapshot"] == hostile
 
@@ -260,7 +270,7 @@ def test_hostile_notice_is_inert() -> None:
     problem = Problem(HOSTILE, HOSTILE, HOSTILE)
     actions = [Action(HOSTILE, HOSTILE), Action(HOSTILE, HOSTILE, "post")]
     page = Page(render_notice_page(problem, PREFIX, actions))
-    assert len(page.all("script")) == 2
+    assert len(page.all("script")) == 3
     assert page.all("img") == []
     assert page.texts["heading"] == page.texts["why"] == HOSTILE
     assert page.all("a")[-1]["href"] == HOSTILE
