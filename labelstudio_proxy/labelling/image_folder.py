@@ -76,8 +76,13 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
 
 
 def file_name(source: str, folder: str, taken: set[str]) -> str:
-    """Return the path of a copy of `source` in `folder` that no other one in `taken` has."""
-    name = PurePath(source).name
+    """Return the path of a copy of `source` in `folder` that no other one in `taken` has.
+
+    `source`: a path, or the URI of an object, whose key may end with anything.
+    """
+    name = PurePath(source).name.replace("\0", "_")
+    if name == "..":
+        name = "_.."
     return f"{folder}/{_free(name, taken, folder)}"
 
 

@@ -80,6 +80,10 @@ class S3Server:
         self._client("s3", self.keys).put_object(Bucket=BUCKET, Key=key, Body=content)
         return f"s3://{BUCKET}/{key}"
 
+    def remove(self, key: str) -> None:
+        """Remove an object from BUCKET."""
+        self._client("s3", self.keys).delete_object(Bucket=BUCKET, Key=key)
+
     def _client(self, service: str, keys: Mapping[str, str]) -> Any:
         return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", **keys)
 

@@ -10,18 +10,22 @@ import shutil
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ... import api_types
+from ...aio import cancel_and_wait
 from ...label_studio import paths
 from ...labelling import image_folder
+from ...labelling.image_folder import Entry
 from ...labelling.interface import Interface
 from ...labelling.rows import Labelled, PathOf
 from ...problem import Problem
 from .folders import absolute
 from .label_studio_api import LabelStudioAPI, Rejected
 from .new_folder import check_target, new_folder
+from .s3 import SCHEME
 from .stream import Report
 from .threads import in_thread, run_steps
 
@@ -32,6 +36,7 @@ PICTURES = "images"
 # In the place of Label Studio's name with the project and the time.
 FILE = "result"
 NAMED = 5  # pictures that a message names
+DOWNLOADS = 4  # of objects in S3, at the same time
 
 
 @dataclass(frozen=True)
@@ -167,6 +172,12 @@ def _check_pictures(project: Project, labelled: list[Labelled], content: Path) -
     if count <= 0:
         return
     sources = {url: project.path_of(url) for url in sorted(wanted)}
+    if objects := [url for url in sources if url.startswith(SCHEME)]:
+        raise Problem(
+            f"This format has no pictures of S3, such as {objects[0]}.",
+            "Label Studio exports pictures of this machine only.",
+            "Export the labels alone with `pictures=False`.",
+        )
     # A picture that is there has a name that Label Studio cannot write, such as one of 255 bytes.
     missing = [path or url for url, path in sources.items() if not (path and Path(path).exists())]
     named = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
@@ -205,31 +216,79 @@ async def _copy_files(
     folders = image_folder.folder_names(labels)
     if not entries:
         raise Problem("Nothing of this project has a label yet.", "", "Label some items first.")
+    objects: list[tuple[Entry, list[Path]]] = []
 
     def steps() -> Iterator[int]:
         taken: set[str] = set()
         for folder in folders.values():
             (content / folder).mkdir()
         for number, entry in enumerate(entries, 1):
-            source = entry.file or project.path_of(entry.url)
+            is_object = entry.url.startswith(SCHEME)
+            source = entry.url if is_object else entry.file or project.path_of(entry.url)
             if source is None:
                 raise Problem(
                     f"The file {entry.url!r} is not on this machine.",
                     f"The format {image_folder.FORMAT!r} copies files.",
                     "Use another format, such as JSON or CSV.",
                 )
+            names = [
+                image_folder.file_name(source, folders[label], taken) for label in entry.labels
+            ]
+            targets = [content / name for name in names]
+            if is_object:
+                objects.append((entry, targets))
+                continue
             if not project.may_read(Path(source)):
                 raise Problem(
                     f"The file {source} may not be copied.",
                     "It is outside of the folders that Label Studio may read.",
                     "Remove this item from the project.",
                 )
-            for label in entry.labels:
-                name = image_folder.file_name(source, folders[label], taken)
-                _copy(Path(source), content / name)
+            for target in targets:
+                _copy(Path(source), target)
             yield number
 
     await run_steps(steps(), lambda done: report(done, len(entries), "Copying files"))
+    await _download_objects(project.api, objects, report)
+
+
+async def _download_objects(
+    api: LabelStudioAPI, objects: list[tuple[Entry, list[Path]]], report: Report
+) -> None:
+    """Write each object in S3, as Label Studio shows it, into its new files."""
+    left = iter(enumerate(objects))
+
+    async def download() -> None:
+        for number, (entry, targets) in left:
+            report(number, len(objects), "Downloading objects")
+            await _download_object(api, entry, targets[0])
+            for target in targets[1:]:
+                await asyncio.to_thread(shutil.copyfile, targets[0], target)
+
+    downloads = [asyncio.ensure_future(download()) for _ in range(DOWNLOADS)]
+    try:
+        await asyncio.gather(*downloads)
+    finally:
+        for each in downloads:
+            await cancel_and_wait(each)
+
+
+async def _download_object(api: LabelStudioAPI, entry: Entry, target: Path) -> None:
+    path = f"/{paths.cloud_file(entry.task_id, entry.url)}"
+    try:
+        await api.download(path, {}, target, lambda done: None)
+    except Rejected as rejected:
+        if rejected.status == HTTPStatus.SEE_OTHER:
+            raise Problem(
+                f"{entry.url} cannot be downloaded.",
+                "The project uses signed links, which are for browsers.",
+                "Switch off *Use pre-signed URLs* in its settings, *Cloud Storage*, and try again.",
+            ) from rejected
+        raise Problem(
+            f"Label Studio cannot read {entry.url}.",
+            rejected.why,
+            "Put the object back, or remove this item from the project.",
+        ) from rejected
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -72,16 +72,17 @@ class LabelStudioAPI:
     ) -> str:
         """Write a response into a new `file`; return the suffix of the name that it has.
 
-        `report` gets the bytes that have arrived. Raises as `send` does, and OSError.
+        `report` gets the bytes that have arrived. Raises as `send` does, also for a redirect, and
+        OSError.
         """
         headers = {"Host": HOST, "Authorization": self._upstream.identity.authorization()}
-        url = URL(url_of(self._upstream.endpoint, path), encoded=True).with_query(query)
+        url = URL(url_of(self._upstream.endpoint, path), encoded=True).update_query(query)
         done = 0
         try:
             async with self._upstream.session.get(
                 url, headers=headers, allow_redirects=False
             ) as response:
-                if response.status >= 400:
+                if response.status >= 300:
                     await self._check_disk(response.status, await response.text())
                     raise Rejected(response.status, await response.text())
                 with file.open("xb") as opened:

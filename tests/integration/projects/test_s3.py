@@ -110,6 +110,77 @@ def test_a_prefix_becomes_a_project_that_grows_with_it(
     assert studio.post(f"api/storages/s3/{storage['id']}/sync").status_code == 400
 
 
+@pytest.fixture(scope="module")
+def labelled(kernel: Kernel, studio: LabelStudioClient, s3: S3Server) -> dict[str, bytes]:
+    """A project `labelled` with labels for both of its objects, which have one name."""
+    pictures = {f"labelled/{size}/x ü.png": media.png(size, size) for size in (20, 30)}
+    for key, content in pictures.items():
+        s3.put(key, content)
+    kernel.run(f'labelled = lsp.label("s3://{BUCKET}/labelled", labels=["Cat", "Dog"])')
+    choice = {"from_name": "label", "to_name": "image", "type": "choices"}
+    annotate(studio, kernel.json("labelled.id"), choice | {"value": {"choices": ["Cat"]}})
+    return pictures
+
+
+def annotate(studio: LabelStudioClient, project: int, region: dict[str, Any]) -> None:
+    for task in tasks(studio, project):
+        made = studio.post(f"api/tasks/{task['id']}/annotations/", json={"result": [region]})
+        assert made.status_code == 201, made.text
+
+
+def test_objects_are_exported_into_a_folder_for_each_label(
+    kernel: Kernel, labelled: dict[str, bytes]
+) -> None:
+    folder = Path(kernel.json('str(labelled.export("imagefolder", "by label"))'))
+    files = {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.*")}
+    assert set(files) == {"Cat/x ü.png", "Cat/x ü-2.png"}
+    assert sorted(files.values()) == sorted(labelled.values())
+
+
+def refused(kernel: Kernel, project: str, format: str) -> str:
+    """Return what an export says that leaves nothing."""
+    said = kernel.run(
+        f'try: {project}.export("{format}", "refused")\n'
+        "except lsp.Problem as problem: print(problem.as_sentence())\n"
+        "from pathlib import Path; assert not Path('refused').exists()"
+    )
+    assert f"s3://{BUCKET}/labelled/" in said
+    return said
+
+
+def test_an_export_without_all_of_its_objects_leaves_nothing(
+    kernel: Kernel, studio: LabelStudioClient, s3: S3Server, labelled: dict[str, bytes]
+) -> None:
+    first, *_ = labelled
+    s3.remove(first)
+    assert "Put the object back" in refused(kernel, "labelled", "imagefolder")
+    s3.put(first, labelled[first])
+
+    (storage,) = json_of(studio.get(f"api/storages/s3?project={kernel.json('labelled.id')}"))
+    address = f"api/storages/s3/{storage['id']}"
+    json_of(studio.request("PATCH", address, json={"presign": True}))
+    assert "Use pre-signed URLs" in refused(kernel, "labelled", "imagefolder")
+    json_of(studio.request("PATCH", address, json={"presign": False}))
+
+
+@pytest.mark.usefixtures("labelled")
+def test_label_studios_formats_have_no_pictures_of_s3(
+    kernel: Kernel, studio: LabelStudioClient
+) -> None:
+    kernel.run(
+        f'boxes = lsp.label("s3://{BUCKET}/labelled", labels=["Cat"], task="object-detection",'
+        ' title="Boxes")'
+    )
+    box = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["Cat"]}
+    region = {"from_name": "label", "to_name": "image", "type": "rectanglelabels", "value": box}
+    annotate(
+        studio, kernel.json("boxes.id"), region | {"original_width": 20, "original_height": 20}
+    )
+
+    assert "`pictures=False`" in refused(kernel, "boxes", "VOC")
+    kernel.run('boxes.export("COCO", "coco", pictures=False)')
+
+
 def test_subfolders_can_be_left_out(kernel: Kernel, s3: S3Server) -> None:
     s3.put("flat/a.png", PICTURE)
     s3.put("flat/sub/b.png", PICTURE)

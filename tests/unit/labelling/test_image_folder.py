@@ -83,6 +83,11 @@ def test_files_with_one_name_are_numbered() -> None:
     assert all(name.endswith(".png") and len(name) <= 259 for name in found)
 
 
+def test_the_name_of_an_object_leads_nowhere_else() -> None:
+    assert file_name("s3://bucket/a/..", "Cat", set()) == "Cat/_.."
+    assert file_name("s3://bucket/a\0b.png", "Cat", set()) == "Cat/a_b.png"
+
+
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
