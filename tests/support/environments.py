@@ -37,6 +37,8 @@ def install(
     shutil.copytree(checkout, site / checkout.name, dirs_exist_ok=True)
     name = "etc/jupyter/jupyter_server_config.d/labelstudio_proxy.json"
     shutil.copy2(Path(sys.prefix, name), environment / name)
+    name = "share/jupyter/labextensions/labelstudio-proxy"
+    shutil.copytree(Path(sys.prefix, name), environment / name, dirs_exist_ok=True)
 
 
 def _with_requirements(names: tuple[str, ...]) -> list[Distribution]:
