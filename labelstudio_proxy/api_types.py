@@ -1,4 +1,4 @@
-"""The JSON of the REST API below `<base_url>api/labelstudio`.
+"""The JSON of the REST API below `<base_url>api/labelstudio`: docs/rest-api.md.
 
 Front ends get their types from this file. Times are Unix times in seconds, paths are absolute unless a
 field says otherwise.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -19,9 +18,11 @@ from ..label_studio.upstream import is_healthy, open_session
 from ..lifecycle.supervisor import Supervisor
 from ..request_kind import CONTROL, RequestKind
 from ..snapshot import Snapshot, State
+from . import event_stream
 from .assets.handler import send
 from .assets.responses import response_for
 from .diagnostics import diagnostics
+from .event_stream import event
 from .idle_stop import IdleStop
 from .proxy.compression import negotiate
 from .responses import json_response
@@ -29,9 +30,8 @@ from .static_files import MEDIA_TYPES, static_file, versioned
 
 logger = logging.getLogger(__name__)
 
-# jupyter-server-proxy does not notice that a browser left, so the gateway ends each stream.
+# jupyter-server-proxy does not notice that a browser left, so the gateway ends each stream of a page.
 STREAM_SECONDS = 30.0
-STREAM_BEAT_SECONDS = 10.0
 LOG_LINES = 200
 RESPONDS_SECONDS = 5.0
 # What watch.js shows of the state; open pages ask for it every few seconds.
@@ -167,15 +167,13 @@ class ControlRoutes:
         return run_command
 
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Send events: `state` at each change, `log` with new lines; see start.js."""
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "text/event-stream",
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",  # nginx
-            }
-        )
-        await response.prepare(request)
+        """Send events: `state` at each change, `log` with new lines; see start.js.
+
+        With `?follow=1` until the client leaves, else until nothing more happens, and for a limited
+        time.
+        """
+        follow = request.query.get("follow") == "1"
+        response = await event_stream.begin(request)
         supervisor, log = self._supervisor, self._supervisor.log
         begin = max(0, log.last - LOG_LINES)
         last = request.headers.get("Last-Event-ID", "")
@@ -190,21 +188,15 @@ class ControlRoutes:
             news = b""
             if lines := log.since(line):
                 line = lines[-1][0]
-                news += _event("log", lines, line)
+                news += event("log", lines, line)
             if supervisor.snapshot is not shown:
                 shown = supervisor.snapshot
-                news += _event("state", shown.as_json())
-            await response.write(news or b": still here\n\n")
-            if shown.state in {State.READY, State.FAILED} and shown.next_start is None:
-                break
-            if loop.time() >= end:
+                news += event("state", shown.as_json())
+            await response.write(news or event_stream.BEAT)
+            settled = shown.state in {State.READY, State.FAILED} and shown.next_start is None
+            if not follow and (settled or loop.time() >= end):
                 break
             if supervisor.snapshot is shown and log.last == line:
-                await supervisor.changed(STREAM_BEAT_SECONDS)
+                await supervisor.changed(event_stream.BEAT_SECONDS)
         await response.write_eof()
         return response
-
-
-def _event(name: str, data: Any, number: int | None = None) -> bytes:
-    identifier = "" if number is None else f"id: {number}\n"
-    return f"event: {name}\n{identifier}data: {json.dumps(data)}\n\n".encode()

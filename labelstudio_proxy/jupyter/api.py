@@ -1,7 +1,4 @@
-"""Label Studio's state in Jupyter's own REST API, for hubs, dashboards and scripts.
-
-    GET  <base_url>api/labelstudio            the state, as `labelstudio-proxy status --json`
-    POST <base_url>api/labelstudio/start      also stop and restart; 202 with the state
+"""Label Studio's state in Jupyter's own REST API, for hubs, dashboards and scripts: docs/rest-api.md.
 
 Jupyter authenticates, authorizes (as the resource `labelstudio`) and checks for cross-site requests.
 """
@@ -10,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -18,6 +15,8 @@ from tornado import web
 
 from .. import api_types
 from ..aio import call_in_thread
+from ..gateway_client import RunningGateway
+from ..request_kind import SAFE_METHODS
 from ..snapshot import Snapshot
 from .proxy_handler import StreamingServerProcess
 
@@ -26,44 +25,74 @@ ROUTE = "api/labelstudio"
 TIMEOUT_SECONDS = 10.0
 
 
-class StateHandler(APIHandler):
-    """Returns the state of Label Studio; starts nothing."""
+class LabelStudioHandler(APIHandler):
+    """A handler whose GETs are no activity: an open panel must not keep a server from being culled."""
 
     auth_resource = "labelstudio"
 
     def initialize(self, server: StreamingServerProcess, instance: api_types.Instance) -> None:
-        """`instance`: identifies this Label Studio; added to every response."""
+        """`instance`: identifies this Label Studio; part of each state."""
         self.server = server
         self.instance = instance
 
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Send the state; `stopped` if no gateway runs."""
-        await self.send_state("state", "GET")
+    def update_api_activity(self) -> None:
+        """Called by Jupyter for each response."""
+        if self.request.method not in SAFE_METHODS:
+            super().update_api_activity()
 
-    async def send_state(self, route: str, method: str) -> None:
-        """Send the gateway's response, or `stopped` if nothing listens."""
-        gateway = self.server.gateway()
+    async def ask(self, route: str, method: str = "GET") -> api_types.StateWithLog:
+        """Return the gateway's response, or `stopped` if nothing listens; raises HTTPError."""
         state: api_types.StateWithLog = {
             **Snapshot().as_json(),
             **self.instance,
             "address": "",
             "log": [],
         }
-        if gateway is not None:
+        if (gateway := self.server.gateway()) is not None:
             try:
-                ask = partial(gateway.ask, route, method, TIMEOUT_SECONDS)
-                found = await asyncio.wait_for(call_in_thread(ask, "state"), TIMEOUT_SECONDS)
-                state |= cast("api_types.StateWithLog", found)
+                return {**state, **await _answer(gateway, route, method)}  # type: ignore[typeddict-item]
             except ConnectionError:
                 pass  # the gateway starts or exits at this moment
             except (OSError, ValueError, asyncio.TimeoutError) as error:
                 raise web.HTTPError(504, "Label Studio's gateway does not respond") from error
-        self.finish(dict(state))
+        return state
 
 
-class CommandHandler(StateHandler):
+async def _answer(gateway: RunningGateway, route: str, method: str) -> dict[str, Any]:
+    ask = partial(gateway.ask, route, method, TIMEOUT_SECONDS)
+    return await asyncio.wait_for(call_in_thread(ask, "state"), TIMEOUT_SECONDS)
+
+
+class StateHandler(LabelStudioHandler):
+    """Returns the state of Label Studio; starts nothing."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send the state; `stopped` if no gateway runs. With `?memory=1` also the memory it uses."""
+        state = await self.ask("state")
+        if self.get_query_argument("memory", "") != "1":
+            self.finish(dict(state))
+            return
+        answer = cast("dict[str, Any]", await self.ask("memory"))
+        measured: api_types.StateWithMemory = {**state, "memory": answer.get("memory")}
+        self.finish(dict(measured))
+
+
+class LogHandler(LabelStudioHandler):
+    """Returns the last lines of Label Studio's log."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send them as text; nothing if no gateway runs."""
+        state = await self.ask("state")
+        text = "".join(f"{line}\n" for _, line in state["log"])
+        self.set_header("Cache-Control", "no-store")
+        self.finish(text.encode(errors="replace"), set_content_type="text/plain; charset=UTF-8")
+
+
+class CommandHandler(LabelStudioHandler):
     """Starts, stops or restarts Label Studio, and responds before that is done."""
 
     @web.authenticated
@@ -74,7 +103,7 @@ class CommandHandler(StateHandler):
         if command != "stop" or self.server.gateway() is not None:
             await self.server.start(self.application)
         self.set_status(202)
-        await self.send_state(command, "POST")
+        self.finish(dict(await self.ask(command, "POST")))
 
     @web.authenticated
     @authorized

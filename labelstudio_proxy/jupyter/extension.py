@@ -11,8 +11,9 @@ from .. import api_types
 from ..config.files import drop_in_files
 from ..config.handoff import VARIABLE, Handoff
 from ..config.settings import resolve
-from .api import ROUTE, CommandHandler, StateHandler
+from .api import ROUTE, CommandHandler, LogHandler, StateHandler
 from .entry_point import NAME, process_fields
+from .events import EventsHandler
 from .metrics import MetricsHandler, register
 from .projects_api import PROJECTS, ProjectsHandler
 from .proxy_handler import StreamingServerProcess
@@ -70,7 +71,9 @@ def load(serverapp: ServerApp) -> None:
         [
             (route, StateHandler, given),
             (f"{route}/(start|stop|restart)", CommandHandler, given),
-            (f"{route}/{PROJECTS}((?:/.*)?)", ProjectsHandler, {"server": server}),
+            (f"{route}/events", EventsHandler, given),
+            (f"{route}/log", LogHandler, given),
+            (f"{route}/{PROJECTS}((?:/.*)?)", ProjectsHandler, given),
             (re.escape(f"{serverapp.base_url}metrics"), MetricsHandler, {"collector": collector}),
         ],
     )

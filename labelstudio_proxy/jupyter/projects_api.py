@@ -13,7 +13,6 @@ from pathlib import Path
 
 import aiohttp
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 from yarl import URL
@@ -21,21 +20,15 @@ from yarl import URL
 from ..label_studio.upstream import HOST, Endpoint, open_session, url_of
 from ..request_kind import CONTROL
 from ..snapshot import Snapshot
-from .proxy_handler import StreamingServerProcess
+from .api import LabelStudioHandler
 
 PROJECTS = "projects"
 # Marks a request as a program's, which may start Label Studio. Jupyter has authenticated the user.
 PROGRAM = {"Authorization": "token this-user"}
 
 
-class ProjectsHandler(APIHandler):
+class ProjectsHandler(LabelStudioHandler):
     """Passes a request to the gateway, and its response back while it arrives."""
-
-    auth_resource = "labelstudio"
-
-    def initialize(self, server: StreamingServerProcess) -> None:
-        """`server`: starts the gateway, and knows where it listens."""
-        self.server = server
 
     @web.authenticated
     @authorized

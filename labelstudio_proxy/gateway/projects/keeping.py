@@ -68,6 +68,7 @@ class Keeper:
         self._problems: dict[int, str] = {}
         self._touched = asyncio.Event()
         self._pending = False
+        self._changed = asyncio.Event()
         # How long the last time took, in seconds: all of it, and what Label Studio had to do with it.
         self._took = self._took_api = 0.0
         self._writing = asyncio.Lock()
@@ -77,6 +78,11 @@ class Keeper:
         """Write soon: labels may have changed, or what a project keeps them in."""
         self._pending = True
         self._touched.set()
+        self._wake_readers()
+
+    def next_change(self) -> asyncio.Event:
+        """Return an event that is set when projects, or the problems of their files, may change next."""
+        return self._changed
 
     def problem_of(self, project: int) -> str:
         """Return why the file of a project is not up to date, in sentences; "" if it is."""
@@ -229,6 +235,10 @@ class Keeper:
 
     # ---- What users see
 
+    def _wake_readers(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     def _show(self, problems: dict[int, str]) -> None:
         for number in self._problems.keys() - problems.keys():
             logger.info("The labels of project %d are in its file again", number)
@@ -236,6 +246,7 @@ class Keeper:
             logger.warning("%s", problems[number])
         if problems != self._problems:
             self._problems = problems
+            self._wake_readers()
             self._supervisor.show_file_problems(tuple(problems.values()))
 
 

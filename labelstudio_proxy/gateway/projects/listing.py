@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ... import api_types
+from ...data_directory.annotations import StoredProject
 from ...data_directory.project_records import ProjectRecord
 from ...label_studio import paths
 from ...labelling.interface import Interface
@@ -39,6 +40,17 @@ def project_json(
         "keep": record.keep if record else "",
         "keep_problem": keep_problem,
         "new_browser_tab": new_browser_tab,
+    }
+
+
+def as_listed(stored: StoredProject) -> dict[str, Any]:
+    """Return a project of the database with the names of Label Studio's API."""
+    return {
+        "id": stored.id,
+        "title": stored.title,
+        "label_config": stored.label_config,
+        "task_number": stored.total,
+        "num_tasks_with_annotations": stored.labelled,
     }
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
 from ... import api_types
 from ...config.notebook_files import NotebookFiles
 from ...config.settings import LabelStudioProxy
+from ...data_directory import annotations as database
 from ...data_directory.directory import DataDirectory
 from ...data_directory.project_records import ProjectRecords
 from ...labelling.interface import Interface
@@ -25,6 +30,7 @@ from ...lifecycle.supervisor import Supervisor
 from ...problem import Problem
 from ...request_kind import CONTROL, RequestKind
 from ...snapshot import State
+from .. import event_stream
 from ..connection import Connection
 from ..error_responses import ErrorResponses
 from ..place import Place
@@ -46,6 +52,11 @@ from .sources import Context, Source, read_source
 from .stream import Report, failed, stream
 from .summary import summary
 from .writing import CheckPath, rule_of
+
+logger = logging.getLogger(__name__)
+
+# Before the counts are read again: a page sends several requests for one label.
+QUIET_SECONDS = 1.0
 
 Work = Callable[[Report], Awaitable[Mapping[str, Any]]]
 Route = Callable[[web.BaseRequest, "list[str]"], Awaitable[web.StreamResponse]]
@@ -87,6 +98,7 @@ class ProjectRoutes:
         self._predicting = asyncio.Lock()
         # The groups of a pattern are the arguments of its handler.
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = (
+            ("GET", re.compile("/events"), self._events),
             ("GET", re.compile(""), self._list),
             ("POST", re.compile(""), self._make),
             ("GET", re.compile(r"/(\d+)"), self._show),
@@ -96,6 +108,8 @@ class ProjectRoutes:
             ("POST", re.compile(r"/(\d+)/export"), self._export),
         )
 
+        self._without_label_studio = (self._events,)
+
     async def run(
         self, request: web.BaseRequest, target: str, kind: RequestKind
     ) -> web.StreamResponse:
@@ -103,7 +117,8 @@ class ProjectRoutes:
         name = kind.path.removeprefix(f"{CONTROL}projects")
         for method, pattern, route in self._routes:
             if request.method == method and (found := pattern.fullmatch(name)):
-                if self._supervisor.snapshot.state is not State.READY:
+                needs_label_studio = route not in self._without_label_studio
+                if needs_label_studio and self._supervisor.snapshot.state is not State.READY:
                     return self._errors.say_state(kind)
                 try:
                     return await route(request, list(found.groups()))
@@ -155,9 +170,45 @@ class ProjectRoutes:
 
     async def _list(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         projects = await (await self._api()).projects()
-        shown = await asyncio.to_thread(lambda: [self._shown(each) for each in projects])
-        found: api_types.Projects = {"projects": shown}
-        return json_response(found)
+        return json_response(await asyncio.to_thread(self._all_shown, projects))
+
+    async def _events(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        """Send the event `projects` with all projects, now and after each change, until the client leaves."""
+        response = await event_stream.begin(request)
+        sent: api_types.Projects | None = None
+        while True:
+            change = self._keeper.next_change()
+            found = await self._all()
+            if found is not None and found != sent:
+                sent = found
+                await response.write(event_stream.event("projects", found))
+            while not await _is_set(change, event_stream.BEAT_SECONDS):
+                await response.write(event_stream.BEAT)
+            await asyncio.sleep(QUIET_SECONDS)
+
+    async def _all(self) -> api_types.Projects | None:
+        """Return all projects, if possible without Label Studio; None if it must run for that."""
+        try:
+            if not self._external_database:
+                return await asyncio.to_thread(self._all_stored)
+        except (database.UnknownTables, sqlite3.Error) as error:
+            logger.info("Label Studio's API is asked for projects: %s", error)
+        if self._supervisor.snapshot.state is not State.READY:
+            return None
+        try:
+            found = await (await self._api()).projects()
+        except (Problem, aiohttp.ClientError):  # it stops at this moment
+            return None
+        return await asyncio.to_thread(self._all_shown, found)
+
+    def _all_stored(self) -> api_types.Projects:
+        if not self._directory.database.exists():
+            return {"projects": []}
+        stored = database.projects(self._directory)
+        return self._all_shown(listing.as_listed(each) for each in reversed(stored))
+
+    def _all_shown(self, projects: Iterable[dict[str, Any]]) -> api_types.Projects:
+        return {"projects": [self._shown(each) for each in projects]}
 
     async def _show(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         project = await self._found(await self._api(), groups[0])
@@ -205,7 +256,6 @@ class ProjectRoutes:
             title = wish.title or listing.free_title(source.title, every)
             chosen = replace(wish, title=title, keep=file)
             number = await make(api, self._records, source, chosen, existing, new, report)
-            self._keeper.touch()
             return await self._result(api, number, source, len(new))
 
         return await stream(request, self._in_turn(work))
@@ -294,7 +344,10 @@ class ProjectRoutes:
             if self._making.locked():
                 report(0, 0, "Waiting for another call that makes a project")
             async with self._making:
-                return await work(report)
+                try:
+                    return await work(report)
+                finally:
+                    self._keeper.touch()
 
         return wait_and_work
 
@@ -347,6 +400,12 @@ class ProjectRoutes:
         project = await self._found(api, str(number))
         shown = await asyncio.to_thread(self._shown, project)
         return {"project": shown, "added": added, "notes": source.notes}
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
 
 
 def _thread_safe(report: Report, what: str) -> Callable[[int, int], None]:
