@@ -34,7 +34,7 @@ def label(
     shows its card.
 
     source:      a folder (relative to the notebook, or absolute), a glob, a list of paths or texts, a
-                 DataFrame or Series of them, or `s3://bucket/prefix`.
+                 DataFrame or Series of them, or `s3://bucket/prefix`. A path may be `s3://bucket/key`.
     labels:      what people choose from, for example `["Hot dog", "Not hot dog"]`.
     task:        for example `object-detection`; default: the classification of what is there.
     title:       default: the name of the folder.

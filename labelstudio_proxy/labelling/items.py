@@ -82,7 +82,7 @@ def of_table(
 ) -> list[Item]:
     """Return an item for each row: its `column` as `key`, and the other columns as they are.
 
-    urls: by absolute path, if the column has files. Rows with other files are left out.
+    urls: by absolute path or URI, if the column has files. Rows with other files are left out.
     """
     _check_index(table.index)
     items = []
@@ -93,7 +93,7 @@ def of_table(
             meta["column"] = column
         value = data.pop(column)
         if urls is not None:
-            path = os.path.abspath(value)  # noqa: PTH100 (without the links)
+            path = value if value in urls else os.path.abspath(value)  # noqa: PTH100 (without the links)
             if path not in urls:
                 continue
             value, meta["file"] = urls[path], path

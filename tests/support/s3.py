@@ -16,12 +16,13 @@ from .jupyter import LabelStudioClient
 from .processes import Process, clean_environment, free_port
 
 BUCKET = "labels"
+SECOND = "second"  # another bucket of the user's
 FOREIGN = "foreign"  # a bucket that the user may not read
 MISSING = "missing"  # one that does not exist
 
 
 class S3Server:
-    """moto's server; `keys` are those of a user who may do everything with BUCKET. `stop()` it.
+    """moto's server; `keys` are those of a user who may do everything with BUCKET and SECOND. `stop()` it.
 
     `host`: the address of this machine where it listens.
     """
@@ -51,7 +52,7 @@ class S3Server:
         """Make the buckets and the user; from then on, check who asks."""
         root = {"aws_access_key_id": "root", "aws_secret_access_key": "root"}
         s3 = self._client("s3", root)
-        for bucket in (BUCKET, FOREIGN):
+        for bucket in (BUCKET, SECOND, FOREIGN):
             s3.create_bucket(Bucket=bucket)
         s3.put_object(Bucket=FOREIGN, Key="pictures/a.png", Body=b"")
         iam = self._client("iam", root)
@@ -62,7 +63,7 @@ class S3Server:
             "aws_secret_access_key": key["SecretAccessKey"],
         }
         arn = "arn:aws:s3:::"
-        names = (BUCKET, f"{BUCKET}/*", MISSING)
+        names = (BUCKET, f"{BUCKET}/*", SECOND, f"{SECOND}/*", MISSING)
         allowed = {"Effect": "Allow", "Action": "s3:*", "Resource": [arn + name for name in names]}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
         iam.put_user_policy(UserName="ada", PolicyName="labels", PolicyDocument=policy)
@@ -75,10 +76,10 @@ class S3Server:
         )
         assert answer.ok, answer.text
 
-    def put(self, key: str, content: bytes) -> str:
-        """Put an object into BUCKET, without a type; return its URI."""
-        self._client("s3", self.keys).put_object(Bucket=BUCKET, Key=key, Body=content)
-        return f"s3://{BUCKET}/{key}"
+    def put(self, key: str, content: bytes, bucket: str = BUCKET) -> str:
+        """Put an object without a type; return its URI."""
+        self._client("s3", self.keys).put_object(Bucket=bucket, Key=key, Body=content)
+        return f"s3://{bucket}/{key}"
 
     def remove(self, key: str) -> None:
         """Remove an object from BUCKET."""

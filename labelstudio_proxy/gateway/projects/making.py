@@ -90,13 +90,13 @@ async def add(
     new: Sequence[Item],
     report: Report,
 ) -> None:
-    """Add items to a project, and the folders or the bucket that they are in."""
+    """Add items to a project, and the folders or buckets that they are in."""
     known = await api.folders(number) if source.folders else []
     for folder in source.folders:
         if str(folder) not in known:
             await _add_folder(api, number, str(folder))
-    if source.location is not None:
-        await connect(api, number, source.location)
+    for location in source.locations:
+        await connect(api, number, location)
     for begin in range(0, len(new), BATCH):
         report(begin, len(new), "Adding items to Label Studio")
         tasks = [{"data": each.data, "meta": each.meta} for each in new[begin : begin + BATCH]]

@@ -47,6 +47,7 @@ from .outputs import Output, read_output
 from .predicting import add_predictions
 from .reading import new_items
 from .rows_response import send_rows
+from .s3 import check
 from .s3_source import S3, read_s3
 from .sources import Context, Source, read_source
 from .stream import Report, failed, stream
@@ -363,10 +364,13 @@ class ProjectRoutes:
             progress=_thread_safe(report, "Looking at the files"),
         )
         source = body.get("source")
+        allowed = self._settings.aws_credentials
         if isinstance(source, dict) and source.get("kind") == S3:
-            allowed = self._settings.aws_credentials
             return await read_s3(api, source, context, allowed=allowed)
-        return await asyncio.to_thread(read_source, source, context)
+        read = await asyncio.to_thread(read_source, source, context)
+        for location in read.locations:
+            await check(api, location, allowed=allowed)
+        return read
 
     def _base(self, body: dict[str, Any]) -> str:
         """Return the folder of relative paths: that of the notebook."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,19 @@ class Location:
             )
         return cls(bucket, prefix.strip("/"), recursive)
 
+    @classmethod
+    def around(cls, uris: Iterable[str]) -> list[Location]:
+        """Return a location for each bucket, with the longest prefix of its objects."""
+        keys: dict[str, list[str]] = {}
+        for uri in uris:
+            found = cls.parse(uri)
+            keys.setdefault(found.bucket, []).append(found.prefix)
+        return [
+            # Not `commonpath`, which changes `a//b`.
+            cls(bucket, os.path.commonprefix(each).rpartition("/")[0].strip("/"))  # noqa: RUF071
+            for bucket, each in keys.items()
+        ]
+
     @property
     def url(self) -> str:
         """The location as people write it."""
@@ -52,25 +66,38 @@ async def keys_in(api: LabelStudioAPI, location: Location, *, allowed: bool) -> 
 
     `allowed`: the setting `aws_credentials`.
     """
-    async with _scratch_project(api) as project:
-        fields = _storage(project, location)
-        try:
-            found = await api.send("POST", paths.S3_FILES, {**fields, "limit": MOST_KEYS})
-        except Rejected as rejected:
-            reason = rejected.why
-            if HIDDEN.search(reason):
-                reason = await _hidden_reason(api, fields) or reason
-            raise problem_of(location.url, reason, allowed=allowed) from rejected
-    entries = found["files"]
-    if entries and entries[-1]["size"] is None:
+    entries = await _entries(api, location, MOST_KEYS, allowed=allowed)
+    if entries[-1]["size"] is None:
         raise Problem(
             f"{location.url} has too many objects.",
             f"Label Studio listed {len(entries) - 1:,} in the time that it has for it.",
             "Name a longer prefix, and add others with `project.add`.",
         )
+    return [entry["key"] for entry in entries]
+
+
+async def check(api: LabelStudioAPI, location: Location, *, allowed: bool) -> None:
+    """Raise Problem if Label Studio finds no objects in a location; `allowed`: as for `keys_in`."""
+    await _entries(api, location, 1, allowed=allowed)
+
+
+async def _entries(
+    api: LabelStudioAPI, location: Location, most: int, *, allowed: bool
+) -> list[dict[str, Any]]:
+    """Return Label Studio's list, at least one object; a last one without a size: there are more."""
+    async with _scratch_project(api) as project:
+        fields = _storage(project, location)
+        try:
+            found = await api.send("POST", paths.S3_FILES, {**fields, "limit": most})
+        except Rejected as rejected:
+            reason = rejected.why
+            if HIDDEN.search(reason):
+                reason = await _hidden_reason(api, fields) or reason
+            raise problem_of(location.url, reason, allowed=allowed) from rejected
+    entries: list[dict[str, Any]] = found["files"]
     if not entries:
         raise nothing_there(location.url)
-    return [entry["key"] for entry in entries]
+    return entries
 
 
 async def connect(api: LabelStudioAPI, number: int, location: Location) -> None:

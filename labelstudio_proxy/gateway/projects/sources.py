@@ -21,6 +21,7 @@ from ...problem import Problem
 from .folders import absolute, checked_files, folders_of
 from .label_studio_api import LONGEST_TITLE, SHORTEST_TITLE
 from .s3 import SCHEME, Location
+from .s3_objects import fitting
 
 TEXTS = TASKS["text-classification"]
 # What an object of a labelling interface shows.
@@ -49,7 +50,7 @@ class Source:
     key:      of the task data that has what is labelled.
     folders:  of local files.
     series:   the columns of time series.
-    location: of objects in S3.
+    locations: of objects in S3.
     notes:    sentences for the user, about what was left out.
     """
 
@@ -60,7 +61,7 @@ class Source:
     items: list[Item]
     folders: list[Path] = field(default_factory=list)
     series: Series | None = None
-    location: Location | None = None
+    locations: list[Location] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -143,6 +144,8 @@ def _list(source: Mapping[str, Any], context: Context) -> Source:
     identity = {"kind": "list"}
     if not values:
         raise Problem("The source is an empty list.", "", "Give at least one text or path.")
+    if _are_objects(values):
+        return replace(_of_objects(values, context), identity=identity)
     if _are_paths(values, context):
         found = found_files.in_list(
             map(context.absolute, values), within=context.within, progress=context.progress
@@ -164,10 +167,14 @@ def _table(source: Mapping[str, Any], context: Context) -> Source:
     values = [row[place] for row in table.rows]
     index = {name: source.get(name, []) for name in ("index_names", "index_types")}
     identity = {"kind": "table", "column": column, **index}
-    if _are_paths(values, context):
+    read: Source | None = None
+    if _are_objects(values):
+        paths, read = values, _of_objects(values, context)
+    elif _are_paths(values, context):
         paths = [context.absolute(value) for value in values]
         found = found_files.in_list(paths, within=context.within, progress=context.progress)
         read = _of_files(found, context)
+    if read is not None:
         contents = {each.meta["file"]: each.data[read.key] for each in read.items}
         rows = [
             [*row[:place], path, *row[place + 1 :]]
@@ -182,14 +189,21 @@ def _table(source: Mapping[str, Any], context: Context) -> Source:
     return Source(identity, _TITLES["table"], task, key, made)
 
 
-def _are_paths(values: Sequence[str], context: Context) -> bool:
-    """Return True for paths of files, False for texts; raises Problem for objects in S3."""
-    if uri := next((each for each in values if each.startswith(SCHEME) and medium_of(each)), None):
+def _are_objects(values: Sequence[str]) -> bool:
+    """Return True for URIs of objects in S3; raises Problem if some are, and others are not."""
+    uris = [value for value in values if value.startswith(SCHEME)]
+    if uris and len(uris) < len(values) and medium_of(uris[0]):
+        other = next(value for value in values if not value.startswith(SCHEME))
         raise Problem(
-            f"{uri} is one object in S3.",
-            "A project is over all objects below a prefix, not over a list or table of them.",
-            f"Give the prefix: `label({os.path.dirname(uri)!r})`.",  # noqa: PTH120 - a URI
+            "The source has objects in S3 and others.",
+            f"It has {uris[0]} and {other!r:.200}.",
+            "Make a project of one kind, and `add` the others to it.",
         )
+    return len(uris) == len(values)
+
+
+def _are_paths(values: Sequence[str], context: Context) -> bool:
+    """Return True for paths of files, False for texts."""
     if context.task is not None and context.task.medium != "text":
         return True
     return all(medium_of(value) and len(value) < 4096 and "\n" not in value for value in values)
@@ -227,6 +241,26 @@ def _of_files(found: Files, context: Context) -> Source:
         folders=folders,
         series=None if context.own else series,
         notes=notes,
+    )
+
+
+def _of_objects(uris: Sequence[str], context: Context) -> Source:
+    """Return the items of objects in S3, without identity."""
+    task, found = fitting(
+        list(dict.fromkeys(uris)),
+        "the source",
+        context.task or (shown_by(context.own) if context.own else None),
+        own_interface=context.own is not None,
+    )
+    key = own_key(context.own) if context.own else task.key
+    return Source(
+        identity={},
+        title=_TITLES["list"],
+        task=None if context.own else task,
+        key=key,
+        items=[Item({key: uri}, {"file": uri}) for uri in found.paths],
+        locations=Location.around(found.paths),
+        notes=found.notes(),
     )
 
 

@@ -12,7 +12,7 @@ from support.container_studio import json_of, tasks_of
 from support.http import Http
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import Kernel
-from support.s3 import BUCKET, FOREIGN, MISSING, S3Server, add_storage, label, picture_in
+from support.s3 import BUCKET, FOREIGN, MISSING, SECOND, S3Server, add_storage, label, picture_in
 
 PICTURE = media.png()
 LABELS = '["Hot dog", "Not hot dog"]'
@@ -110,6 +110,31 @@ def test_a_prefix_becomes_a_project_that_grows_with_it(
     assert studio.post(f"api/storages/s3/{storage['id']}/sync").status_code == 400
 
 
+def test_lists_and_columns_of_objects_become_projects(
+    kernel: Kernel, studio: LabelStudioClient, s3: S3Server
+) -> None:
+    names = (("listed/b.png", BUCKET), ("listed/sub/a é.png", BUCKET), ("c.png", SECOND))
+    uris = [s3.put(name, PICTURE, bucket) for name, bucket in names]
+    kernel.run(f"project = lsp.label({uris[:2]}, labels={LABELS}, title='Listed')")
+    assert kernel.json(f"project.add({uris})") == 1
+    frame = 'project.to_dataframe(unlabelled=True)["file"]'
+    assert kernel.json(f"list({frame})") == uris
+    for task in tasks(studio, kernel.json("project.id")):
+        assert studio.get(task["data"]["image"]).content == PICTURE
+
+    kernel.run(
+        "import pandas as pd\n"
+        f"frame = pd.DataFrame({{'picture': {uris}, 'n': range(3)}}, index=list('xyz'))\n"
+        f"table = lsp.label(frame, column='picture', labels={LABELS})\n"
+        "labels = table.to_dataframe(unlabelled=True)"
+    )
+    assert kernel.json("[*labels['file'], *map(int, labels['n']), *labels.index]") == [
+        *(*uris, 0, 1, 2),
+        *"xyz",
+    ]
+    assert kernel.json(f'table.add_predictions({{"{uris[0]}": "Hot dog"}}, "v1")') == 1
+
+
 @pytest.fixture(scope="module")
 def labelled(kernel: Kernel, studio: LabelStudioClient, s3: S3Server) -> dict[str, bytes]:
     """A project `labelled` with labels for both of its objects, which have one name."""
@@ -191,6 +216,8 @@ def test_subfolders_can_be_left_out(kernel: Kernel, s3: S3Server) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
+        (f"s3://{FOREIGN}/pictures/a.png", "may not list"),
+        (f"s3://{BUCKET}/nothing/a.png", "no objects"),
         (f"s3://{MISSING}/pictures", "no such bucket"),
         (f"s3://{FOREIGN}/pictures", "may not list"),
         (f"s3://{FOREIGN}", "may not list"),
@@ -205,11 +232,12 @@ def test_a_wrong_location_says_what_to_do_and_leaves_nothing(
 ) -> None:
     s3.put("notes/a.txt", b"A text")
     before = json_of(studio.get("api/projects"))["count"]
+    is_object = url.endswith(".png")
     said = kernel.run(
-        f"try: lsp.label({url!r}, labels={LABELS})\n"
+        f"try: lsp.label({[url] if is_object else url!r}, labels={LABELS})\n"
         "except lsp.Problem as problem: print(problem.as_sentence())"
     )
-    assert url in said
+    assert url.removesuffix("/a.png") in said
     assert says in said
     assert json_of(studio.get("api/projects"))["count"] == before
 
