@@ -1,20 +1,422 @@
-// Made by scripts/make-api-types from labelstudio_proxy/jupyter/api_types.py. Do not edit.
+// Made by scripts/make-api-types from labelstudio_proxy/api_types.py. Do not edit.
 
-/** An error for people. */
-export interface ProblemJson {
+export type StateName = "stopped" | "preparing" | "pulling" | "starting" | "ready" | "stopping" | "failed";
+
+export type StepState = "next" | "current" | "done" | "failed";
+
+export type Medium = "image" | "text" | "audio" | "video" | "time-series";
+
+export type LogLine = [number, string];
+
+/** An error for people. Commands and names stand in `backticks`; `why` and `remedy` may be "". */
+export interface Problem {
   what: string;
   why: string;
   remedy: string;
 }
 
-/** The state of Label Studio. */
-export interface StateJson {
-  state: "stopped" | "preparing" | "pulling" | "starting" | "ready" | "stopping" | "failed";
-  backend: string;
+/** One step of a start. */
+export interface Step {
+  id: string;
+  title: string;
+  state: StepState;
+  detail: string;
+  seconds: number | null;
+}
+
+/** How much of the current step is done. */
+export interface StepProgress {
+  done: number;
+  total: number;
+}
+
+/** The server that has the data directory. */
+export interface Holder {
+  user: string;
+  host: string;
+  server: string;
+  since: number;
+  address: string;
+}
+
+/** `action`: the label of the button that takes the data directory over; "" for none. */
+export interface HolderWithAction {
+  user: string;
+  host: string;
+  server: string;
+  since: number;
+  address: string;
+  action: string;
+}
+
+/** Earlier data that a first start can use; it waits for the user's choice. */
+export interface Offer {
+  folder: string;
+}
+
+/** What an error adds to the state. */
+export interface Details {
+  holder?: HolderWithAction;
+  offer?: Offer;
+  installed?: boolean;
+}
+
+/** The state of Label Studio at one moment.
+ * 
+ * since:      when it came into this state.
+ * versions:   of labelstudio-proxy and, once known, of Label Studio and what runs it.
+ * backend:    "process", "docker", or "" before the first start.
+ * ready_after: seconds that the start took.
+ * stopped_because: a sentence, if no user asked for the stop.
+ * installed:  False if the last start found no Label Studio.
+ * next_start: when it restarts after a crash, if it does.
+ * notices:    sentences for users; they do not stop the start. */
+export interface Snapshot {
+  state: StateName;
+  since: number | null;
+  steps: Array<Step>;
+  progress: StepProgress | null;
   versions: Record<string, string>;
+  backend: string;
   started_at: number | null;
-  error: ProblemJson | null;
+  now: number;
+  ready_after: number | null;
+  restarts: number;
+  restart_reasons: Record<string, number>;
+  stopped_because: string;
+  error: Problem | null;
+  holder: HolderWithAction | null;
+  offer: Offer | null;
+  installed: boolean;
+  next_start: number | null;
+  notices: Array<string>;
+}
+
+/** Which Label Studio a Jupyter server has.
+ * 
+ * prefix:  the path of its pages in browsers, with a slash at either end.
+ * new_browser_tab: whether its pages open in a tab of the browser, not of JupyterLab. */
+export interface Instance {
+  data_dir: string;
+  prefix: string;
+  new_browser_tab: boolean;
+}
+
+/** The data of the event `state`. */
+export interface State {
+  state: StateName;
+  since: number | null;
+  steps: Array<Step>;
+  progress: StepProgress | null;
+  versions: Record<string, string>;
+  backend: string;
+  started_at: number | null;
+  now: number;
+  ready_after: number | null;
+  restarts: number;
+  restart_reasons: Record<string, number>;
+  stopped_because: string;
+  error: Problem | null;
+  holder: HolderWithAction | null;
+  offer: Offer | null;
+  installed: boolean;
+  next_start: number | null;
   notices: Array<string>;
   data_dir: string;
   prefix: string;
+  new_browser_tab: boolean;
+}
+
+/** A snapshot, with the last lines of Label Studio's log.
+ * 
+ * address: the URL of Label Studio, as a browser has used it; "" before that. */
+export interface SnapshotWithLog {
+  state: StateName;
+  since: number | null;
+  steps: Array<Step>;
+  progress: StepProgress | null;
+  versions: Record<string, string>;
+  backend: string;
+  started_at: number | null;
+  now: number;
+  ready_after: number | null;
+  restarts: number;
+  restart_reasons: Record<string, number>;
+  stopped_because: string;
+  error: Problem | null;
+  holder: HolderWithAction | null;
+  offer: Offer | null;
+  installed: boolean;
+  next_start: number | null;
+  notices: Array<string>;
+  address: string;
+  log: Array<LogLine>;
+}
+
+/** The answer to `GET ""`. */
+export interface StateWithLog {
+  state: StateName;
+  since: number | null;
+  steps: Array<Step>;
+  progress: StepProgress | null;
+  versions: Record<string, string>;
+  backend: string;
+  started_at: number | null;
+  now: number;
+  ready_after: number | null;
+  restarts: number;
+  restart_reasons: Record<string, number>;
+  stopped_because: string;
+  error: Problem | null;
+  holder: HolderWithAction | null;
+  offer: Offer | null;
+  installed: boolean;
+  next_start: number | null;
+  notices: Array<string>;
+  address: string;
+  log: Array<LogLine>;
+  data_dir: string;
+  prefix: string;
+  new_browser_tab: boolean;
+}
+
+/** The answer to `GET "?memory=1"`. `memory`: bytes; None if Label Studio does not run. */
+export interface StateWithMemory {
+  state: StateName;
+  since: number | null;
+  steps: Array<Step>;
+  progress: StepProgress | null;
+  versions: Record<string, string>;
+  backend: string;
+  started_at: number | null;
+  now: number;
+  ready_after: number | null;
+  restarts: number;
+  restart_reasons: Record<string, number>;
+  stopped_because: string;
+  error: Problem | null;
+  holder: HolderWithAction | null;
+  offer: Offer | null;
+  installed: boolean;
+  next_start: number | null;
+  notices: Array<string>;
+  address: string;
+  log: Array<LogLine>;
+  data_dir: string;
+  prefix: string;
+  new_browser_tab: boolean;
+  memory: number | null;
+}
+
+/** A project.
+ * 
+ * path:    of its labelling page, below the prefix, without a slash before it.
+ * url:     the same with the prefix.
+ * task:    a name of `labelling.tasks`; "" for an own labelling interface.
+ * source:  what it was made over, such as {"kind": "folder", "path": …}; {} if made in Label Studio.
+ * keep:    the file that keeps the labels; "" for none.
+ * keep_problem: why that file is not up to date; "" if it is. */
+export interface Project {
+  id: number;
+  title: string;
+  path: string;
+  url: string;
+  task: string;
+  total: number;
+  labelled: number;
+  labels: Array<string>;
+  source: Record<string, unknown>;
+  keep: string;
+  keep_problem: string;
+  new_browser_tab: boolean;
+}
+
+/** The answer to `GET projects`, and the data of the event `projects`; newest first. */
+export interface Projects {
+  projects: Array<Project>;
+}
+
+/** An item that was labelled lately. `image`: the URL of its picture, or "". */
+export interface LabelledItem {
+  labels: Array<string>;
+  image: string;
+  text: string;
+  url: string;
+}
+
+/** `label_counts`: the most frequent label first. `last`: the newest label first. */
+export interface Summary {
+  label_counts: Record<string, number>;
+  last: Array<LabelledItem>;
+}
+
+/** A project with what its card shows. */
+export interface ProjectWithSummary {
+  id: number;
+  title: string;
+  path: string;
+  url: string;
+  task: string;
+  total: number;
+  labelled: number;
+  labels: Array<string>;
+  source: Record<string, unknown>;
+  keep: string;
+  keep_problem: string;
+  new_browser_tab: boolean;
+  label_counts: Record<string, number>;
+  last: Array<LabelledItem>;
+}
+
+/** The answer to `GET projects/<id>`. */
+export interface OneProject {
+  project: Project;
+}
+
+/** The answer to `GET projects/<id>?summary=1`. */
+export interface OneProjectWithSummary {
+  project: ProjectWithSummary;
+}
+
+/** The answer to a request that failed, and the last line of a stream that did. */
+export interface Failed {
+  error: Problem;
+}
+
+/** The body of `POST source`: a folder as `path`, or files as `paths`.
+ * 
+ * Both are relative to Jupyter's root folder, or absolute. */
+export interface LookRequest {
+  path?: string;
+  paths?: Array<string>;
+}
+
+/** A folder with its subfolders, or a pattern. */
+export interface FolderSource {
+  kind: "path";
+  path: string;
+}
+
+/** A list of files. */
+export interface FilesSource {
+  kind: "list";
+  values: Array<string>;
+}
+
+/** A task that these files can have. `count`: of the files it is for. */
+export interface TaskChoice {
+  name: string;
+  medium: Medium;
+  needs_labels: boolean;
+  count: number;
+}
+
+/** The project that was made over a source. `new`: how many files it does not have yet. */
+export interface FoundProject {
+  id: number;
+  title: string;
+  path: string;
+  url: string;
+  task: string;
+  labels: Array<string>;
+  keep: string;
+  new: number;
+}
+
+/** What a dialog starts with.
+ * 
+ * source:  for `POST projects`.
+ * title:   that a new project would get.
+ * media:   how many files of each medium there are.
+ * others:  how many files have another suffix.
+ * tasks:   the possible ones; the suggested one first.
+ * labels:  of the existing project, or the names of the subfolders that sort the files.
+ * keep:    the file that the labels of a new project are kept in, by the settings; "" for none.
+ * project: None if there is none, or if the database cannot be read.
+ * notes:   sentences about what is left out. */
+export interface Look {
+  source: FolderSource | FilesSource;
+  title: string;
+  media: Partial<Record<Medium, number>>;
+  others: number;
+  tasks: Array<TaskChoice>;
+  labels: Array<string>;
+  keep: string;
+  project: FoundProject | null;
+  notes: Array<string>;
+}
+
+/** `base`: the folder of relative paths; without it, Jupyter's root folder.
+ * 
+ * keep: the name of a file, relative to the source's folder; False for none. */
+export interface MakeOptions {
+  base?: string;
+  title?: string;
+  task?: string;
+  labels?: Array<string>;
+  config?: string;
+  keep?: string | boolean;
+}
+
+/** The body of `POST projects`. */
+export interface MakeRequest {
+  base?: string;
+  title?: string;
+  task?: string;
+  labels?: Array<string>;
+  config?: string;
+  keep?: string | boolean;
+  source: FolderSource | FilesSource;
+}
+
+/** How much is done, of how much (0 if that is not known), and of what. */
+export interface Progress {
+  done: number;
+  total: number;
+  what: string;
+}
+
+/** A line before the last one. */
+export interface ProgressLine {
+  progress: Progress;
+}
+
+/** The last line of `POST projects`. `added`: items. `notes`: sentences about what is left out. */
+export interface Made {
+  project: Project;
+  added: number;
+  notes: Array<string>;
+}
+
+/** `pictures`: with the pictures, where the format has them; True by default. */
+export interface ExportOptions {
+  base?: string;
+  pictures?: boolean;
+}
+
+/** The body of `POST projects/<id>/export`. `folder`: a new or empty one. */
+export interface ExportRequest {
+  base?: string;
+  pictures?: boolean;
+  format: string;
+  folder: string;
+}
+
+/** The last line of `POST projects/<id>/export`. `files`: how many the folder has. */
+export interface Exported {
+  folder: string;
+  files: number;
+}
+
+/** A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can have them. */
+export interface Format {
+  name: string;
+  title: string;
+  description: string;
+  pictures: boolean;
+}
+
+/** The answer to `GET projects/<id>/formats`. */
+export interface Formats {
+  formats: Array<Format>;
 }

@@ -1,0 +1,302 @@
+import { URLExt } from "@jupyterlab/coreutils";
+import { ServerConnection } from "@jupyterlab/services";
+import type { TranslationBundle } from "@jupyterlab/translation";
+
+import type {
+  Exported,
+  ExportRequest,
+  Failed,
+  Format,
+  Formats,
+  LogLine,
+  Look,
+  LookRequest,
+  Made,
+  MakeRequest,
+  Problem,
+  Progress,
+  ProgressLine,
+  Projects,
+  State,
+  StateWithLog,
+  StateWithMemory,
+} from "./api-types.ts";
+
+export type Command = "start" | "stop" | "restart" | "take-over" | "use-data" | "no-data";
+
+export type StudioEvent =
+  | { name: "state"; data: State }
+  | { name: "projects"; data: Projects }
+  | { name: "log"; data: LogLine[] };
+
+export type OnProgress = (progress: Progress) => void;
+
+interface Options {
+  method?: string;
+  body?: unknown;
+  signal?: AbortSignal | undefined;
+}
+
+/** An error for people. `status`: of the response; 0 if there was none. */
+export class ApiError extends Error {
+  readonly problem: Problem;
+  readonly status: number;
+
+  constructor(problem: Problem, status = 0) {
+    super(sentence(problem));
+    this.problem = problem;
+    this.status = status;
+  }
+}
+
+/**
+ * The REST API of the server extension.
+ *
+ * Each method throws an ApiError, or the reason of the signal that aborted it.
+ */
+export class Api {
+  private readonly _settings: ServerConnection.ISettings;
+  private readonly _trans: TranslationBundle;
+
+  constructor(settings: ServerConnection.ISettings, trans: TranslationBundle) {
+    this._settings = settings;
+    this._trans = trans;
+  }
+
+  /** The state with the log; starts nothing. */
+  state(signal?: AbortSignal): Promise<StateWithLog> {
+    return this._json("", { signal });
+  }
+
+  /** The bytes that Label Studio uses; null if it does not run. */
+  async memory(signal?: AbortSignal): Promise<number | null> {
+    return (await this._json<StateWithMemory>("?memory=1", { signal })).memory;
+  }
+
+  /** The state after the command has begun. */
+  run(command: Command): Promise<StateWithLog> {
+    return this._json(`/${command}`, { method: "POST" });
+  }
+
+  /** What a new project over a folder, or over files, can be. */
+  look(request: LookRequest, signal?: AbortSignal): Promise<Look> {
+    return this._json("/source", { method: "POST", body: request, signal });
+  }
+
+  /** Make a project, or add new files to the one that is there. Starts Label Studio first. */
+  make(request: MakeRequest, onProgress: OnProgress, signal?: AbortSignal): Promise<Made> {
+    return this._work("/projects", request, onProgress, signal);
+  }
+
+  /** The formats that a project can be exported in. */
+  async formats(project: number, signal?: AbortSignal): Promise<Format[]> {
+    return (await this._json<Formats>(`/projects/${String(project)}/formats`, { signal })).formats;
+  }
+
+  /** Export the labels of a project into a folder that is new or empty. */
+  export(
+    project: number,
+    request: ExportRequest,
+    onProgress: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Exported> {
+    return this._work(`/projects/${String(project)}/export`, request, onProgress, signal);
+  }
+
+  /** The text of *Copy diagnostics*. `prefix`: of the state. */
+  async diagnostics(prefix: string): Promise<string> {
+    const url = new URL(`${prefix}_proxy/diagnostics`, this._settings.baseUrl).href;
+    return (await this._checked(await this._fetch(url, {}))).text();
+  }
+
+  /** The state and the projects, now and at each change, and new lines of the log. */
+  async *events(signal: AbortSignal): AsyncGenerator<StudioEvent> {
+    const response = await this._checked(await this._send("/events", { signal }));
+    let [name, data] = ["", ""];
+    for await (const line of this._lines(response, signal)) {
+      const [, field, value = ""] = /^(event|data): (.*)/.exec(line) ?? [];
+      if (field === "event") name = value;
+      if (field === "data") data += value;
+      if (line === "") {
+        if (data) yield { name, data: JSON.parse(data) as unknown } as StudioEvent;
+        [name, data] = ["", ""];
+      }
+    }
+  }
+
+  private async _json<T>(route: string, options: Options): Promise<T> {
+    const response = await this._checked(await this._send(route, options));
+    return (await response.json()) as T;
+  }
+
+  /** Start Label Studio if it does not run, then send the request; its response is progress, and a result. */
+  private async _work<Result extends object>(
+    route: string,
+    body: object,
+    onProgress: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    let response = await this._send(route, { method: "POST", body, signal });
+    while (response.status === 503 && isState(await jsonOf(response.clone()))) {
+      await this._ready(onProgress, signal);
+      response = await this._send(route, { method: "POST", body, signal });
+    }
+    for await (const line of this._lines(await this._checked(response), signal)) {
+      const message = JSON.parse(line) as Failed | ProgressLine | Result;
+      if ("error" in message) throw new ApiError(message.error, response.status);
+      if (!("progress" in message)) return message;
+      onProgress(message.progress);
+    }
+    throw this._lost();
+  }
+
+  /** Wait for a start. */
+  private async _ready(onProgress: OnProgress, signal?: AbortSignal): Promise<void> {
+    const own = new AbortController();
+    const signals = signal ? AbortSignal.any([signal, own.signal]) : own.signal;
+    try {
+      for await (const { name, data } of this.events(signals)) {
+        if (name !== "state") continue;
+        if (data.state === "ready") return;
+        if (data.state === "failed" && data.error) throw new ApiError(data.error);
+        if (data.state === "stopped") throw this._stopped();
+        const step = data.steps.find(({ state }) => state === "current");
+        const { done, total } = data.progress ?? { done: 0, total: 0 };
+        onProgress({ done, total, what: step?.title ?? this._trans.__("Starting Label Studio") });
+      }
+    } finally {
+      own.abort();
+    }
+    throw this._lost();
+  }
+
+  private _send(route: string, options: Options): Promise<Response> {
+    return this._fetch(URLExt.join(this._settings.baseUrl, "api/labelstudio") + route, options);
+  }
+
+  private async _fetch(url: string, { method, body, signal }: Options): Promise<Response> {
+    const init: RequestInit = { method: method ?? "GET", signal: signal ?? null };
+    if (body !== undefined) init.body = JSON.stringify(body);
+    try {
+      return await ServerConnection.makeRequest(url, init, this._settings);
+    } catch {
+      signal?.throwIfAborted();
+      throw this._lost();
+    }
+  }
+
+  private async *_lines(response: Response, signal?: AbortSignal): AsyncGenerator<string> {
+    try {
+      yield* linesOf(response);
+    } catch {
+      signal?.throwIfAborted();
+      throw this._lost();
+    }
+  }
+
+  /** The response, if it is one to what was asked. */
+  private async _checked(response: Response): Promise<Response> {
+    const isPage = response.headers.get("Content-Type")?.includes("text/html") ?? false; // to log in
+    if (response.ok && !isPage) return response;
+    throw new ApiError(this._problemOf(response, await jsonOf(response)), response.status);
+  }
+
+  private _problemOf({ status }: Response, answer: unknown): Problem {
+    const trans = this._trans;
+    const problem = problemIn(answer);
+    if (problem) return problem;
+    if (status === 404) {
+      return {
+        what: trans.__("Jupyter has no Label Studio."),
+        why: trans.__("The server extension of labelstudio-proxy is not loaded."),
+        remedy: trans.__("Restart Jupyter. `jupyter server extension list` shows what is wrong."),
+      };
+    }
+    if (status < 400 || [401, 403, 424].includes(status)) {
+      return {
+        what: trans.__("Your Jupyter session ended."),
+        why: "",
+        remedy: trans.__("Reload the page, and log in again."),
+      };
+    }
+    return {
+      what: trans.__("Jupyter could not do this."),
+      why: messageIn(answer) ?? `HTTP ${String(status)}`,
+      remedy: trans.__("Try again. The log of Jupyter has the details."),
+    };
+  }
+
+  private _lost(): ApiError {
+    return new ApiError({
+      what: this._trans.__("The connection to Jupyter is lost."),
+      why: "",
+      remedy: this._trans.__("Check that Jupyter runs, then try again."),
+    });
+  }
+
+  private _stopped(): ApiError {
+    return new ApiError({
+      what: this._trans.__("Label Studio was stopped."),
+      why: "",
+      remedy: this._trans.__("Try again."),
+    });
+  }
+}
+
+/** The parts of a problem in one line. */
+export function sentence({ what, why, remedy }: Problem): string {
+  return [what, why, remedy].filter(Boolean).join(" ");
+}
+
+/** What to show of anything that was thrown. */
+export function problemFrom(error: unknown): Problem {
+  if (error instanceof ApiError) return error.problem;
+  return { what: error instanceof Error ? error.message : String(error), why: "", remedy: "" };
+}
+
+/** The lines of a response, as they arrive. */
+export async function* linesOf({ body }: Response): AsyncGenerator<string> {
+  if (!body) return;
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      const parts = (rest + decoder.decode(value, { stream: !done })).split("\n");
+      rest = parts.pop() ?? "";
+      yield* parts;
+      if (done) break;
+    }
+    if (rest) yield rest;
+  } finally {
+    reader.cancel().catch(() => undefined); // it may have failed already
+  }
+}
+
+async function jsonOf(response: Response): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch {
+    return null; // a page
+  }
+}
+
+function isState(answer: unknown): answer is State {
+  return isRecord(answer) && "state" in answer && "steps" in answer;
+}
+
+function problemIn(answer: unknown): Problem | null {
+  if (!isRecord(answer)) return null;
+  const found = isRecord(answer.error) ? answer.error : answer;
+  return typeof found.what === "string" ? (found as unknown as Problem) : null;
+}
+
+/** Jupyter's own words. */
+function messageIn(answer: unknown): string | null {
+  return isRecord(answer) && typeof answer.message === "string" ? answer.message : null;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
