@@ -201,7 +201,7 @@ class LabelStudioAPI:
 # The fields of each project in a list.
 FIELDS = (
     *("id", "title", "created_at", "label_config", "task_number", "num_tasks_with_annotations"),
-    *("total_annotations_number", "model_version"),
+    *("total_annotations_number", "model_version", "description"),
 )
 
 

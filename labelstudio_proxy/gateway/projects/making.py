@@ -16,6 +16,7 @@ from ...labelling.items import Item
 from ...labelling.templates import interface_for
 from ...problem import Problem
 from .label_studio_api import LONGEST_TITLE, SHORTEST_TITLE, LabelStudioAPI, Rejected
+from .leftovers import UNFINISHED
 from .s3 import connect
 from .sources import Source
 from .stream import Report
@@ -75,6 +76,7 @@ async def make(
             number, title, source.task_name, config, dict(source.identity), wish.keep or ""
         )
         await asyncio.to_thread(records.write, record)
+        await api.change_project(number, description="")
         await add(api, number, source, new, report)
     except BaseException:
         # A client that left cancels this task, and must not cancel the removal.
@@ -105,7 +107,7 @@ async def add(
 
 async def _make_project(api: LabelStudioAPI, title: str, config: str) -> int:
     try:
-        return await api.make_project(title=title, label_config=config)
+        return await api.make_project(title=title, label_config=config, description=UNFINISHED)
     except Rejected as rejected:
         raise Problem(
             f"Label Studio rejected the labelling interface of {title!r}.",

@@ -42,6 +42,7 @@ from .keep_path import choose_keep, folder_of
 from .keeping import Keeper
 from .label_studio_api import LabelStudioAPI
 from .labels import labels
+from .leftovers import remove_leftovers
 from .making import Wish, add, make
 from .outputs import Output, read_output
 from .predicting import add_predictions
@@ -243,6 +244,8 @@ class ProjectRoutes:
             api = await self._api()
             source = await self._read(api, body, wish.task, wish.config, report)
             every = await api.projects()
+            if not self._external_database:  # where other gateways may make projects
+                every = await remove_leftovers(api, self._records, every)
             existing, new = await self._found_again(api, every, source, wish.title)
             file, sentences = await choose_keep(
                 api,

@@ -12,6 +12,7 @@ from typing import Any
 from ...label_studio import paths
 from ...problem import Problem
 from .label_studio_api import LabelStudioAPI, Rejected
+from .leftovers import UNFINISHED
 from .s3_problems import HIDDEN, nothing_there, problem_of
 
 SCHEME = "s3://"
@@ -131,7 +132,7 @@ def _storage(project: int, location: Location) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def _scratch_project(api: LabelStudioAPI) -> AsyncIterator[int]:
     """Make a project for the block: Label Studio lists a bucket for a project only."""
-    number = await api.make_project(title=SCRATCH)
+    number = await api.make_project(title=SCRATCH, description=UNFINISHED)
     try:
         yield number
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -14,6 +15,15 @@ import pytest
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import CellError, Kernel
 from support.processes import command_line, pids_that_mention, wait_for
+from support.stopping_api import stopping_api
+
+from labelstudio_proxy.data_directory.directory import DataDirectory
+from labelstudio_proxy.data_directory.project_records import ProjectRecords
+from labelstudio_proxy.gateway.projects import s3
+from labelstudio_proxy.gateway.projects.making import Wish, make
+from labelstudio_proxy.gateway.projects.sources import Source
+from labelstudio_proxy.labelling.tasks import task_named
+from labelstudio_proxy.problem import Problem
 
 ITEMS = 5_000  # several requests to Label Studio
 LABELLED = 1_000
@@ -24,10 +34,13 @@ CHOICE = {"from_name": "label", "to_name": "text", "type": "choices", "value": {
 
 
 @pytest.fixture(scope="module")
-def jupyter(
-    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
-) -> JupyterLab:
-    return module_jupyter_lab(config={"data_dir": str(new_data_dir())})
+def data_dir(new_data_dir: Callable[[], Path]) -> Path:
+    return new_data_dir()
+
+
+@pytest.fixture(scope="module")
+def jupyter(module_jupyter_lab: Callable[..., JupyterLab], data_dir: Path) -> JupyterLab:
+    return module_jupyter_lab(config={"data_dir": str(data_dir)})
 
 
 @dataclass
@@ -99,6 +112,42 @@ def test_an_interrupted_call_removes_the_new_project(desk: Desk) -> None:
     desk.interrupted("interrupt", label("Removed"), ADDING)
     titles = 'print([each.title for each in lsp.projects() if each.title == "Removed"])'
     wait_for(lambda: desk.kernel.run(titles) == "[]\n", what="the removal")
+
+
+@pytest.mark.parametrize("begun", ["a project", "a look into S3"])
+def test_what_a_gateway_has_begun_that_was_killed_is_removed_by_the_next_call(
+    desk: Desk, data_dir: Path, tmp_path: Path, begun: str
+) -> None:
+    """A gateway that was killed after its first request can neither record nor remove."""
+    (tmp_path / "file").touch()
+    unwritable = ProjectRecords(DataDirectory(tmp_path / "file"))
+    source = Source({"kind": "list"}, "List", task_named("text-classification"), "text", [])
+
+    async def begin() -> None:
+        async with stopping_api(desk.jupyter.home, data_dir, left=1) as api:
+            if begun == "a project":
+                wish = Wish(title="Killed", labels=["a"])
+                await make(api, unwritable, source, wish, None, [], lambda *_: None)
+            else:
+                await s3.check(api, s3.Location("bucket"), allowed=True)
+
+    def projects() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = desk.studio.get("api/projects/").json()["results"]
+        return found
+
+    def titles() -> list[str]:
+        return [each["title"] for each in projects()]
+
+    before = titles()
+    with pytest.raises((OSError, Problem)):
+        asyncio.run(begin())
+    assert len(titles()) == len(before) + 1
+
+    desk.kernel.run(f'lsp.label(["{begun}"], labels=["a"], title="Killed")')
+    desk.kernel.run(f'lsp.label(["{begun}", "more"], labels=["a"], title="Killed")')
+
+    assert set(titles()) == {*before, "Killed"}
+    assert [each["description"] for each in projects() if each["title"] == "Killed"] == [""]
 
 
 def test_two_calls_at_once_make_one_project(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,10 @@ import pytest
 from support import media
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kernel import Kernel
+from support.stopping_api import StoppingAPI, stopping_api
 
-from labelstudio_proxy.data_directory.directory import DataDirectory
-from labelstudio_proxy.gateway.identity import Identity
 from labelstudio_proxy.gateway.projects import predicting, prediction_batches
-from labelstudio_proxy.gateway.projects.failures import stopped
 from labelstudio_proxy.gateway.projects.label_studio_api import LabelStudioAPI
-from labelstudio_proxy.gateway.proxy.forward import Upstream
-from labelstudio_proxy.label_studio import paths
-from labelstudio_proxy.label_studio.upstream import Endpoint, open_session
 from labelstudio_proxy.labelling.predictions import Prediction
 from labelstudio_proxy.problem import Problem
 
@@ -192,22 +187,6 @@ def choice(task: int, label: str) -> Prediction:
     return Prediction(task, 0, [{"id": "x", **region, "value": {"choices": [label]}}])
 
 
-class StoppingAPI(LabelStudioAPI):
-    """Asks the real Label Studio, which is gone after `left` requests that change something."""
-
-    left = 0
-    singly = 0  # predictions that were deleted one by one
-
-    async def send(
-        self, method: str, path: str, body: Any = None, query: Mapping[str, str | int] | None = None
-    ) -> Any:
-        self.left -= method != "GET"
-        self.singly += method == "DELETE" and path.startswith(paths.PREDICTIONS)
-        if self.left < 0:
-            raise stopped()
-        return await super().send(method, path, body, query)
-
-
 Add = Callable[..., StoppingAPI]
 
 
@@ -216,20 +195,11 @@ def add(jupyter: JupyterLab, data_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Return a function that adds predictions, as the gateway does, and returns the API it used."""
     monkeypatch.setattr(prediction_batches, "BATCH", 2)
     monkeypatch.setattr(predicting, "CLEANUP_SECONDS", 0)
-    (socket,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-*/label-studio.sock")
-    endpoint = Endpoint(unix_socket=socket)
-    directory = DataDirectory(data_dir)
 
     async def send(
         number: int, version: str, found: list[Prediction], stop_after: int
     ) -> StoppingAPI:
-        account = directory.first_account()
-        assert account is not None
-        identity = Identity(directory.secret_key(), account)
-        async with open_session(endpoint) as session:
-            upstream = Upstream(session, endpoint, identity, directory.temporary)
-            api = StoppingAPI(upstream, directory)
-            api.left = stop_after
+        async with stopping_api(jupyter.home, data_dir, stop_after) as api:
 
             async def connect() -> LabelStudioAPI:
                 return api
