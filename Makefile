@@ -9,6 +9,7 @@ PYTEST := .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadsco
 	--durations=15
 # builds the JupyterLab extension if its sources changed
 EXTENSION := .venv/bin/python scripts/build_labextension.py
+NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix labextension
 
 # without a display Jupyter prints its address instead
 LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
@@ -29,6 +30,7 @@ test: .venv/.test
 
 # the tests that need neither Label Studio nor a browser nor a container engine
 test-fast: .venv/.test-fast
+	$(EXTENSION)
 	$(PYTEST) tests/unit tests/gateway $(ARGS)
 
 # what it costs, beside the bare programs: see docs/performance.md
@@ -45,7 +47,8 @@ lint: .venv/.test
 	.venv/bin/lint-imports
 	.venv/bin/deptry labelstudio_proxy
 	.venv/bin/python scripts/make-api-types --check
-	PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix labextension run --silent lint
+	$(NPM) run --silent lint
+	$(NPM) run --silent test
 	scripts/check-english
 
 .venv/.lab .venv/.test .venv/.test-fast: pyproject.toml setup.cfg scripts/install

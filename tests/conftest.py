@@ -7,15 +7,17 @@ gateway tests run without them (`make test-fast`).
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from support import groups, label_studio, network, results, strict
+from support import environments, groups, label_studio, network, results, strict
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.label_studio import BareLabelStudio
 
@@ -104,13 +106,41 @@ def _bare_label_studio(request: pytest.FixtureRequest) -> Iterator[Callable[...,
 
 
 @pytest.fixture(scope="session")
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One user's cache for all Jupyters of the run: Label Studio's scripts are compressed once."""
+def folder_of_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a test run share."""
     base = tmp_path_factory.getbasetemp()
-    of_the_run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    cache = of_the_run / "cache"
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def shared_cache(folder_of_run: Path) -> Path:
+    """One user's cache for all Jupyters of the run: Label Studio's scripts are compressed once."""
+    cache = folder_of_run / "cache"
     cache.mkdir(mode=0o700, exist_ok=True)
     return cache
+
+
+@pytest.fixture(scope="session")
+def oldest_jupyterlab(folder_of_run: Path) -> Path:
+    """The Python of an environment with the oldest supported JupyterLab and Notebook 7."""
+    folder = folder_of_run / "oldest-jupyterlab"
+    with (folder_of_run / "oldest-jupyterlab.lock").open("w") as lock, network.of_machine():
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder / "bin" / "python"
+        try:
+            return environments.overlay(folder, *environments.OLDEST_JUPYTERLAB)
+        except environments.CannotInstall as error:
+            pytest.skip(f"the oldest JupyterLab cannot be installed: {error}")
+
+
+@pytest.fixture(scope="session", params=["oldest", "newest"])
+def any_jupyterlab(request: pytest.FixtureRequest) -> Path:
+    """The Python of an environment: with the oldest JupyterLab and Notebook, and with the newest."""
+    if request.param == "newest":
+        return Path(sys.executable)
+    oldest: Path = request.getfixturevalue("oldest_jupyterlab")
+    return oldest
 
 
 def _jupyter_lab(

@@ -7,13 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
+from support import environments
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import clean_environment
 
@@ -22,8 +22,7 @@ from labelstudio_proxy._version import __version__
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = "labelstudio_proxy"
 CONFIG = f"etc/jupyter/jupyter_server_config.d/{PACKAGE}.json"
-LABEXTENSIONS = "share/jupyter/labextensions"
-LABEXTENSION = f"{LABEXTENSIONS}/labelstudio-proxy"
+LABEXTENSION = "share/jupyter/labextensions/labelstudio-proxy"
 
 # What a browser sends when a user types a URL.
 NAVIGATION = {
@@ -131,31 +130,8 @@ def test_source_distribution_has_the_sources_and_nothing_built(sdist: Path) -> N
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a new environment with the wheel.
-
-    A path file adds the dependencies of the running environment: installing them would take minutes.
-    Python does not follow that environment's own path files (an editable install's).
-    """
-    folder = tmp_path_factory.mktemp("environment")
-    run(sys.executable, "-m", "venv", folder)
-    python = folder / "bin" / "python"
-    site_packages = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
-    dependencies = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    Path(site_packages.strip(), "dependencies.pth").write_text("\n".join(dependencies))
-
-    # With Jupyter's own extensions, without the file that enables ours.
-    ours = shutil.ignore_patterns(f"*{PACKAGE}*")
-    running = Path(sys.prefix)
-    shutil.copytree(running / "etc" / "jupyter", folder / "etc" / "jupyter", ignore=ours)
-    without_ours = shutil.ignore_patterns("labelstudio-proxy")
-    shares = running / LABEXTENSIONS, folder / LABEXTENSIONS
-    shutil.copytree(*shares, symlinks=True, ignore=without_ours)
-    for share in (running / "share" / "jupyter").iterdir():
-        if share.name != "labextensions":
-            (folder / "share" / "jupyter" / share.name).symlink_to(share)
-
-    run(python, "-m", "pip", "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
-    return python
+    """The Python of a new environment with the wheel."""
+    return environments.overlay(tmp_path_factory.mktemp("environment"), wheel, checkout=False)
 
 
 @pytest.fixture(scope="module")

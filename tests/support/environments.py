@@ -1,4 +1,4 @@
-"""Environments with a part of the packages that are installed here."""
+"""Environments with a part of the packages that are installed here, or with others on top."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import contextlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import sysconfig
+import venv
 from collections.abc import Callable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -15,6 +17,19 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 import labelstudio_proxy
+
+CHECKOUT = Path(labelstudio_proxy.__file__).parents[1]
+
+# Notebook 7.0 needs this JupyterLab.
+OLDEST_JUPYTERLAB = ("jupyterlab==4.0.2", "notebook==7.0.0")
+
+# The folders that files of several packages are in; the inner ones first.
+PARTS = (
+    "etc/jupyter/jupyter_server_config.d",
+    "etc/jupyter",
+    "share/jupyter/labextensions",
+    "share/jupyter",
+)
 
 
 def install(
@@ -39,6 +54,42 @@ def install(
     shutil.copy2(Path(sys.prefix, name), environment / name)
     name = "share/jupyter/labextensions/labelstudio-proxy"
     shutil.copytree(Path(sys.prefix, name), environment / name, dirs_exist_ok=True)
+
+
+class CannotInstall(Exception):
+    """Raised if pip cannot install packages, for example because there is no package index."""
+
+
+def overlay(folder: Path, *packages: str | Path, checkout: bool = True) -> Path:
+    """Make an environment with these packages, and return its Python.
+
+    Everything else comes from the running environment: installing it would take minutes.
+    `checkout`: whether that includes this checkout and its extensions.
+    """
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    done = subprocess.run(
+        [*pip, "install", "--no-deps", *map(str, packages)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise CannotInstall(done.stderr.strip()[-500:])
+    (site,) = folder.glob("lib/python3*/site-packages")
+    # Python does not follow the path files there, such as an editable install's.
+    paths = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    if checkout:
+        paths.append(str(CHECKOUT))
+    (site / "running.pth").write_text("\n".join(dict.fromkeys(paths)))
+    for part in PARTS:
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        for source in Path(sys.prefix, part).iterdir():
+            target = folder / part / source.name
+            if not target.exists() and (checkout or "labelstudio" not in source.name):
+                target.symlink_to(source)
+    return python
 
 
 def _with_requirements(names: tuple[str, ...]) -> list[Distribution]:

@@ -42,12 +42,32 @@ def of_test(item: pytest.Item) -> Iterator[None]:
     if namespace is None:
         yield
         return
-    with _open(CURRENT) as outside:
+    with _open(CURRENT) as machine:
         _enter(namespace)
+        _machines.append(machine)
         try:
             yield
         finally:
-            _enter(outside)
+            _machines.pop()
+            _enter(machine)
+
+
+# the machine's network, during a test that runs in another one
+_machines: list[int] = []
+
+
+@contextlib.contextmanager
+def of_machine() -> Iterator[None]:
+    """Run the block in the machine's network, for a download."""
+    if not _machines:
+        yield
+        return
+    with _open(CURRENT) as current:
+        _enter(_machines[-1])
+        try:
+            yield
+        finally:
+            _enter(current)
 
 
 def _in_browser(item: pytest.Item) -> bool:
