@@ -141,6 +141,11 @@ def prediction(number: int) -> str:
     return f"{PREDICTIONS}{number}/"
 
 
+def project_summary(number: int) -> str:
+    """Return the path of the API that counts the labels of a project."""
+    return f"{PROJECTS}{number}/summary/"
+
+
 def labelling_page(number: int) -> str:
     """Return the page that shows the tasks of a project one after the other, to label them."""
     return f"projects/{number}/data?labeling=1"

@@ -120,6 +120,12 @@ def count_labels(results: Iterable[Result], interface: Interface) -> Counter[str
     return counts
 
 
+def main_controls(interface: Interface) -> list[Control]:
+    """Return the controls whose values the column `label` has."""
+    form = _Form.of(interface)
+    return [form.controls[name] for name in form.main]
+
+
 def reserved_columns(interface: Interface) -> frozenset[str]:
     """Return the names that a column of the source cannot have; see OF_SOURCE."""
     return _Form.of(interface).reserved

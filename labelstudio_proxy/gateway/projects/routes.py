@@ -52,7 +52,7 @@ from .s3 import check
 from .s3_source import S3, read_s3
 from .sources import Context, Source, read_source
 from .stream import Report, failed, stream
-from .summary import summary
+from .summary import summary, summary_by_api
 from .writing import CheckPath, rule_of
 
 logger = logging.getLogger(__name__)
@@ -213,7 +213,8 @@ class ProjectRoutes:
         return {"projects": [self._shown(each) for each in projects]}
 
     async def _show(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
-        project = await self._found(await self._api(), groups[0])
+        api = await self._api()
+        project = await self._found(api, groups[0])
         shown = await asyncio.to_thread(self._shown, project)
         if request.query.get("summary") != "1":
             one: api_types.OneProject = {"project": shown}
@@ -225,7 +226,7 @@ class ProjectRoutes:
             project["label_config"],
             self._place.prefix,
             external_database=self._external_database,
-        )
+        ) or await summary_by_api(api, project["id"], project["label_config"])
         with_summary: api_types.OneProjectWithSummary = {"project": {**shown, **labels}}
         return json_response(with_summary)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from pathlib import PurePath
 
 from ... import api_types
@@ -10,8 +11,9 @@ from ...data_directory.annotations import UnknownTables, last, read
 from ...data_directory.directory import DataDirectory
 from ...label_studio import paths
 from ...labelling.interface import Interface
-from ...labelling.rows import Labelled, count_labels
+from ...labelling.rows import Labelled, count_labels, main_controls
 from ...problem import Problem
+from .label_studio_api import LabelStudioAPI
 
 LAST = 8
 TEXT = 80  # characters
@@ -19,10 +21,10 @@ TEXT = 80  # characters
 
 def summary(
     directory: DataDirectory, number: int, config: str, prefix: str, *, external_database: bool
-) -> api_types.Summary:
-    """Return `label_counts`, the most frequent label first, and `last`, the newest label first.
+) -> api_types.Summary | None:
+    """Return how often each label is there, and the last ones.
 
-    Both are empty if the labels are not in a database that can be read fast. Blocks.
+    None if the labels are not in a database that can be read fast. Blocks.
 
     config: the labelling interface. prefix: of Label Studio, for the addresses of pages and pictures.
     """
@@ -34,9 +36,26 @@ def summary(
         counts = count_labels(results, interface)
         newest = last(directory, number, LAST)
     except (Problem, UnknownTables, sqlite3.Error):
-        return {"label_counts": {}, "last": []}
+        return None
     items = [shown(each, interface, number, prefix) for each in newest]
     return {"label_counts": dict(counts.most_common()), "last": items}
+
+
+async def summary_by_api(api: LabelStudioAPI, number: int, config: str) -> api_types.Summary:
+    """Return how often each label is there as Label Studio counts, skipped items included; no last ones.
+
+    Label Studio counts each part of a nested choice, so these are left out. Raises Problem.
+    """
+    counts: Counter[str] = Counter()
+    try:
+        controls = main_controls(Interface.parse(config))
+    except Problem:  # of a project that is not set up
+        return {"label_counts": {}, "last": []}
+    found = await api.get(paths.project_summary(number))
+    for control in controls:
+        if control.tag != "Taxonomy":
+            counts.update(found["created_labels"].get(control.name, {}))
+    return {"label_counts": dict(counts.most_common()), "last": []}
 
 
 def shown(each: Labelled, interface: Interface, number: int, prefix: str) -> api_types.LabelledItem:

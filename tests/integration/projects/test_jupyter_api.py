@@ -71,3 +71,11 @@ def test_jupyter_checks_for_other_sites(jupyter: JupyterLab) -> None:
         refused = browser.post(f"{jupyter.url}{API}", json=WISH, timeout=30)
     assert refused.status_code == 403
     assert "_xsrf" in refused.text
+
+
+def test_the_card_of_a_project_that_is_not_set_up_is_empty(
+    jupyter: JupyterLab, studio: LabelStudioClient
+) -> None:
+    number = studio.post("api/projects", json={"title": "Not set up"}).json()["id"]
+    found = jupyter.get(f"{API}/{number}?summary=1").json()["project"]
+    assert (found["label_counts"], found["last"]) == ({}, [])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.container_studio import json_of
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.kept import LABELS, Kept, result
 from support.processes import wait_for
@@ -152,6 +153,8 @@ def test_a_database_with_unknown_tables_is_read_by_the_api(
     kept.submit("a.png", LABELS[1])
     kept.becomes(("a.png", LABELS[1]), ("b.png", LABELS[0]))
     assert kept.rows() == kept.as_in_a_dataframe()
+    card = json_of(studio.get(f"_proxy/projects/{kept.id}?summary=1"))["project"]
+    assert card["label_counts"] == dict.fromkeys(LABELS, 1)
     studio.post("_proxy/restart")
     studio.wait_ready()
     kept.submit("c.png", LABELS[0])
