@@ -11,7 +11,12 @@ const typescript = {
   },
 };
 
+const { rspack } = require("@rspack/core");
+
 module.exports = {
+  // One file, so that JupyterLab's start needs one request more.
+  output: { filename: "remoteEntry.[contenthash].js" },
+  plugins: [new rspack.optimize.LimitChunkCountPlugin({ maxChunks: 1 })],
   resolve: { extensions: [".ts", ".tsx", ".js"] },
   module: {
     rules: [typescript, { test: /\.svg$/, issuer: /\.tsx?$/, type: "asset/source" }],
