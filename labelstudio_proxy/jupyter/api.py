@@ -21,6 +21,8 @@ from ..snapshot import Snapshot
 from .proxy_handler import StreamingServerProcess
 
 ROUTE = "api/labelstudio"
+# Routes of the gateway, which change its state.
+COMMANDS = ("start", "stop", "restart", "take-over", "use-data", "no-data")
 # The gateway responds at once unless the machine is overloaded.
 TIMEOUT_SECONDS = 10.0
 
@@ -93,12 +95,12 @@ class LogHandler(LabelStudioHandler):
 
 
 class CommandHandler(LabelStudioHandler):
-    """Starts, stops or restarts Label Studio, and responds before that is done."""
+    """Starts, stops or restarts Label Studio, or answers its question, and responds before that is done."""
 
     @web.authenticated
     @authorized
     async def post(self, command: str) -> None:
-        """`command`: start, stop or restart."""
+        """`command`: one of COMMANDS."""
         self.log.info("Label Studio (%s): %s, by Jupyter's API", self.instance["data_dir"], command)
         if command != "stop" or self.server.gateway() is not None:
             await self.server.start(self.application)

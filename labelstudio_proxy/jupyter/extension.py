@@ -11,7 +11,7 @@ from .. import api_types
 from ..config.files import drop_in_files
 from ..config.handoff import VARIABLE, Handoff
 from ..config.settings import resolve
-from .api import ROUTE, CommandHandler, LogHandler, StateHandler
+from .api import COMMANDS, ROUTE, CommandHandler, LogHandler, StateHandler
 from .entry_point import NAME, process_fields
 from .events import EventsHandler
 from .metrics import MetricsHandler, register
@@ -70,7 +70,7 @@ def load(serverapp: ServerApp) -> None:
         ".*$",
         [
             (route, StateHandler, given),
-            (f"{route}/(start|stop|restart)", CommandHandler, given),
+            (f"{route}/({'|'.join(COMMANDS)})", CommandHandler, given),
             (f"{route}/events", EventsHandler, given),
             (f"{route}/log", LogHandler, given),
             (f"{route}/{PROJECTS}((?:/.*)?)", ProjectsHandler, given),

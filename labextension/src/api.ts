@@ -288,8 +288,9 @@ function isState(answer: unknown): answer is State {
 
 function problemIn(answer: unknown): Problem | null {
   if (!isRecord(answer)) return null;
-  const found = isRecord(answer.error) ? answer.error : answer;
-  return typeof found.what === "string" ? (found as unknown as Problem) : null;
+  const { what, why, remedy } = isRecord(answer.error) ? answer.error : answer;
+  if (typeof what !== "string") return null;
+  return { what, why: String(why), remedy: String(remedy) };
 }
 
 /** Jupyter's own words. */

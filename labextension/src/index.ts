@@ -1,22 +1,108 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin,
+} from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
+import { PageConfig, URLExt } from "@jupyterlab/coreutils";
+import { type FileBrowser, IDefaultFileBrowser } from "@jupyterlab/filebrowser";
+import { INotebookTracker } from "@jupyterlab/notebook";
+import { IRunningSessionManagers } from "@jupyterlab/running";
+import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 
+import { Api } from "./api.ts";
 import { addCommands } from "./commands.ts";
+import { createLog } from "./log.tsx";
+import { StudioPanel } from "./panel.tsx";
+import { addToRunning, followWhileRunningIsVisible } from "./running.ts";
+import { StudioModel } from "./state.ts";
+import { addToStatusBar } from "./status-bar.tsx";
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: "labelstudio-proxy:plugin",
   description: "Label Studio in JupyterLab.",
   autoStart: true,
-  optional: [ITranslator, ICommandPalette],
+  optional: [
+    ITranslator,
+    ICommandPalette,
+    ILayoutRestorer,
+    IStatusBar,
+    IRunningSessionManagers,
+    INotebookTracker,
+    IDefaultFileBrowser,
+  ],
   activate: (
     app: JupyterFrontEnd,
     translator: ITranslator | null,
     palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    statusBar: IStatusBar | null,
+    running: IRunningSessionManagers | null,
+    tracker: INotebookTracker | null,
+    files: FileBrowser | null,
   ) => {
+    const { commands, serviceManager, shell } = app;
     const trans = (translator ?? nullTranslator).load("labelstudio-proxy");
-    addCommands(app, palette, trans);
+    const api = new Api(serviceManager.serverSettings, trans);
+    const model = new StudioModel(api, document);
+
+    const panel = new StudioPanel({
+      model,
+      api,
+      commands,
+      trans,
+      tracker,
+      folder: () => files?.model.path ?? "",
+      activate: (id) => {
+        shell.activateById(id);
+      },
+    });
+    shell.add(panel, "left", { rank: 500 });
+    restorer?.add(panel, panel.id);
+
+    let log: ReturnType<typeof createLog> | null = null;
+    const views = {
+      open: (path = "") => {
+        const url = URLExt.join(PageConfig.getBaseUrl(), "labelstudio/", path);
+        window.open(url, "_blank", "noopener");
+        return Promise.resolve();
+      },
+      log: () => {
+        if (!log || log.isDisposed) log = createLog(model, trans);
+        if (!log.isAttached) shell.add(log, "down");
+        shell.activateById(log.id);
+      },
+      panel: () => {
+        shell.activateById(panel.id);
+      },
+    };
+    addCommands(commands, palette, model, views, trans);
+    commands.commandExecuted.connect((_, { id, args }) => {
+      const isTile = id === "server-proxy:open" && args.id === "server-proxy:labelstudio";
+      if (isTile) model.followUntilSettled();
+    });
+    if (running) {
+      addToRunning(running, model, commands, trans);
+      void app.restored.then(() => {
+        followWhileRunningIsVisible(shell, model);
+      });
+    }
+    if (statusBar) {
+      addToStatusBar(statusBar, model, commands, trans);
+      void app.restored.then(() => {
+        whenIdle(() => {
+          if (!model.state) void model.refresh();
+        });
+      });
+    }
   },
 };
+
+/** Do something when JupyterLab has nothing else to do. */
+function whenIdle(work: () => void): void {
+  if ("requestIdleCallback" in window) window.requestIdleCallback(work);
+  else setTimeout(work, 1000); // Safari
+}
 
 export default plugin;

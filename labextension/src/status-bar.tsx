@@ -1,0 +1,57 @@
+import { ReactWidget } from "@jupyterlab/apputils";
+import type { IStatusBar } from "@jupyterlab/statusbar";
+import type { TranslationBundle } from "@jupyterlab/translation";
+import { UseSignal } from "@jupyterlab/ui-components";
+import type { CommandRegistry } from "@lumino/commands";
+import * as React from "react";
+
+import { CommandIDs } from "./commands.ts";
+import { labelStudioIcon } from "./icon.ts";
+import { colourOf } from "./panel.tsx";
+import type { StudioModel } from "./state.ts";
+import { wordOf, wordsOf } from "./words.ts";
+
+/** Add an item that shows the state and opens the panel. */
+export function addToStatusBar(
+  statusBar: IStatusBar,
+  model: StudioModel,
+  commands: CommandRegistry,
+  trans: TranslationBundle,
+): void {
+  const item = ReactWidget.create(
+    <UseSignal signal={model.changed}>
+      {() => <Item model={model} commands={commands} trans={trans} />}
+    </UseSignal>,
+  );
+  item.addClass("jp-LabelStudioStatus");
+  statusBar.registerStatusItem("labelstudio-proxy:status", {
+    item,
+    align: "left",
+    rank: 50,
+    isActive: () => model.state !== null && !model.isMissing,
+    activeStateChanged: model.changed,
+  });
+}
+
+interface ItemProps {
+  model: StudioModel;
+  commands: CommandRegistry;
+  trans: TranslationBundle;
+}
+
+function Item({ model, commands, trans }: ItemProps): React.JSX.Element | null {
+  if (!model.state) return null;
+  const { heading } = wordsOf(model.state, trans);
+  return (
+    <button
+      type="button"
+      title={heading}
+      aria-label={heading}
+      onClick={() => void commands.execute(CommandIDs.showPanel)}
+    >
+      <labelStudioIcon.react tag="span" className="jp-LabelStudioStatus-icon" />
+      <span className="jp-LabelStudio-dot" data-state={colourOf(model.state)} />
+      {wordOf(model.state, trans)}
+    </button>
+  );
+}

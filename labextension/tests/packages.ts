@@ -1,0 +1,13 @@
+// JupyterLab's packages import their files as bundlers find them: without the suffix.
+import { registerHooks } from "node:module";
+
+registerHooks({
+  resolve(specifier, context, next) {
+    try {
+      return next(specifier, context);
+    } catch (error) {
+      if (!specifier.startsWith(".")) throw error;
+      return next(`${specifier}.js`, context);
+    }
+  },
+});
