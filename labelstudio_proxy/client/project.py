@@ -160,10 +160,10 @@ class Project:
         result = self._connection.call("POST", f"projects/{self.id}/export", body)
         return Path(result["folder"])
 
-    def wait(self, labelled: int | None = None) -> int:
-        """Wait until people have labelled so many items (default: all); return their number.
+    def wait(self, labelled: int | None = None) -> Project:
+        """Wait until people have labelled so many items (default: all); return the project.
 
-        Shows the progress. Ctrl-C, or the stop button of the notebook, ends it with KeyboardInterrupt.
+        Shows the progress, and a notebook then shows the card. Ctrl-C, or the stop button of the notebook, ends it with KeyboardInterrupt.
         Label Studio may stop in between, for example when nobody uses it.
         """
         with progress() as show:
@@ -172,7 +172,7 @@ class Project:
                 goal = fields["total"] if labelled is None else min(labelled, fields["total"])
                 done: int = fields["labelled"]
                 if done >= goal:
-                    return done
+                    return self
                 show(done, goal, f"{done} of {goal} labelled")
                 time.sleep(POLL_SECONDS)
                 if self._connection.runs():  # else nobody labels

@@ -168,12 +168,12 @@ def test_a_person_works_through_the_notebook(
     labelling.page.close()
     by_person = labelling.labels
 
-    see(notebook, notebook.get_by_role("link", name="Label", exact=True).nth(1))
+    see(notebook, notebook.get_by_role("link", name="Label", exact=True).nth(2))
     take(notebook, "example-frame", top="The labels, as a DataFrame")
     by_model = predictions_in(label_studio_client(lab))
     assert by_model.keys() == truth.keys() - by_person.keys()
 
-    correcting = Labelling.begin(notebook, card=1)
+    correcting = Labelling.begin(notebook, card=2)
     take(notebook, "example-correct", top="Press the button again")
     pictures.take(correcting.page, "example-prediction")
     while len(correcting.labels) < CORRECTED:

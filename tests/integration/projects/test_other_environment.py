@@ -64,7 +64,7 @@ def test_labels_go_to_a_model_and_back(
     first = min(task["id"] for task in tasks)
     assert studio.post(f"api/tasks/{first}/annotations", json={"result": result}).ok
 
-    assert kernel.json("project.wait(labelled=1)") == 1
+    assert kernel.json("project.wait(labelled=1).labelled") == 1
     kernel.run("frame = project.to_dataframe()")
     labelled = [[str(jupyter.root_dir / "food" / "a.png"), "Hot dog"]]
     assert kernel.json("frame[['file', 'label']].values.tolist()") == labelled
