@@ -266,18 +266,19 @@ class FoundProject(TypedDict):
 class Look(TypedDict):
     """What a dialog starts with.
 
-    source:  for `POST projects`.
+    source, base: for `POST projects`; `base` is the folder in which labels are kept.
     title:   that a new project would get.
     media:   how many files of each medium there are.
     others:  how many files have another suffix.
     tasks:   the possible ones; the suggested one first.
     labels:  of the existing project, or the names of the subfolders that sort the files.
     keep:    the file that the labels of a new project are kept in, by the settings; "" for none.
-    project: None if there is none, or if the database cannot be read.
+    project: None if there is none, or if `project_known` is False: the database cannot be read.
     notes:   sentences about what is left out.
     """
 
     source: FolderSource | FilesSource
+    base: str
     title: str
     media: dict[Medium, int]
     others: int
@@ -285,6 +286,7 @@ class Look(TypedDict):
     labels: list[str]
     keep: str
     project: FoundProject | None
+    project_known: bool
     notes: list[str]
 
 
@@ -355,7 +357,7 @@ class Exported(TypedDict):
 
 
 class Format(TypedDict):
-    """A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can have them."""
+    """A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can have them or not."""
 
     name: str
     title: str

@@ -16,6 +16,7 @@ from ..labelling.rows import Labelled
 from .directory import DataDirectory, sqlite_uri
 
 BATCH = 200  # tasks that a query reads: one with masks may have megabytes
+METAS = 5000  # of tasks that a query reads: they are short
 WAIT_SECONDS = 15  # for a write of Label Studio; programs wait 20 for a response
 
 # What the queries need; Label Studio 1.20 to 1.23 have it.
@@ -53,6 +54,9 @@ _OF_TASKS = f"""
 _VERSIONS = f"""
     SELECT c.id, t.id, c.updated_at {_OF_PROJECT} WHERE t.project_id = :project
     ORDER BY t.id, c.id"""
+_METAS = """
+    SELECT id, meta FROM task WHERE project_id = :project AND id > :after
+    ORDER BY id LIMIT :limit"""
 _PROJECTS = f"""
     SELECT p.id, p.title, p.label_config,
         (SELECT count(*) FROM task t WHERE t.project_id = p.id),
@@ -113,6 +117,18 @@ def versions(directory: DataDirectory, project: int) -> list[Version]:
     with closing(_open(directory)) as database:
         rows = _select(database, _VERSIONS, project=project)
     return [Version(number, task, _utc(changed)) for number, task, changed in rows]
+
+
+def files(directory: DataDirectory, project: int) -> set[str]:
+    """Return the paths of the files that are tasks of a project. Raises as `read`."""
+    found: set[str] = set()
+    with closing(_open(directory)) as database:
+        after = -1
+        while rows := _select(database, _METAS, project=project, after=after, limit=METAS):
+            metas = (json.loads(meta) for _, meta in rows if meta)
+            found.update(meta["file"] for meta in metas if meta and "file" in meta)
+            after = rows[-1][0]
+    return found
 
 
 def last(directory: DataDirectory, project: int, count: int) -> list[Labelled]:

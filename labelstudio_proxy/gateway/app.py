@@ -69,11 +69,13 @@ class Gateway:
         large_files: LargeFiles,
         umask: int,
         token: str,
+        root: str,
     ) -> None:
         """The caller must `finish`, close the supervisor, and then `close` the gateway.
 
         `token`: only programs of this user on this machine know it.
         `umask`: of the user, for files with labels.
+        `root`: the folder that Jupyter shows.
         """
         self._settings = settings
         self._place = place
@@ -90,7 +92,7 @@ class Gateway:
         self._errors = ErrorResponses(place, directory, supervisor)
         self._idle_stop = IdleStop(supervisor, settings.idle_timeout)
         self._projects = Projects(
-            directory, functools.partial(self._load_projects, files, umask, token)
+            directory, functools.partial(self._load_projects, files, umask, token, root)
         )
         control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
         invitations = Invitations(place)
@@ -117,7 +119,7 @@ class Gateway:
         self._watching = [begin_task(self._watch()), begin_task(self._idle_stop.watch())]
 
     def _load_projects(
-        self, files: NotebookFiles | None, umask: int, token: str
+        self, files: NotebookFiles | None, umask: int, token: str, root: str
     ) -> tuple[ProjectRoutes, Keeper]:
         from .projects.keeping import Keeper
         from .projects.routes import ProjectRoutes
@@ -130,6 +132,7 @@ class Gateway:
         routes = ProjectRoutes(
             *(self._settings, self._directory, self._supervisor, self._connection),
             *(self._errors, self._place, files),
+            root=root,
             external_database=self._external_database,
             keeper=keeper,
             token=token,

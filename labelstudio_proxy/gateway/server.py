@@ -111,6 +111,7 @@ async def serve(
     token = secrets.token_urlsafe(24)
     gateway = Gateway(
         token=token,
+        root=str(absolute(root_dir)),
         settings=settings,
         place=place,
         supervisor=supervisor,

@@ -15,7 +15,7 @@ from .api import COMMANDS, ROUTE, CommandHandler, LogHandler, StateHandler
 from .entry_point import NAME, process_fields
 from .events import EventsHandler
 from .metrics import MetricsHandler, register
-from .projects_api import PROJECTS, ProjectsHandler
+from .projects_api import PROJECTS, ProjectsHandler, SourceHandler
 from .proxy_handler import StreamingServerProcess
 from .signal_handlers import keep_signal_handlers
 
@@ -73,6 +73,7 @@ def load(serverapp: ServerApp) -> None:
             (f"{route}/({'|'.join(COMMANDS)})", CommandHandler, given),
             (f"{route}/events", EventsHandler, given),
             (f"{route}/log", LogHandler, given),
+            (f"{route}/source", SourceHandler, given),
             (f"{route}/{PROJECTS}((?:/.*)?)", ProjectsHandler, given),
             (re.escape(f"{serverapp.base_url}metrics"), MetricsHandler, {"collector": collector}),
         ],

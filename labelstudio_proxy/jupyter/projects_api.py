@@ -27,21 +27,8 @@ PROJECTS = "projects"
 PROGRAM = {"Authorization": "token this-user"}
 
 
-class ProjectsHandler(LabelStudioHandler):
+class _PassingHandler(LabelStudioHandler):
     """Passes a request to the gateway, and its response back while it arrives."""
-
-    @web.authenticated
-    @authorized
-    async def get(self, name: str) -> None:
-        """Read projects. Status 503 with the state if Label Studio does not run; starts nothing."""
-        await self._pass("GET", name)
-
-    @web.authenticated
-    @authorized
-    async def post(self, name: str) -> None:
-        """Change projects; starts Label Studio, and returns 503 with the state until it is ready."""
-        await self.server.start(self.application)
-        await self._pass("POST", name)
 
     async def _pass(self, method: str, name: str) -> None:
         gateway = self.server.gateway()
@@ -80,3 +67,31 @@ class ProjectsHandler(LabelStudioHandler):
     def _say_stopped(self) -> None:
         self.set_status(503)
         self.finish(Snapshot().as_json())
+
+
+class ProjectsHandler(_PassingHandler):
+    """Reads and changes projects."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, name: str) -> None:
+        """Read projects. Status 503 with the state if Label Studio does not run; starts nothing."""
+        await self._pass("GET", name)
+
+    @web.authenticated
+    @authorized
+    async def post(self, name: str) -> None:
+        """Change projects; starts Label Studio, and returns 503 with the state until it is ready."""
+        await self.server.start(self.application)
+        await self._pass("POST", name)
+
+
+class SourceHandler(_PassingHandler):
+    """Says what is in a folder, or in some files, before a project is made over them."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Look at the source in the request; starts the gateway, but not Label Studio."""
+        await self.server.start(self.application)
+        await self._pass("POST", "/source")

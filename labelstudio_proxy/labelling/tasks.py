@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from ..api_types import Medium
 from ..problem import Problem
 
 # What browsers show, and so Label Studio. By medium; lower case, with the dot.
-SUFFIXES: Mapping[str, frozenset[str]] = {
+SUFFIXES: Mapping[Medium, frozenset[str]] = {
     "image": frozenset(
         (".jpg", ".jpeg", ".jfif", ".png", ".apng", ".gif", ".webp", ".bmp", ".svg", ".avif")
     ),
@@ -22,7 +23,13 @@ SUFFIXES: Mapping[str, frozenset[str]] = {
 }
 
 # The key of the task data that holds the item. By medium.
-_KEYS = {"image": "image", "text": "text", "audio": "audio", "video": "video", "time-series": "csv"}
+_KEYS: Mapping[Medium, str] = {
+    "image": "image",
+    "text": "text",
+    "audio": "audio",
+    "video": "video",
+    "time-series": "csv",
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Task:
     """
 
     name: str
-    medium: str
+    medium: Medium
     regions: bool = False
     key: str = field(init=False)
     suffixes: frozenset[str] = field(init=False, repr=False)
@@ -77,7 +84,7 @@ def task_named(name: str) -> Task:
     raise Problem(f"There is no task {name!r}.", "", remedy)
 
 
-def medium_of(name: str) -> str | None:
+def medium_of(name: str) -> Medium | None:
     """Return the medium of the file `name`, or None for a file that no task is for."""
     suffix = PurePath(name).suffix.lower()
     return next((medium for medium, suffixes in SUFFIXES.items() if suffix in suffixes), None)

@@ -45,7 +45,7 @@ _ONE_CHOICE = {
 }
 # Label Studio puts data in the place of these, in labels, too.
 _VARIABLE = re.compile(r"\$[\w[\].{}]", re.ASCII)
-_TRANSCRIBED = "automatic-speech-recognition"
+TRANSCRIPTION = "automatic-speech-recognition"
 
 
 def interface_for(
@@ -62,7 +62,7 @@ def interface_for(
     series: the shape of the tables with time series; needed for these.
     """
     view = ET.Element("View")
-    if task.name == _TRANSCRIBED:
+    if task.name == TRANSCRIPTION:
         if labels:
             raise Problem(
                 f"{task.name} has no labels.",

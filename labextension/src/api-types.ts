@@ -325,17 +325,18 @@ export interface FoundProject {
 
 /** What a dialog starts with.
  * 
- * source:  for `POST projects`.
+ * source, base: for `POST projects`; `base` is the folder in which labels are kept.
  * title:   that a new project would get.
  * media:   how many files of each medium there are.
  * others:  how many files have another suffix.
  * tasks:   the possible ones; the suggested one first.
  * labels:  of the existing project, or the names of the subfolders that sort the files.
  * keep:    the file that the labels of a new project are kept in, by the settings; "" for none.
- * project: None if there is none, or if the database cannot be read.
+ * project: None if there is none, or if `project_known` is False: the database cannot be read.
  * notes:   sentences about what is left out. */
 export interface Look {
   source: FolderSource | FilesSource;
+  base: string;
   title: string;
   media: Partial<Record<Medium, number>>;
   others: number;
@@ -343,6 +344,7 @@ export interface Look {
   labels: Array<string>;
   keep: string;
   project: FoundProject | null;
+  project_known: boolean;
   notes: Array<string>;
 }
 
@@ -408,7 +410,7 @@ export interface Exported {
   files: number;
 }
 
-/** A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can have them. */
+/** A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can have them or not. */
 export interface Format {
   name: string;
   title: string;

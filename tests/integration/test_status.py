@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -24,6 +25,8 @@ API = "api/labelstudio"
 # Jupyter itself responds to OPTIONS, without credentials, for CORS
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 COMMANDS = ["start", "stop", "restart"]
+READ = ["", "/events", "/log", "/projects", "/projects/1/formats"]
+WRITE = [*(f"/{command}" for command in COMMANDS), "/source", "/projects", "/projects/1/export"]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,7 @@ def current_state(found: dict[str, float]) -> list[str]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("path", [API, *(f"{API}/{command}" for command in COMMANDS)])
+@pytest.mark.parametrize("path", [f"{API}{path}" for path in dict.fromkeys([*READ, *WRITE])])
 def test_without_credentials_nothing_is_shown_and_nothing_starts(
     untouched: JupyterLab, method: str, path: str
 ) -> None:
@@ -221,23 +224,26 @@ def test_a_cookie_changes_nothing_without_jupyters_xsrf_token(untouched: Jupyter
         assert browser.post(f"{jupyter.url}{API}/stop", headers=own).status_code == 202
 
 
+@pytest.mark.parametrize("allowed", [("read",), ()])
 def test_jupyters_authorizer_decides(
-    jupyter_lab: Callable[..., JupyterLab], tmp_path: Path
+    jupyter_lab: Callable[..., JupyterLab], tmp_path: Path, allowed: tuple[str, ...]
 ) -> None:
     (tmp_path / "readers.py").write_text(
         "from jupyter_server.auth import Authorizer\n"
         "class Readers(Authorizer):\n"
         "    def is_authorized(self, handler, user, action, resource):\n"
-        "        return resource != 'labelstudio' or action == 'read'\n"
+        f"        return resource != 'labelstudio' or action in {allowed!r}\n"
     )
     jupyter = jupyter_lab(
         config={"data_dir": str(tmp_path / "data")},
         server_config={"ServerApp": {"authorizer_class": "readers.Readers"}},
         env={"PYTHONPATH": str(tmp_path)},
     )
-    assert state(jupyter)["state"] == "stopped"
-    for command in COMMANDS:
-        assert jupyter.post(f"{API}/{command}").status_code == 403
+    for path in READ:
+        with contextlib.closing(jupyter.get(f"{API}{path}", stream=True)) as answer:
+            assert (answer.status_code == 403) == (not allowed), path
+    for path in WRITE:
+        assert jupyter.post(f"{API}{path}", json={}).status_code == 403, path
     assert not gateways(jupyter)
 
 

@@ -107,6 +107,8 @@ _FIELDS: Mapping[str, tuple[Check, str]] = {
         "the name of a file, or `false`",
     ),
     "source": (_optional(_is(dict)), "an object"),
+    "path": _TEXT,
+    "paths": (_optional(_list_of(is_text)), "a list of paths"),
 }
 _TEXTS = _list_of(is_text), "a list of texts without NUL"
 _SOURCES: Mapping[Any, Mapping[str, tuple[Check, str]]] = {

@@ -35,6 +35,12 @@ WITH_IMAGES = "_WITH_IMAGES"
 PICTURES = "images"
 # In the place of Label Studio's name with the project and the time.
 FILE = "result"
+IMAGE_FOLDER: api_types.Format = {
+    "name": image_folder.FORMAT,
+    "title": "Image folder",
+    "description": "A folder for each label, with copies of the files that have it.",
+    "pictures": False,
+}
 NAMED = 5  # pictures that a message names
 DOWNLOADS = 4  # of objects in S3, at the same time
 
@@ -97,6 +103,27 @@ async def export(project: Project, wish: Wish, report: Report) -> api_types.Expo
                 await asyncio.to_thread(_mend_names, content)
         count = await asyncio.to_thread(_count, content)
     return {"folder": str(target), "files": count}
+
+
+async def formats(api: LabelStudioAPI, number: int, interface: Interface) -> list[api_types.Format]:
+    """Return the formats that fit a project."""
+    listed = [
+        each for each in await api.get(paths.export_formats(number)) if not each.get("disabled")
+    ]
+    names = {each["name"] for each in listed}
+    found: list[api_types.Format] = [
+        {
+            "name": each["name"],
+            "title": each.get("title") or each["name"],
+            "description": each.get("description") or "",
+            "pictures": each["name"] + WITH_IMAGES in names,
+        }
+        for each in listed
+        if not each["name"].endswith(WITH_IMAGES)
+    ]
+    if image_folder.fits(interface):
+        found.append(IMAGE_FOLDER)
+    return found
 
 
 async def _format(project: Project, wish: Wish) -> str:

@@ -37,12 +37,14 @@ from ..place import Place
 from ..responses import json_response
 from . import exporting, listing
 from .body import body_of
+from .folders import absolute
 from .item_paths import item_paths, may_read
 from .keep_path import choose_keep, folder_of
 from .keeping import Keeper
 from .label_studio_api import LabelStudioAPI
 from .labels import labels
 from .leftovers import remove_leftovers
+from .looking import Looker
 from .making import Wish, add, make
 from .outputs import Output, read_output
 from .predicting import add_predictions
@@ -77,14 +79,17 @@ class ProjectRoutes:
         place: Place,
         files: NotebookFiles | None,
         *,
+        root: str,
         external_database: bool,
         keeper: Keeper,
         token: str,
     ) -> None:
         """`files`: the folders that projects may be over; None for no folders.
 
-        `token`: of programs that may write anywhere.
+        `root`: the folder that Jupyter shows, of relative paths. Only programs with the `token`
+        write outside of it.
         """
+        self._root = root
         self._token = token
         self._keeper = keeper
         self._settings = settings
@@ -101,16 +106,18 @@ class ProjectRoutes:
         # The groups of a pattern are the arguments of its handler.
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = (
             ("GET", re.compile("/events"), self._events),
+            ("POST", re.compile("/source"), self._look),
             ("GET", re.compile(""), self._list),
             ("POST", re.compile(""), self._make),
             ("GET", re.compile(r"/(\d+)"), self._show),
             ("POST", re.compile(r"/(\d+)/items"), self._add),
             ("GET", re.compile(r"/(\d+)/rows"), self._rows),
             ("POST", re.compile(r"/(\d+)/predictions"), self._predict),
+            ("GET", re.compile(r"/(\d+)/formats"), self._formats),
             ("POST", re.compile(r"/(\d+)/export"), self._export),
         )
 
-        self._without_label_studio = (self._events,)
+        self._without_label_studio = (self._events, self._look)
 
     async def run(
         self, request: web.BaseRequest, target: str, kind: RequestKind
@@ -166,7 +173,7 @@ class ProjectRoutes:
 
     def _rule(self, request: web.BaseRequest) -> CheckPath:
         """Return where this request may write."""
-        return rule_of(request.headers, self._token, self._files.shown if self._files else None)
+        return rule_of(request.headers, self._token, Path(self._root) if self._files else None)
 
     # ---- Handlers
 
@@ -229,6 +236,19 @@ class ProjectRoutes:
         ) or await summary_by_api(api, project["id"], project["label_config"])
         with_summary: api_types.OneProjectWithSummary = {"project": {**shown, **labels}}
         return json_response(with_summary)
+
+    async def _look(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        body = await body_of(request)
+        looker = Looker(
+            self._directory,
+            self._records,
+            self._root,
+            self._files,
+            self._place.prefix,
+            self._settings.keep_labels,
+            external_database=self._external_database,
+        )
+        return json_response(await asyncio.to_thread(looker.look, body))
 
     async def _make(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
@@ -318,6 +338,15 @@ class ProjectRoutes:
 
         return await stream(request, work)
 
+    async def _formats(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
+        api = await self._api()
+        project = await self._found(api, groups[0])
+        interface = Interface.parse(project["label_config"])
+        found: api_types.Formats = {
+            "formats": await exporting.formats(api, project["id"], interface)
+        }
+        return json_response(found)
+
     async def _export(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         body = await body_of(request)
         wish = exporting.Wish.of(body, self._base(body))
@@ -377,8 +406,8 @@ class ProjectRoutes:
         return read
 
     def _base(self, body: dict[str, Any]) -> str:
-        """Return the folder of relative paths: that of the notebook."""
-        return str(body.get("base") or (self._files.shown if self._files else "/"))
+        """Return the folder of relative paths: that of the notebook, or Jupyter's."""
+        return absolute(self._root, body.get("base") or "")
 
     async def _found_again(
         self, api: LabelStudioAPI, every: list[dict[str, Any]], source: Source, title: str

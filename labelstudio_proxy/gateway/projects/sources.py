@@ -219,7 +219,7 @@ def _task_of_texts(context: Context) -> tuple[Task | None, str]:
 def _of_files(found: Files, context: Context) -> Source:
     """Return the items of files, without identity."""
     shown = shown_by(context.own) if context.own else None
-    task = context.task or shown or _guessed(found)
+    task = context.task or shown or guessed(found)
     usable = found_files.usable(found, task, progress=context.progress)
     key = own_key(context.own) if context.own else task.key
     folders = folders_of(usable.paths, context.files)
@@ -264,7 +264,8 @@ def _of_objects(uris: Sequence[str], context: Context) -> Source:
     )
 
 
-def _guessed(found: Files) -> Task:
+def guessed(found: Files) -> Task:
+    """Return the task that most of the files are for, or raise Problem."""
     try:
         return guess_task(found.paths)
     except Problem as problem:
