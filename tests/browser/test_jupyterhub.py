@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from support import jupyterhub, results
 from support.browser import Tab
+from support.events import events_of
+from support.http import Http
 from support.jupyter import LabelStudioClient
 from support.jupyterhub import JupyterHub, UserServer
 from support.labelling import choices, new_task, open_task
@@ -20,6 +22,7 @@ from support.processes import wait_for
 START_MS = 60_000
 # Characters that the hub escapes in the URL, and those that it leaves.
 ADA = "ada o'neil@example.org"
+BOB = "bob@example.org"
 # Runs Label Studio alone. Label Studio has a path with this name, too.
 PROJECTS = "projects"
 HURRY = """() => {
@@ -119,6 +122,25 @@ def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_stop(
         expect(page.get_by_role("dialog")).not_to_be_visible(timeout=START_MS)
         submit(page, studio, task)
         assert page.evaluate("window.isTheSamePage")
+
+
+def test_a_hub_sees_no_activity_while_a_panel_listens(hub: JupyterHub) -> None:
+    bob = UserServer(hub, BOB)
+    bob.add_user()
+    bob.start()
+    with (
+        closing(Http(f"{bob.origin}{bob.base_url}api/", lambda: f"token {bob.token}")) as api,
+        events_of(bob) as events,
+    ):
+        events.state("stopped")
+        assert api.post("labelstudio/start").status_code == 202
+        reported = api.get("status").json()["last_activity"]  # by Jupyter, to the hub
+        seen = bob.seen_by_proxy()
+        events.state("ready")
+        assert bob.seen_by_proxy() == seen
+        for path in ("labelstudio?memory=1", "labelstudio/log", "labelstudio/projects"):
+            assert api.get(path).status_code == 200
+        assert api.get("status").json()["last_activity"] == reported
 
 
 def test_hub_runs_label_studio_alone(hub: JupyterHub, new_page: Callable[..., Tab]) -> None:

@@ -8,12 +8,20 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
-from .jupyter import JupyterLab
 from .processes import wait_for
 
 Event = tuple[str, Any]
+
+
+class Server(Protocol):
+    """A Jupyter server at `origin` and `base_url`, for programs that have the `token`."""
+
+    origin: str
+    base_url: str
+    token: str
 
 
 class Events:
@@ -63,10 +71,10 @@ class Events:
 
 
 @contextlib.contextmanager
-def events_of(jupyter: JupyterLab) -> Iterator[Events]:
+def events_of(jupyter: Server) -> Iterator[Events]:
     """Listen to the events while the block runs."""
     headers = {"Authorization": f"token {jupyter.token}", "Accept": "text/event-stream"}
-    connection = HTTPConnection("127.0.0.1", jupyter.port, timeout=60)
+    connection = HTTPConnection(urlsplit(jupyter.origin).netloc, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", f"{jupyter.base_url}api/labelstudio/events", headers=headers)
         browser = connection.sock

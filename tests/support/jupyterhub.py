@@ -53,7 +53,7 @@ c.JupyterHub.hub_port = given["hub_port"]
 c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = Spawner
 c.JupyterHub.services = [{"name": "tests", "api_token": given["token"]}]
-scopes = ["admin:users", "admin:servers", "access:servers"]
+scopes = ["admin:users", "admin:servers", "access:servers", "proxy"]
 c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": scopes}]
 c.ConfigurableHTTPProxy.command = given["proxy"]
 c.ConfigurableHTTPProxy.api_url = given["proxy_api_url"]
@@ -168,6 +168,20 @@ class UserServer:
         self.prefix = self.base_url + below
         self._hub = hub
         self._path = f"users/{quote(user, safe='')}"
+
+    def add_user(self) -> None:
+        """Add the user to the hub, as the first login does."""
+        assert self._hub.post(self._path).status_code == 201
+
+    def seen_by_proxy(self) -> str:
+        """Return when the hub's proxy has last seen activity."""
+        (route,) = (
+            route
+            for path, route in self._hub.get("proxy").json().items()
+            if path.endswith(self.base_url)
+        )
+        found: str = route["data"]["last_activity"]
+        return found
 
     def start(self) -> None:
         response = self._hub.post(f"{self._path}/server")
