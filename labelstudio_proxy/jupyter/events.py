@@ -80,7 +80,7 @@ class EventsHandler(LabelStudioHandler):
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _pass(self, gateway: RunningGateway) -> bool:
-        """Send the gateway's events; return True when nothing listens, False if it hangs."""
+        """Send the gateway's events; return True if nothing listens, False if the events break off."""
         endpoint = Endpoint(unix_socket=Path(gateway.unix_socket))
         async with open_session(endpoint) as session:
             streams = [
@@ -96,7 +96,7 @@ class EventsHandler(LabelStudioHandler):
         for end in ends:
             if isinstance(end, Exception) and not isinstance(end, aiohttp.ClientError):
                 raise end
-        return not any(isinstance(end, asyncio.TimeoutError) for end in ends)
+        return any(isinstance(end, aiohttp.ClientConnectorError) for end in ends)
 
     async def _pass_stream(self, session: aiohttp.ClientSession, url: str) -> None:
         """Send the events of a stream until it ends; raises ClientError if it breaks off."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -186,14 +187,16 @@ class ProjectRoutes:
         response = await event_stream.begin(request)
         sent: api_types.Projects | None = None
         while True:
-            change = self._keeper.next_change()
+            change, began = self._keeper.next_change(), time.monotonic()
             found = await self._all()
+            took = time.monotonic() - began
             if found is not None and found != sent:
                 sent = found
                 await response.write(event_stream.event("projects", found))
             while not await _is_set(change, event_stream.BEAT_SECONDS):
                 await response.write(event_stream.BEAT)
-            await asyncio.sleep(QUIET_SECONDS)
+            # Label Studio needs the database, too.
+            await asyncio.sleep(max(QUIET_SECONDS, 10 * took))
 
     async def _all(self) -> api_types.Projects | None:
         """Return all projects, if possible without Label Studio; None if it must run for that."""
