@@ -96,6 +96,9 @@ def test_events_follow_a_start_a_label_and_a_crash_of_the_gateway(
         assert jupyter.post(f"{API}/stop").status_code == 202
         events.state("stopped")
         assert not events.over
+    with events_of(jupyter) as later:
+        stored = later.until(lambda event: event[0] == "projects", "the projects of a stopped one")
+        assert [each["labelled"] for each in stored["projects"]] == [1]
 
 
 def test_reading_is_no_activity(
