@@ -11,12 +11,31 @@ const typescript = {
   },
 };
 
-const { rspack } = require("@rspack/core");
+/**
+ * Puts every chunk before the entry, so that JupyterLab's start needs one request more.
+ *
+ * A chunk that is merged into the entry would not wait for the packages that JupyterLab shares.
+ */
+class OneFile {
+  apply({ hooks, rspack }) {
+    const { Compilation, sources } = rspack;
+    const stage = Compilation.PROCESS_ASSETS_STAGE_REPORT; // with the final names
+    hooks.thisCompilation.tap("OneFile", (compilation) => {
+      compilation.hooks.processAssets.tap({ name: "OneFile", stage }, (assets) => {
+        const scripts = Object.keys(assets).filter((name) => /\.js(?:\?|$)/.test(name));
+        const isEntry = (name) => name.startsWith("remoteEntry.");
+        const entry = scripts.find(isEntry);
+        const chunks = scripts.filter((name) => !isEntry(name));
+        const text = [...chunks, entry].map((name) => assets[name].source()).join("\n");
+        compilation.updateAsset(entry, new sources.RawSource(text));
+        chunks.forEach((name) => compilation.deleteAsset(name));
+      });
+    });
+  }
+}
 
 module.exports = {
-  // One file, so that JupyterLab's start needs one request more.
-  output: { filename: "remoteEntry.[contenthash].js" },
-  plugins: [new rspack.optimize.LimitChunkCountPlugin({ maxChunks: 1 })],
+  plugins: [new OneFile()],
   resolve: { extensions: [".ts", ".tsx", ".js"] },
   module: {
     rules: [typescript, { test: /\.svg$/, issuer: /\.tsx?$/, type: "asset/source" }],
