@@ -72,6 +72,15 @@ def test_the_palette_opens_label_studio(
     expect(opened.value).to_have_title(re.compile("Label Studio"))
 
 
+def test_jupyterlab_loads_one_more_file(jupyter: JupyterLab, new_page: Callable[..., Tab]) -> None:
+    page, recorder = new_page(jupyter)
+    page.goto(f"{jupyter.url}lab")
+    expect(tile(page)).to_have_count(1)
+    expect(search_palette(page, "Open Label Studio")).to_have_count(1)
+    ours = [str(each) for each in recorder.exchanges if "extensions/labelstudio-proxy" in each.url]
+    assert len(ours) == 1, ours
+
+
 def test_jupyterlab_has_the_tile_when_the_extension_is_disabled(
     jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
 ) -> None:
