@@ -13,9 +13,11 @@ import type {
   LookRequest,
   Made,
   MakeRequest,
+  OneProject,
   Problem,
   Progress,
   ProgressLine,
+  Project,
   Projects,
   State,
   StateWithLog,
@@ -81,6 +83,10 @@ export class Api {
   /** What a new project over a folder, or over files, can be. */
   look(request: LookRequest, signal?: AbortSignal): Promise<Look> {
     return this._json("/source", { method: "POST", body: request, signal });
+  }
+
+  async project(project: number, signal?: AbortSignal): Promise<Project> {
+    return (await this._json<OneProject>(`/projects/${String(project)}`, { signal })).project;
   }
 
   /** Make a project, or add new files to the one that is there. Starts Label Studio first. */

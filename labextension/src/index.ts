@@ -3,11 +3,11 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin,
 } from "@jupyterlab/application";
-import { ICommandPalette } from "@jupyterlab/apputils";
-import { PageConfig, URLExt } from "@jupyterlab/coreutils";
+import { ICommandPalette, IThemeManager } from "@jupyterlab/apputils";
 import { type FileBrowser, IDefaultFileBrowser } from "@jupyterlab/filebrowser";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRunningSessionManagers } from "@jupyterlab/running";
+import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 
@@ -18,13 +18,17 @@ import { StudioPanel } from "./panel.tsx";
 import { addToRunning, followWhileRunningIsVisible } from "./running.ts";
 import { StudioModel } from "./state.ts";
 import { addToStatusBar } from "./status-bar.tsx";
+import { Tabs } from "./tab.ts";
+import { shareTheme } from "./theme.ts";
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: "labelstudio-proxy:plugin",
   description: "Label Studio in JupyterLab.",
   autoStart: true,
+  requires: [IStateDB],
   optional: [
     ITranslator,
+    IThemeManager,
     ICommandPalette,
     ILayoutRestorer,
     IStatusBar,
@@ -34,7 +38,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
   ],
   activate: (
     app: JupyterFrontEnd,
+    state: IStateDB,
     translator: ITranslator | null,
+    themes: IThemeManager | null,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
     statusBar: IStatusBar | null,
@@ -46,6 +52,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const trans = (translator ?? nullTranslator).load("labelstudio-proxy");
     const api = new Api(serviceManager.serverSettings, trans);
     const model = new StudioModel(api, document);
+    const tabs = new Tabs(app, api, state, trans);
+    if (themes) shareTheme(themes);
 
     const panel = new StudioPanel({
       model,
@@ -63,11 +71,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
 
     let log: ReturnType<typeof createLog> | null = null;
     const views = {
-      open: (path = "") => {
-        const url = URLExt.join(PageConfig.getBaseUrl(), "labelstudio/", path);
-        window.open(url, "_blank", "noopener");
-        return Promise.resolve();
-      },
+      open: (path?: string, title?: string) => tabs.open(path, title),
       log: () => {
         if (!log || log.isDisposed) log = createLog(model, trans);
         if (!log.isAttached) shell.add(log, "down");

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 from support.browser import Tab
 from support.jupyter import JupyterLab, LabelStudioClient
 
@@ -19,7 +19,11 @@ def jupyter(
     module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
 ) -> JupyterLab:
     config = {"data_dir": str(new_data_dir()), "new_browser_tab": False}
-    return module_jupyter_lab(base_url="/user/a%40b.c/", config=config)
+    return module_jupyter_lab(
+        base_url="/user/a%40b.c/",
+        config=config,
+        server_config={"LabApp": {"expose_app_in_browser": True}},
+    )
 
 
 def store_theme(page: Page, jupyter: JupyterLab, theme: str) -> None:
@@ -30,15 +34,38 @@ def store_theme(page: Page, jupyter: JupyterLab, theme: str) -> None:
     )
 
 
-def expect_scheme(page: Page, scheme: str) -> None:
+def expect_scheme(page: Page | Frame, scheme: str) -> None:
     expect(page.locator("html")).to_have_attribute("data-color-scheme", scheme)
     channels = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g)")
     assert (float(channels[0]) < 128) == (scheme == "dark"), channels
 
 
+def test_label_studio_follows_a_change_of_jupyterlabs_theme(
+    jupyter: JupyterLab, studio: LabelStudioClient, new_page: Callable[..., Tab]
+) -> None:
+    page, _ = new_page(jupyter)
+    page.set_default_timeout(STEP_MS)
+    page.goto(f"{jupyter.url}lab")
+    page.locator(".jp-LauncherCard", has_text="Label Studio").click()
+    frame = page.locator("iframe").element_handle().content_frame()
+    assert frame is not None
+    for theme, scheme in (("Dark", "dark"), ("Light", "light"), ("Dark High Contrast", "dark")):
+        page.evaluate(
+            "theme => void jupyterapp.commands.execute('apputils:change-theme', { theme })",
+            f"JupyterLab {theme}",
+        )
+        expect_scheme(frame, scheme)
+    studio.post("_proxy/stop")
+    studio.wait_for_state("stopped")
+    frame.goto(f"{jupyter.origin}{jupyter.prefix}projects")
+    expect(frame.locator("#main")).to_be_visible()
+    expect(frame.locator("body")).to_have_css("background-color", "rgb(17, 20, 24)")
+
+
 def test_label_studio_follows_the_theme_until_the_user_chooses(
     jupyter: JupyterLab, studio: LabelStudioClient, new_page: Callable[..., Tab]
 ) -> None:
+    studio.wait_ready()
     lab, _ = new_page(jupyter)
     lab.goto(f"{jupyter.url}api")  # a page of the origin
     page = lab.context.new_page()

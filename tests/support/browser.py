@@ -186,10 +186,11 @@ def rest(studio: Frame | Page) -> None:
     )
 
 
-def drop(page: Page, path: Path) -> None:
+def drop(studio: Frame | Page, path: Path) -> None:
     """Drop a file or a folder on the field of Label Studio's page for uploads."""
-    box = page.locator("#holder").bounding_box()
+    box = studio.locator("#holder").bounding_box()
     assert box is not None
+    page = studio if isinstance(studio, Page) else studio.page
     devtools = page.context.new_cdp_session(page)
     for step in ("dragEnter", "dragOver", "drop"):
         data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}

@@ -1,0 +1,212 @@
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { Dialog, type IFrame, MainAreaWidget, showDialog } from "@jupyterlab/apputils";
+import { PageConfig } from "@jupyterlab/coreutils";
+import type { IStateDB } from "@jupyterlab/statedb";
+import type { TranslationBundle } from "@jupyterlab/translation";
+import { type Message, MessageLoop } from "@lumino/messaging";
+
+import type { Api } from "./api.ts";
+import { labelStudioIcon } from "./icon.ts";
+import { pathBelow, prefix, projectOf } from "./place.ts";
+
+// jupyter-server-proxy's command. The tile, a project's card in a notebook and `Tabs.open` open tabs with it, and it
+// restores them after a reload of JupyterLab.
+const OPEN = "server-proxy:open";
+const TILE = "server-proxy:labelstudio";
+
+/** `path`: below the prefix. */
+interface Page {
+  path: string;
+  title: string;
+}
+
+/** The tabs of Label Studio in JupyterLab, however they were opened. */
+export class Tabs {
+  private readonly _app: JupyterFrontEnd;
+  private readonly _api: Api;
+  private readonly _state: IStateDB;
+  private readonly _trans: TranslationBundle;
+  private readonly _tabs = new Map<unknown, Tab>();
+  private _isRestored = false;
+
+  constructor(app: JupyterFrontEnd, api: Api, state: IStateDB, trans: TranslationBundle) {
+    this._app = app;
+    this._api = api;
+    this._state = state;
+    this._trans = trans;
+    void app.restored.then(() => (this._isRestored = true));
+    app.commands.commandExecuted.connect((_, { id, result }) => {
+      if (id === OPEN) void result.then((widget) => this._adopt(widget));
+    });
+    for (const widget of app.shell.widgets("main")) void this._adopt(widget);
+  }
+
+  /**
+   * Open a page of Label Studio, in a tab of JupyterLab or of the browser, as the setting `new_browser_tab` says.
+   *
+   * A project has one tab in JupyterLab: it is shown as it is if it is there. `path`: below the prefix.
+   */
+  async open(path = "", title = "Label Studio"): Promise<void> {
+    const { commands, shell } = this._app;
+    const url = prefix() + path;
+    // Notebook 7 has one document a page
+    const isLab = !PageConfig.getOption("notebookPage") && commands.hasCommand(OPEN);
+    if (!isLab || (await this._api.state()).new_browser_tab) {
+      window.open(url, "_blank", "noopener");
+      return;
+    }
+    const project = projectOf(path);
+    const tab = [...this._tabs.values()].find((each) => project && each.project === project);
+    if (tab) {
+      shell.activateById(tab.id);
+      return;
+    }
+    const id = path ? `labelstudio:${url}` : TILE;
+    await commands.execute(OPEN, { id, title, url, newBrowserTab: false });
+  }
+
+  /** Make a tab of jupyter-server-proxy one of Label Studio, if it shows that. */
+  private async _adopt(widget: unknown): Promise<void> {
+    if (!(widget instanceof MainAreaWidget) || this._tabs.has(widget)) return;
+    const main = widget as MainAreaWidget<IFrame>;
+    const frame = main.content.node.querySelector("iframe");
+    const path = frame && pathBelow(prefix(), main.content.url, location.href);
+    if (frame === null || path === null) return;
+    const tab = new Tab(main, frame, this._api, this._trans);
+    this._tabs.set(main, tab);
+    const key = `labelstudio-proxy:tab:${main.content.id}`;
+    main.disposed.connect(() => {
+      this._tabs.delete(main);
+      void this._state.remove(key);
+    });
+    const kept = this._isRestored
+      ? undefined
+      : ((await this._state.fetch(key)) as Page | undefined);
+    tab.load(kept ?? { path, title: main.content.title.label });
+    tab.onMove = (page) => void this._state.save(key, { ...page });
+  }
+}
+
+/** One tab. */
+class Tab {
+  onMove: (page: Page) => void = () => undefined;
+
+  private readonly _main: MainAreaWidget<IFrame>;
+  private readonly _frame: HTMLIFrameElement;
+  private readonly _api: Api;
+  private readonly _trans: TranslationBundle;
+  private _path = "";
+  private _titled = ""; // the project that the title is of
+
+  constructor(
+    main: MainAreaWidget<IFrame>,
+    frame: HTMLIFrameElement,
+    api: Api,
+    trans: TranslationBundle,
+  ) {
+    this._main = main;
+    this._frame = frame;
+    this._api = api;
+    this._trans = trans;
+    const { content } = main;
+    main.addClass("jp-LabelStudio-tab");
+    content.title.icon = labelStudioIcon;
+    frame.title = "Label Studio";
+    // In a sandbox, Chromium shows no PDF, and the tabs that open from there inherit it. It protects nothing: the page has
+    // JupyterLab's origin and may run scripts. Only a frame that is new has none.
+    const place = frame.parentElement;
+    frame.remove();
+    frame.removeAttribute("sandbox");
+    place?.append(frame);
+    // JupyterLab focuses this element, where the keys of Label Studio do nothing
+    content.node.addEventListener("focus", () => {
+      frame.focus();
+    });
+    frame.addEventListener("load", () => {
+      this._follow();
+    });
+    MessageLoop.installMessageHook(main, (_, message) => this._mayPass(message));
+  }
+
+  get id(): string {
+    return this._main.id;
+  }
+
+  /** The project on its page; "" for none. */
+  get project(): string {
+    return projectOf(this._path);
+  }
+
+  load({ path, title }: Page): void {
+    const { content } = this._main;
+    this._path = path;
+    content.title.label = title;
+    content.url = prefix() + path;
+  }
+
+  /** Follow where the user goes in the page that was loaded. */
+  private _follow(): void {
+    const page = this._frame.contentWindow;
+    const move = () => {
+      void this._move();
+    };
+    // Firefox has it from version 147 on, Safari from 26.2
+    const navigation = page?.navigation;
+    navigation?.addEventListener("currententrychange", move);
+    move();
+  }
+
+  private async _move(): Promise<void> {
+    let path: string | null = null;
+    try {
+      path = pathBelow(prefix(), this._frame.contentWindow?.location.href ?? "", location.href);
+    } catch {
+      // A page of another host: Jupyter's login
+    }
+    if (path === null) return;
+    this._path = path;
+    const { project } = this;
+    const { title } = this._main.content;
+    if (project !== this._titled) {
+      const label = project ? await this._titleOf(project) : "Label Studio";
+      if (project !== this.project) return; // the user is elsewhere by now
+      if (label) [this._titled, title.label] = [project, label];
+    }
+    this.onMove({ path: this._path, title: title.label });
+  }
+
+  /** The title of a project; "" while Label Studio does not run, or if the project is gone. */
+  private async _titleOf(project: string): Promise<string> {
+    try {
+      return (await this._api.project(Number(project))).title;
+    } catch {
+      return "";
+    }
+  }
+
+  /** Ask before a tab with unsaved changes is closed, as a browser does for its own tabs. */
+  private _mayPass({ type }: Message): boolean {
+    if (type !== "close-request" || !this._isUnsaved()) return true;
+    const trans = this._trans;
+    void showDialog({
+      title: trans.__("Close Label Studio?"),
+      body: trans.__("Its page has changes that are not saved."),
+      buttons: [
+        Dialog.cancelButton({ label: trans.__("Cancel") }),
+        Dialog.warnButton({ label: trans.__("Close") }),
+      ],
+    }).then(({ button }) => {
+      if (button.accept) this._main.dispose();
+    });
+    return false;
+  }
+
+  private _isUnsaved(): boolean {
+    try {
+      const event = new Event("beforeunload", { cancelable: true });
+      return this._frame.contentWindow?.dispatchEvent(event) === false;
+    } catch {
+      return false; // a page of another host
+    }
+  }
+}
