@@ -121,6 +121,7 @@ class Gateway:
     def _load_projects(
         self, files: NotebookFiles | None, umask: int, token: str, root: str
     ) -> tuple[ProjectRoutes, Keeper]:
+        from .projects.access import Access
         from .projects.keeping import Keeper
         from .projects.routes import ProjectRoutes
 
@@ -129,15 +130,19 @@ class Gateway:
             external_database=self._external_database,
             umask=umask,
         )
-        routes = ProjectRoutes(
-            *(self._settings, self._directory, self._supervisor, self._connection),
-            *(self._errors, self._place, files),
+        access = Access(
+            settings=self._settings,
+            directory=self._directory,
+            supervisor=self._supervisor,
+            connection=self._connection,
+            place=self._place,
+            files=files,
             root=root,
             external_database=self._external_database,
             keeper=keeper,
             token=token,
         )
-        return routes, keeper
+        return ProjectRoutes(access, self._errors), keeper
 
     async def finish(self) -> None:
         """Write the labels that files do not have yet, while Label Studio runs."""
