@@ -285,7 +285,7 @@ def test_waiting_does_not_start_a_label_studio_that_stopped(
         "    looks.append(runs(self))\n"
         "    return looks[-1]\n"
         "connection.Connection.runs = look\n"
-        "waiting = threading.Thread(target=lambda: found.append(waited.wait()))\n"
+        "waiting = threading.Thread(target=lambda: found.append(waited.wait().labelled))\n"
         "waiting.start()"
     )
     studio.post("_proxy/stop")
