@@ -29,9 +29,12 @@ RUN = "([id, args]) => void jupyterapp.commands.execute(id, args)"
 
 @pytest.fixture(scope="module")
 def jupyter(
-    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
+    any_jupyterlab: Path,
+    module_jupyter_lab: Callable[..., JupyterLab],
+    new_data_dir: Callable[[], Path],
 ) -> JupyterLab:
     return module_jupyter_lab(
+        python=any_jupyterlab,
         base_url="/user/a%40b.c/",
         config={"data_dir": str(new_data_dir()), "new_browser_tab": False},
         server_config={"LabApp": EXPOSED, "JupyterNotebookApp": EXPOSED},
