@@ -11,8 +11,11 @@ const typescript = {
   },
 };
 
+// Loaded when it is needed.
+const LATER = /^label-dialog\./;
+
 /**
- * Puts every chunk before the entry, so that JupyterLab's start needs one request more.
+ * Puts the other chunks before the entry, so that JupyterLab's start needs one request more.
  *
  * A chunk that is merged into the entry would not wait for the packages that JupyterLab shares.
  */
@@ -25,7 +28,7 @@ class OneFile {
         const scripts = Object.keys(assets).filter((name) => /\.js(?:\?|$)/.test(name));
         const isEntry = (name) => name.startsWith("remoteEntry.");
         const entry = scripts.find(isEntry);
-        const chunks = scripts.filter((name) => !isEntry(name));
+        const chunks = scripts.filter((name) => !isEntry(name) && !LATER.test(name));
         const text = [...chunks, entry].map((name) => assets[name].source()).join("\n");
         compilation.updateAsset(entry, new sources.RawSource(text));
         chunks.forEach((name) => compilation.deleteAsset(name));

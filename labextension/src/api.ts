@@ -94,6 +94,16 @@ export class Api {
     return this._work("/projects", request, onProgress, signal);
   }
 
+  /** Add what is new in a source to a project. Starts Label Studio first. */
+  add(
+    project: number,
+    source: Look["source"],
+    onProgress: OnProgress,
+    signal?: AbortSignal,
+  ): Promise<Made> {
+    return this._work(`/projects/${String(project)}/items`, { source }, onProgress, signal);
+  }
+
   /** The formats that a project can be exported in. */
   async formats(project: number, signal?: AbortSignal): Promise<Format[]> {
     return (await this._json<Formats>(`/projects/${String(project)}/formats`, { signal })).formats;

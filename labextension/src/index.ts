@@ -4,7 +4,11 @@ import {
   type JupyterFrontEndPlugin,
 } from "@jupyterlab/application";
 import { ICommandPalette, IThemeManager } from "@jupyterlab/apputils";
-import { type FileBrowser, IDefaultFileBrowser } from "@jupyterlab/filebrowser";
+import {
+  type FileBrowser,
+  IDefaultFileBrowser,
+  IFileBrowserFactory,
+} from "@jupyterlab/filebrowser";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRunningSessionManagers } from "@jupyterlab/running";
 import { IStateDB } from "@jupyterlab/statedb";
@@ -13,6 +17,7 @@ import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 
 import { Api } from "./api.ts";
 import { addCommands } from "./commands.ts";
+import { addLabelFolder } from "./label-folder.ts";
 import { createLog } from "./log.tsx";
 import { StudioPanel } from "./panel.tsx";
 import { addToRunning, followWhileRunningIsVisible } from "./running.ts";
@@ -35,6 +40,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     IRunningSessionManagers,
     INotebookTracker,
     IDefaultFileBrowser,
+    IFileBrowserFactory,
   ],
   activate: (
     app: JupyterFrontEnd,
@@ -47,6 +53,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     running: IRunningSessionManagers | null,
     tracker: INotebookTracker | null,
     files: FileBrowser | null,
+    browsers: IFileBrowserFactory | null,
   ) => {
     const { commands, serviceManager, shell } = app;
     const trans = (translator ?? nullTranslator).load("labelstudio-proxy");
@@ -81,6 +88,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
         shell.activateById(panel.id);
       },
     };
+    if (browsers) addLabelFolder(app, browsers, palette, api, model, tabs, trans);
     addCommands(commands, palette, model, views, trans);
     commands.commandExecuted.connect((_, { id, args }) => {
       const isTile = id === "server-proxy:open" && args.id === "server-proxy:labelstudio";

@@ -49,9 +49,7 @@ export class Tabs {
   async open(path = "", title = "Label Studio"): Promise<void> {
     const { commands, shell } = this._app;
     const url = prefix() + path;
-    // Notebook 7 has one document a page
-    const isLab = !PageConfig.getOption("notebookPage") && commands.hasCommand(OPEN);
-    if (!isLab || (await this._api.state()).new_browser_tab) {
+    if (await this.isInBrowser()) {
       window.open(url, "_blank", "noopener");
       return;
     }
@@ -63,6 +61,13 @@ export class Tabs {
     }
     const id = path ? `labelstudio:${url}` : TILE;
     await commands.execute(OPEN, { id, title, url, newBrowserTab: false });
+  }
+
+  /** Return whether pages open in a tab of the browser. */
+  async isInBrowser(): Promise<boolean> {
+    // Notebook 7 has one document a page
+    const isLab = !PageConfig.getOption("notebookPage") && this._app.commands.hasCommand(OPEN);
+    return !isLab || (await this._api.state()).new_browser_tab;
   }
 
   /** Make a tab of jupyter-server-proxy one of Label Studio, if it shows that. */

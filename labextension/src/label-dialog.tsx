@@ -1,0 +1,217 @@
+import { Dialog, Notification, ReactWidget } from "@jupyterlab/apputils";
+import type { TranslationBundle } from "@jupyterlab/translation";
+import * as React from "react";
+
+import "../style/label-dialog.css";
+import { type Api, problemFrom } from "./api.ts";
+import type { FoundProject, Look, LookRequest, Progress } from "./api-types.ts";
+import { LabelForm } from "./label-form.ts";
+import { LabelFormView } from "./label-form-view.tsx";
+
+const BUTTONS = ["cancel", "add", "accept"] as const;
+const ACCEPT = BUTTONS.indexOf("accept");
+
+/**
+ * Where a project will open.
+ *
+ * open:  return false if the browser does not allow it.
+ * say:   show the progress until then.
+ * close: nothing will open.
+ */
+export interface Place {
+  open: (project: FoundProject) => boolean;
+  say: (text: string) => void;
+  close: () => void;
+}
+
+interface Options {
+  api: Api;
+  trans: TranslationBundle;
+  /** Start Label Studio. */
+  start: () => Promise<void>;
+  /** What to label, and its name. */
+  request: LookRequest;
+  name: string;
+  /** Return the place for a project. It is called in a click, because browsers open tabs only then. */
+  reserve: (title: string) => Promise<Place>;
+}
+
+/** The dialog that makes a project over a folder or files, or finds it, and opens it. */
+export class LabelDialog extends Dialog<void> {
+  private readonly _options: Options;
+  private readonly _form: LabelForm;
+  private readonly _closed = new AbortController();
+  private _look: Promise<Look | null>;
+  private _isBusy = false;
+
+  constructor(options: Options) {
+    const { name, trans } = options;
+    const form = new LabelForm(name, trans);
+    const title = trans.__("Label with Label Studio");
+    super({
+      title,
+      body: ReactWidget.create(
+        <LabelFormView form={form} trans={trans} />,
+      ) as unknown as Dialog.Body<void>,
+      buttons: [
+        Dialog.cancelButton({ className: "jp-LabelStudio-cancel" }),
+        Dialog.okButton({ className: "jp-LabelStudio-add" }),
+        Dialog.okButton({ className: "jp-LabelStudio-accept" }),
+      ],
+      defaultButton: ACCEPT,
+      focusNodeSelector: ".jp-LabelStudio-labels input",
+    });
+    this.addClass("jp-LabelStudio-dialog");
+    this.node.ariaLabel = title;
+    this.node.tabIndex = -1;
+    this._options = options;
+    this._form = form;
+    form.changed.connect(() => {
+      this._updateButtons();
+    });
+    this._updateButtons();
+    this._look = this._lookAtFiles();
+  }
+
+  override handleEvent(event: Event): void {
+    if (!(event instanceof KeyboardEvent && event.type === "keydown" && this._isForBody(event))) {
+      super.handleEvent(event);
+    }
+  }
+
+  override resolve(index = ACCEPT): void {
+    const button = BUTTONS[index];
+    if (button === "add" || button === "accept") {
+      void this._run(button === "add");
+    } else {
+      this.reject();
+    }
+  }
+
+  override reject(): void {
+    this._closed.abort();
+    super.reject();
+  }
+
+  /** Return whether an element of the body handles the key; JupyterLab's dialogs take Enter and arrows. */
+  private _isForBody(event: KeyboardEvent): boolean {
+    const target = event.target as Element;
+    if (!target.closest(".jp-LabelStudio-labels")) return false;
+    if (event.key === "Enter") {
+      const isTyped = this._form.fields.typed.trim() !== "";
+      return event.isComposing || target.localName === "button" || isTyped;
+    }
+    return event.key.startsWith("Arrow");
+  }
+
+  /** Show what is in the files, and start Label Studio, so that it is ready when it is needed. */
+  private async _lookAtFiles(): Promise<Look | null> {
+    const { api, request, start } = this._options;
+    try {
+      const look = await api.look(request, this._closed.signal);
+      this._form.propose(look);
+      if (look.project) this._button("accept").focus(); // the fields go
+      start().catch(() => undefined); // what keeps it from starting is shown when it is needed
+      return look;
+    } catch (error) {
+      this._fail(error);
+      return null;
+    }
+  }
+
+  private async _run(isAdding: boolean): Promise<void> {
+    if (this._isBusy) return;
+    this._isBusy = true;
+    try {
+      const { look, problem } = this._form.fields;
+      this._form.set({ problem: null });
+      if (problem && !look) {
+        this._look = this._lookAtFiles();
+      } else if (this._form.project ?? this._form.complete()) {
+        this.node.focus(); // the fields are disabled meanwhile
+        await this._open(isAdding);
+        requestAnimationFrame(() => {
+          this._focusField();
+        });
+      } else {
+        this._focusField();
+      }
+    } finally {
+      this._isBusy = false;
+    }
+  }
+
+  /** Open the project, after it has been made, or has got the new files. */
+  private async _open(isAdding: boolean): Promise<void> {
+    const { trans, reserve } = this._options;
+    const found = this._form.project;
+    let place: Place | null = null;
+    try {
+      place = await reserve(found?.title ?? this._form.fields.title);
+      const project = found && !isAdding ? found : await this._made(found, place);
+      if (!project) {
+        place.close();
+      } else if (place.open(project)) {
+        super.resolve(ACCEPT);
+      } else {
+        this._fail(new Error(trans.__("The browser has blocked the new tab. Press Open.")));
+      }
+    } catch (error) {
+      place?.close();
+      this._fail(error);
+    } finally {
+      this._form.set({ progress: null });
+    }
+  }
+
+  /** Return the project when it is made; null if the dialog shows why it is not. */
+  private async _made(found: FoundProject | null, place: Place): Promise<FoundProject | null> {
+    const { api, trans } = this._options;
+    const { signal } = this._closed;
+    const report = (progress: Progress) => {
+      this._form.set({ progress });
+      place.say(progress.what);
+    };
+    report({ done: 0, total: 0, what: trans.__("Looking at the files") });
+    const look = await this._look;
+    if (!look || (look.project && !found)) return null;
+    const made = found
+      ? await api.add(found.id, look.source, report, signal)
+      : await api.make(this._form.request(look), report, signal);
+    const notes = made.notes.filter((note) => !look.notes.includes(note));
+    if (notes.length) Notification.info(notes.join(" "));
+    const project = { ...made.project, new: 0 };
+    this._form.set({ look: { ...look, project } });
+    return project;
+  }
+
+  private _fail(error: unknown): void {
+    if (!this._closed.signal.aborted) this._form.set({ problem: problemFrom(error) });
+  }
+
+  private _updateButtons(): void {
+    const { trans } = this._options;
+    const { project } = this._form;
+    const { problem, progress } = this._form.fields;
+    const added = project?.new ?? 0;
+    const again = problem && !project;
+    const action = again ? trans.__("Try Again") : project ? trans.__("Open") : trans.__("Label");
+    this._button("accept", action).disabled = progress !== null;
+    const add = this._button("add", trans._n("Add %1 New File", "Add %1 New Files", added));
+    add.disabled = progress !== null;
+    add.hidden = added === 0;
+  }
+
+  private _focusField(): void {
+    const field = this.node.querySelector<HTMLElement>(".jp-LabelStudio-labels input");
+    (field ?? this._button("accept")).focus();
+  }
+
+  private _button(name: (typeof BUTTONS)[number], text?: string): HTMLButtonElement {
+    const button = this.node.querySelector<HTMLButtonElement>(`button.jp-LabelStudio-${name}`);
+    if (!button) throw new Error(name);
+    const label = button.querySelector<HTMLElement>(".jp-Dialog-buttonLabel");
+    if (label && text !== undefined) label.textContent = label.ariaLabel = text;
+    return button;
+  }
+}

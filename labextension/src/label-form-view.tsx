@@ -1,0 +1,151 @@
+import type { TranslationBundle } from "@jupyterlab/translation";
+import { HTMLSelect, UseSignal } from "@jupyterlab/ui-components";
+import * as React from "react";
+
+import type { Progress } from "./api-types.ts";
+import { LabelChips } from "./label-chips.tsx";
+import { fileOf, type LabelForm } from "./label-form.ts";
+import { ProblemView } from "./problem.tsx";
+import { contentsText, taskText } from "./task-texts.ts";
+
+interface Props {
+  form: LabelForm;
+  trans: TranslationBundle;
+}
+
+/** The body of the dialog. */
+export function LabelFormView({ form, trans }: Props): React.JSX.Element {
+  return (
+    <UseSignal signal={form.changed}>
+      {() => {
+        const { look, problem, progress } = form.fields;
+        const Contents = form.project ? Existing : Fields;
+        return (
+          <div className="jp-LabelStudio-form" aria-busy={progress !== null}>
+            {(look ?? !problem) && <Contents form={form} trans={trans} />}
+            {problem && (
+              <div className="jp-LabelStudio-alert" role="alert">
+                <ProblemView problem={problem} />
+              </div>
+            )}
+            {progress && <ProgressView {...progress} />}
+          </div>
+        );
+      }}
+    </UseSignal>
+  );
+}
+
+/** What a new project will be. */
+function Fields({ form, trans }: Props): React.JSX.Element {
+  const { look, title, task, keep, isMissing, note, progress } = form.fields;
+  const id = React.useId();
+  const isDisabled = progress !== null;
+  const tasks = look?.tasks ?? [];
+  return (
+    <>
+      <label htmlFor={`${id}-title`}>{trans.__("Name of the project")}</label>
+      <input
+        id={`${id}-title`}
+        className="jp-mod-styled"
+        type="text"
+        value={title}
+        disabled={isDisabled}
+        autoComplete="off"
+        onChange={(event) => {
+          form.set({ title: event.currentTarget.value });
+        }}
+      />
+      <label htmlFor={`${id}-task`}>{trans.__("What to do")}</label>
+      <HTMLSelect
+        id={`${id}-task`}
+        value={task}
+        disabled={isDisabled || !look}
+        onChange={(event) => {
+          form.set({ task: event.currentTarget.value, isMissing: false });
+        }}
+      >
+        {tasks.map(({ name }) => (
+          <option key={name} value={name}>
+            {taskText(name, trans)}
+          </option>
+        ))}
+      </HTMLSelect>
+      {form.needsLabels && (
+        <>
+          <label htmlFor={`${id}-labels`}>{trans.__("Labels")}</label>
+          <LabelChips
+            id={`${id}-labels`}
+            value={form.fields}
+            isMissing={isMissing}
+            isDisabled={isDisabled}
+            trans={trans}
+            onChange={(labels) => {
+              form.set({ ...labels, isMissing: false });
+            }}
+          />
+          <div className="jp-LabelStudio-hint" id={`${id}-labels-hint`} aria-live="polite">
+            {isMissing
+              ? trans.__("Type at least one label.")
+              : note || trans.__("Enter or a comma adds a label.")}
+          </div>
+        </>
+      )}
+      <label className="jp-LabelStudio-keep">
+        <input
+          type="checkbox"
+          className="jp-mod-styled"
+          checked={keep}
+          disabled={isDisabled}
+          onChange={(event) => {
+            form.set({ keep: event.currentTarget.checked });
+          }}
+        />
+        {trans.__("Keep the labels in %1 in this folder", fileOf(look))}
+      </label>
+      <div className="jp-LabelStudio-hint" role="status">
+        {look
+          ? [contentsText(look, trans), ...look.notes].join(". ")
+          : trans.__("Looking at the files…")}
+      </div>
+    </>
+  );
+}
+
+/** The project that there is already. */
+function Existing({ form, trans }: Props): React.JSX.Element | null {
+  if (!form.project) return null;
+  const { title, task, labels, new: added } = form.project;
+  return (
+    <>
+      <p>{trans.__("There is a project with these files:")}</p>
+      <p className="jp-LabelStudio-project">
+        <strong>{title}</strong>
+        {task && <span> · {taskText(task, trans)}</span>}
+      </p>
+      {labels.length > 0 && (
+        <ul role="list" aria-label={trans.__("Labels")}>
+          {labels.map((label) => (
+            <li key={label} className="jp-LabelStudio-chip">
+              <span className="jp-LabelStudio-chipText">{label}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      <div className="jp-LabelStudio-hint" role="status">
+        {added > 0
+          ? trans._n("%1 file is not in it yet.", "%1 files are not in it yet.", added)
+          : trans.__("It has all of them.")}
+      </div>
+    </>
+  );
+}
+
+function ProgressView({ done, total, what }: Progress): React.JSX.Element {
+  return (
+    <div className="jp-LabelStudio-progress" role="status">
+      <span>{what}</span>
+      {total > 0 ? <progress value={done} max={total} /> : <progress />}
+    </div>
+  );
+}
