@@ -72,24 +72,23 @@ function ExportForm({ first, formats, trans, onChange }: FormProps): React.JSX.E
   const format = formats.find(({ name }) => name === request.format);
   return (
     <>
-      <label>
-        {trans.__("Format")}
-        <select
-          className="jp-mod-styled"
-          value={request.format}
-          aria-describedby="jp-LabelStudio-format"
-          onChange={({ target }) => {
-            change({ format: target.value });
-          }}
-        >
-          {formats.map(({ name, title }) => (
-            <option key={name} value={name}>
-              {title}
-            </option>
-          ))}
-        </select>
-      </label>
-      <p id="jp-LabelStudio-format" className="jp-LabelStudio-hint">
+      <label htmlFor="jp-LabelStudio-format">{trans.__("Format")}</label>
+      <select
+        id="jp-LabelStudio-format"
+        className="jp-mod-styled"
+        value={request.format}
+        aria-describedby="jp-LabelStudio-formatHint"
+        onChange={({ target }) => {
+          change({ format: target.value });
+        }}
+      >
+        {formats.map(({ name, title }) => (
+          <option key={name} value={name}>
+            {title}
+          </option>
+        ))}
+      </select>
+      <p id="jp-LabelStudio-formatHint" className="jp-LabelStudio-hint">
         {format?.description}
       </p>
       {format?.pictures && (
@@ -104,20 +103,19 @@ function ExportForm({ first, formats, trans, onChange }: FormProps): React.JSX.E
           {trans.__("With the pictures")}
         </label>
       )}
-      <label>
-        {trans.__("Folder")}
-        <input
-          type="text"
-          className="jp-mod-styled"
-          value={request.folder}
-          spellCheck={false}
-          aria-describedby="jp-LabelStudio-folder"
-          onChange={({ target }) => {
-            change({ folder: target.value });
-          }}
-        />
-      </label>
-      <p id="jp-LabelStudio-folder" className="jp-LabelStudio-hint">
+      <label htmlFor="jp-LabelStudio-folder">{trans.__("Folder")}</label>
+      <input
+        id="jp-LabelStudio-folder"
+        type="text"
+        className="jp-mod-styled"
+        value={request.folder}
+        spellCheck={false}
+        aria-describedby="jp-LabelStudio-folderHint"
+        onChange={({ target }) => {
+          change({ folder: target.value });
+        }}
+      />
+      <p id="jp-LabelStudio-folderHint" className="jp-LabelStudio-hint">
         {trans.__("A new or empty folder, as the file browser shows its path.")}
       </p>
     </>

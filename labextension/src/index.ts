@@ -76,16 +76,22 @@ const plugin: JupyterFrontEndPlugin<void> = {
     shell.add(panel, "left", { rank: 500 });
     restorer?.add(panel, panel.id);
 
+    /** Show a widget when the command palette, which gives back the focus, has closed. */
+    const show = (id: string) => {
+      setTimeout(() => {
+        shell.activateById(id);
+      });
+    };
     let log: ReturnType<typeof createLog> | null = null;
     const views = {
       open: (path?: string, title?: string) => tabs.open(path, title),
       log: () => {
         if (!log || log.isDisposed) log = createLog(model, trans);
         if (!log.isAttached) shell.add(log, "down");
-        shell.activateById(log.id);
+        show(log.id);
       },
       panel: () => {
-        shell.activateById(panel.id);
+        show(panel.id);
       },
     };
     if (browsers) addLabelFolder(app, browsers, palette, api, model, tabs, trans);
@@ -102,19 +108,26 @@ const plugin: JupyterFrontEndPlugin<void> = {
     }
     if (statusBar) {
       addToStatusBar(statusBar, model, commands, trans);
-      void app.restored.then(() => {
-        whenIdle(() => {
-          if (!model.state) void model.refresh();
-        });
+      whenUsed(() => {
+        if (!model.state) void model.refresh();
       });
     }
   },
 };
 
-/** Do something when JupyterLab has nothing else to do. */
-function whenIdle(work: () => void): void {
-  if ("requestIdleCallback" in window) window.requestIdleCallback(work);
-  else setTimeout(work, 1000); // Safari
+/** Do something when the user first moves the mouse, or presses a key: JupyterLab's start asks for nothing. */
+function whenUsed(work: () => void): void {
+  const signs = new AbortController();
+  for (const sign of ["pointermove", "pointerdown", "keydown"]) {
+    window.addEventListener(
+      sign,
+      () => {
+        signs.abort();
+        work();
+      },
+      { capture: true, passive: true, signal: signs.signal },
+    );
+  }
 }
 
 export default plugin;

@@ -1,9 +1,8 @@
-import { MainAreaWidget, ReactWidget } from "@jupyterlab/apputils";
+import { Clipboard, MainAreaWidget, ReactWidget } from "@jupyterlab/apputils";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { copyIcon, listIcon, ToolbarButton, UseSignal } from "@jupyterlab/ui-components";
 import * as React from "react";
 
-import { showProblem } from "./problem.tsx";
 import type { StudioModel } from "./state.ts";
 import { followWhileVisible } from "./visible.ts";
 import { plain } from "./words.ts";
@@ -21,9 +20,7 @@ export function createLog(model: StudioModel, trans: TranslationBundle): MainAre
     label: trans.__("Copy"),
     tooltip: trans.__("Copy the log"),
     onClick: () => {
-      navigator.clipboard
-        .writeText(textOf(model))
-        .catch((error: unknown) => showProblem(error, trans));
+      Clipboard.copyToSystem(textOf(model));
     },
   });
   widget.toolbar.addItem("copy", copy);

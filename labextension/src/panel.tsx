@@ -1,4 +1,4 @@
-import { ReactWidget } from "@jupyterlab/apputils";
+import { Clipboard, ReactWidget } from "@jupyterlab/apputils";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { Button, codeIcon, downloadIcon, type LabIcon, UseSignal } from "@jupyterlab/ui-components";
@@ -50,6 +50,7 @@ export class StudioPanel extends ReactWidget {
     this.addClass("jp-LabelStudioPanel");
     this.title.icon = labelStudioIcon;
     this.title.caption = options.trans.__("Label Studio");
+    this.node.tabIndex = -1; // for the focus, before the state is known
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", options.trans.__("Label Studio"));
     followWhileVisible(this, options.model);
@@ -134,12 +135,17 @@ function StateSection(options: PanelOptions & { state: State; words: Words }): R
         </p>
       ))}
       <Buttons {...options} />
-      {(isMoving(state) || state.state === "failed") && (
+      {(isMoving(state) || hasFailedToStart(state)) && (
         <Steps model={model} state={state} trans={trans} />
       )}
       <Facts {...options} />
     </section>
   );
+}
+
+/** Return true if the steps say where a start failed. */
+function hasFailedToStart({ state, offer, ready_after: readyAfter }: State): boolean {
+  return state === "failed" && !offer && readyAfter === null;
 }
 
 function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
@@ -152,18 +158,18 @@ function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
   const copy = async () => {
     try {
       const text = await api.diagnostics(state.prefix);
-      await navigator.clipboard.writeText(text);
+      Clipboard.copyToSystem(text);
       setNote(trans.__("Diagnostics copied."));
     } catch (error) {
       await showProblem(error, trans);
     }
   };
   const failed = state.state === "failed";
-  const held = failed && Boolean(state.holder?.action);
   const offered = failed && state.offer !== null;
-  const address = held && /^https?:/.test(state.holder?.address ?? "") && state.holder?.address;
-  const retry = failed && !held && !offered;
-  const isPrimary = /try again/i.test(state.error?.remedy ?? "");
+  const { address, action } = (failed ? state.holder : null) ?? { address: "", action: "" };
+  const held = action !== "";
+  const isReachable = /^https?:/.test(address);
+  const retryHelps = !held && /try again/i.test(state.error?.remedy ?? "");
   return (
     <>
       <div className="jp-LabelStudioPanel-buttons">
@@ -173,7 +179,7 @@ function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
         {state.state === "stopped" && (
           <TextButton primary label={trans.__("Start")} onClick={execute(CommandIDs.start)} />
         )}
-        {address && (
+        {isReachable && (
           <a
             className="jp-mod-styled jp-mod-accept jp-LabelStudio-button"
             href={address}
@@ -183,21 +189,22 @@ function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
             {trans.__("Open it there")}
           </a>
         )}
-        {held && state.holder && (
-          <TextButton label={state.holder.action} onClick={run("take-over")} />
-        )}
+        {held && <TextButton primary={!isReachable} label={action} onClick={run("take-over")} />}
         {offered && (
           <>
             <TextButton primary label={trans.__("Use these data")} onClick={run("use-data")} />
             <TextButton label={trans.__("Start with no data")} onClick={run("no-data")} />
           </>
         )}
-        {retry && (
+        {failed && !offered && (
           <TextButton
-            primary={isPrimary}
+            primary={retryHelps}
             label={trans.__("Try again")}
             onClick={execute(CommandIDs.start)}
           />
+        )}
+        {failed && !offered && (
+          <TextButton label={trans.__("Copy diagnostics")} onClick={() => void copy()} />
         )}
         {isRunning(state) && (
           <TextButton label={trans.__("Stop")} onClick={execute(CommandIDs.stop)} />
@@ -206,7 +213,6 @@ function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
           <TextButton label={trans.__("Restart")} onClick={execute(CommandIDs.restart)} />
         )}
         <TextButton label={trans.__("Log")} onClick={execute(CommandIDs.showLog)} />
-        {failed && <TextButton label={trans.__("Copy diagnostics")} onClick={() => void copy()} />}
       </div>
       <p role="status" className="jp-LabelStudio-hint">
         {note}

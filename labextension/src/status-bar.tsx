@@ -28,7 +28,7 @@ export function addToStatusBar(
     item,
     align: "left",
     rank: 50,
-    isActive: () => model.state !== null && !model.isMissing,
+    isActive: () => !model.isMissing,
     activeStateChanged: model.changed,
   });
 }
@@ -39,19 +39,19 @@ interface ItemProps {
   trans: TranslationBundle;
 }
 
-function Item({ model, commands, trans }: ItemProps): React.JSX.Element | null {
-  if (!model.state) return null;
-  const { heading } = wordsOf(model.state, trans);
+function Item({ model, commands, trans }: ItemProps): React.JSX.Element {
+  const { state } = model;
+  const name = state ? wordsOf(state, trans).heading : trans.__("Label Studio");
   return (
     <button
       type="button"
-      title={heading}
-      aria-label={heading}
+      title={name}
+      aria-label={name}
       onClick={() => void commands.execute(CommandIDs.showPanel)}
     >
       <labelStudioIcon.react tag="span" className="jp-LabelStudioStatus-icon" />
-      <span className="jp-LabelStudio-dot" data-state={colourOf(model.state)} />
-      {wordOf(model.state, trans)}
+      <span className="jp-LabelStudio-dot" data-state={colourOf(state)} />
+      {state ? wordOf(state, trans) : ""}
     </button>
   );
 }

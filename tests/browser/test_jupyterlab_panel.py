@@ -1,0 +1,324 @@
+"""The panel, the status bar, *Running* and the commands of the JupyterLab extension."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from support import label_studio, media
+from support.browser import Tab
+from support.jupyter import JupyterLab, LabelStudioClient
+from support.processes import command_line, pids_that_mention, wait_for
+
+STEP_MS = 60_000
+expect.set_options(timeout=STEP_MS)
+
+API = "api/labelstudio"
+ITEMS = 12
+
+
+@pytest.fixture(scope="module")
+def jupyter(
+    any_jupyterlab: Path,
+    module_jupyter_lab: Callable[..., JupyterLab],
+    new_data_dir: Callable[[], Path],
+) -> JupyterLab:
+    config = {"data_dir": str(new_data_dir())}
+    lab = module_jupyter_lab(python=any_jupyterlab, base_url="/user/a%40b.c/", config=config)
+    write_notebook(lab.root_dir)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def newest(
+    module_jupyter_lab: Callable[..., JupyterLab], new_data_dir: Callable[[], Path]
+) -> JupyterLab:
+    return module_jupyter_lab(config={"data_dir": str(new_data_dir())})
+
+
+def write_notebook(folder: Path) -> None:
+    cell = {"cell_type": "code", "id": "first", "source": "1 + 1", "metadata": {}, "outputs": []}
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    notebook = {"cells": [{**cell, "execution_count": None}], "metadata": {"kernelspec": kernel}}
+    text = json.dumps({**notebook, "nbformat": 4, "nbformat_minor": 5})
+    (folder / "Notes.ipynb").write_text(text)
+
+
+def make_project(jupyter: JupyterLab, title: str) -> None:
+    """Make a project over a folder of pictures."""
+    folder = jupyter.root_dir / title
+    folder.mkdir()
+    for number in range(ITEMS):
+        (folder / f"{number}.png").write_bytes(media.png(64, 48, (200, 20 * number, 40)))
+    body = {"source": {"kind": "path", "path": title}, "labels": ["Cat", "Dog"]}
+    lines = jupyter.post(f"{API}/projects", json=body).text.splitlines()
+    assert json.loads(lines[-1])["added"] == ITEMS, lines
+
+
+def label(studio: LabelStudioClient, count: int) -> None:
+    """Label pictures of the newest project."""
+    project = studio.get("api/projects/").json()["results"][0]["id"]
+    tasks = studio.get("api/tasks", params={"project": project}).json()["tasks"]
+    for task in tasks[:count]:
+        entry = {"from_name": "label", "to_name": "image", "type": "choices"}
+        result = [{**entry, "value": {"choices": ["Cat"]}}]
+        answer = studio.post(f"api/tasks/{task['id']}/annotations/", json={"result": result})
+        assert answer.status_code == 201, answer.text
+
+
+def kill_label_studio(jupyter: JupyterLab) -> None:
+    for pid in pids_that_mention(jupyter.home):
+        if "labelstudio_server.py serve" in command_line(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def open_lab(tab: Tab, jupyter: JupyterLab, path: str = "") -> Page:
+    page = tab.page
+    page.set_default_timeout(STEP_MS)
+    page.goto(f"{jupyter.url}lab{path}")
+    return page
+
+
+def status(page: Page) -> Locator:
+    return page.locator(".jp-LabelStudioStatus button")
+
+
+def panel_of(page: Page) -> Locator:
+    return page.get_by_role("region", name="Label Studio", exact=True)
+
+
+def expect_heading(page: Page, heading: str) -> None:
+    expect(panel_of(page).get_by_role("heading", level=2)).to_have_text(heading)
+
+
+def buttons(page: Page) -> Locator:
+    return panel_of(page).locator(".jp-LabelStudioPanel-buttons > *")
+
+
+def asked(tab: Tab) -> list[str]:
+    """Return what the extension has asked Jupyter for."""
+    tab.page.context.cookies()  # a round trip, after which all earlier events have arrived
+    found = (
+        (exchange.method, re.search(rf"{API}([^?]*)", exchange.url))
+        for exchange in tab.recorder.exchanges
+    )
+    return [f"{method} {path[1]}".strip() for method, path in found if path]
+
+
+def test_label_studio_is_seen_and_controlled_from_start_to_stop(
+    jupyter: JupyterLab,
+    label_studio_client: Callable[[JupyterLab], LabelStudioClient],
+    new_page: Callable[..., Tab],
+) -> None:
+    tab = new_page(jupyter)
+    page = open_lab(tab, jupyter, "/tree/Notes.ipynb")
+
+    # The status bar asks when the user does something, and opens the panel.
+    expect(status(page)).to_have_accessible_name("Label Studio")
+    assert asked(tab) == []
+    status(page).hover()
+    expect(status(page)).to_have_text("stopped")
+    status(page).click()
+    expect_heading(page, "Label Studio is not running")
+    expect(buttons(page)).to_have_text(["Start", "Log"])
+    assert not jupyter.get(API).json()["started_at"]
+
+    # A start, with its steps.
+    panel = panel_of(page)
+    panel.get_by_role("button", name="Start", exact=True).click()
+    expect_heading(page, "Starting Label Studio…")
+    steps = panel.get_by_role("list", name="Steps of the start")
+    expect(steps.get_by_role("listitem").first).to_have_text(re.compile("Open the data directory"))
+    expect_heading(page, "Label Studio is ready")
+    expect(status(page)).to_have_accessible_name("Label Studio is ready")
+    expect(buttons(page)).to_have_text(["Open", "Stop", "Restart", "Log"])
+    expect(panel.get_by_role("definition").last).to_have_text(re.compile(r"^\d+ MB$"))
+    link = panel.get_by_role("link")
+    expect(link).to_have_attribute("href", jupyter.origin + jupyter.prefix)
+    expect(panel).to_contain_text("right-click a folder")
+
+    # The projects, and their progress.
+    make_project(jupyter, "Animals")
+    progress = panel.get_by_role("progressbar", name="Animals")
+    expect(progress).to_have_attribute("aria-valuetext", f"0 of {ITEMS} labelled")
+    label(label_studio_client(jupyter), 3)
+    expect(progress).to_have_attribute("aria-valuetext", f"3 of {ITEMS} labelled")
+    expect(progress).to_have_attribute("aria-valuenow", "3")
+    expect(progress).to_have_attribute("aria-valuemax", str(ITEMS))
+
+    # Code for the notebook.
+    insert = panel.get_by_role("button", name="Insert code that loads “Animals”")
+    insert.click()
+    insert.click()
+    cells = page.locator(".jp-CodeCell .cm-content")
+    code = 'lsp.project("Animals").to_dataframe()'
+    expect(cells.nth(1)).to_contain_text(f"import labelstudio_proxy as lsp{code}")
+    expect(cells.nth(2)).to_have_text(code)
+
+    # An export.
+    panel.get_by_role("button", name="Export “Animals”…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Format").select_option("CSV")
+    folder = dialog.get_by_label("Folder")
+    expect(folder).to_have_value("Animals-export")
+    folder.fill("labels of animals")
+    folder.press("Enter")
+    expect(panel.get_by_role("button", name="1 file exported")).to_be_visible()
+    (exported,) = (jupyter.root_dir / "labels of animals").iterdir()
+    assert "Cat" in exported.read_text()
+
+    # The log.
+    panel.get_by_role("button", name="Log").click()
+    expect(page.get_by_role("log")).to_contain_text("labelstudio-proxy: Serving")
+
+    # A crash, and the end.
+    kill_label_studio(jupyter)
+    expect_heading(page, "Restarting Label Studio…")
+    expect_heading(page, "Label Studio is ready")
+    page.get_by_role("tab", name="Running Terminals and Kernels").click()
+    item = page.locator(".jp-RunningSessions-item", has_text="Label Studio")
+    expect(item).to_contain_text("ready")
+    item.hover()
+    item.locator(".jp-RunningSessions-itemShutdown").click()
+    expect(item).to_have_count(0)
+    expect(status(page)).to_have_text("stopped")
+    assert jupyter.get(API).json()["state"] == "stopped"
+    tab.recorder.assert_clean(jupyter.base_url, jupyter.origin)
+
+
+def test_notebook_7_has_the_panel_and_running(
+    jupyter: JupyterLab, new_page: Callable[..., Tab]
+) -> None:
+    tab = new_page(jupyter)
+    page = tab.page
+    page.set_default_timeout(STEP_MS)
+    page.goto(f"{jupyter.url}notebooks/Notes.ipynb")
+    expect(page.locator(".jp-CodeCell")).to_have_count(1)
+    assert asked(tab) == []
+    page.keyboard.press("Control+Shift+C")
+    page.locator(".lm-CommandPalette-input").fill("Panel of Label Studio")
+    page.keyboard.press("Enter")
+    panel_of(page).get_by_role("button", name="Start", exact=True).click()
+    expect_heading(page, "Label Studio is ready")
+    make_project(jupyter, "Birds")
+    panel_of(page).get_by_role("button", name="Insert code that loads “Birds”").click()
+    expect(page.locator(".jp-CodeCell .cm-content").nth(1)).to_contain_text("to_dataframe()")
+
+    page.goto(f"{jupyter.url}tree")
+    page.get_by_role("tab", name="Running").click()
+    item = page.locator(".jp-RunningSessions-item", has_text="Label Studio")
+    expect(item).to_contain_text("ready")
+
+
+def focused(page: Page) -> str:
+    """Return the name of the element with the focus."""
+    name: str = page.evaluate(
+        "document.activeElement.ariaLabel ?? document.activeElement.textContent"
+    )
+    return name
+
+
+def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[..., Tab]) -> None:
+    page = open_lab(new_page(newest), newest)
+    keyboard = page.keyboard
+
+    def open_panel(heading: str) -> None:
+        run_command("Show the Panel of Label Studio")
+        expect_heading(page, heading)
+        has_focus = "panel => panel.contains(document.activeElement)"
+        wait_for(lambda: panel_of(page).evaluate(has_focus), what="the focus in the panel")
+
+    def run_command(name: str) -> None:
+        keyboard.press("Control+Shift+C")
+        expect(page.locator(".lm-CommandPalette-input")).to_be_focused()
+        keyboard.type(name)
+        expect(page.locator(".lm-CommandPalette-item.lm-mod-active")).to_contain_text(name)
+        keyboard.press("Enter")
+
+    def walk_to(name: str) -> None:
+        for _ in range(20):
+            if focused(page) == name:
+                return
+            keyboard.press("Tab")
+        raise AssertionError(name)
+
+    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
+    open_panel("Label Studio is not running")
+    walk_to("Start")
+    keyboard.press("Enter")
+    expect_heading(page, "Label Studio is ready")
+    make_project(newest, "Cars")
+    expect(panel_of(page).get_by_role("progressbar", name="Cars")).to_be_visible()
+
+    open_panel("Label Studio is ready")
+    walk_to("Log")
+    keyboard.press("Enter")
+    expect(page.get_by_role("log")).to_be_focused()
+    open_panel("Label Studio is ready")
+    walk_to("Export “Cars”…")
+    keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_label("Format")).to_be_focused()
+    keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    open_panel("Label Studio is ready")
+    walk_to("Cars")
+    with page.expect_popup() as opened:
+        keyboard.press("Enter")
+    assert "/projects/" in opened.value.url
+    opened.value.close()
+
+    run_command("Stop Label Studio")
+    expect_heading(page, "Label Studio is not running")
+    keyboard.press("Control+Shift+C")
+    stop = page.locator('[data-command="labelstudio:stop"]')
+    expect(stop).to_have_class(re.compile("lm-mod-disabled"))
+
+
+def test_the_panel_takes_the_data_over_from_another_server(
+    newest: JupyterLab, jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab]
+) -> None:
+    second = jupyter_lab(config={"data_dir": newest.get(API).json()["data_dir"]})
+    newest.post(f"{API}/start")
+    page = open_lab(new_page(second), second)
+    wait_for(lambda: newest.get(API).json()["state"] == "ready", what="the first server")
+    status(page).click()
+    panel_of(page).get_by_role("button", name="Start", exact=True).click()
+    expect_heading(page, "Label Studio is running on another server")
+    holder = second.get(API).json()["holder"]
+    panel_of(page).get_by_role("button", name=holder["action"]).click()
+    expect_heading(page, "Label Studio is ready")
+    assert newest.get(API).json()["state"] == "failed"
+
+
+def test_a_failure_has_the_words_and_buttons_of_the_start_page(
+    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], tmp_path: Path
+) -> None:
+    mydata = label_studio.new_data_dir(tmp_path / "mydata")
+    config = {"label_studio": str(tmp_path / "nothing"), "backend": "process"}
+    jupyter = jupyter_lab(root_dir=tmp_path, config=config)
+    tab = new_page(jupyter)
+    tab.page.context.grant_permissions(["clipboard-read"])
+    page = open_lab(tab, jupyter)
+    status(page).click()
+    panel_of(page).get_by_role("button", name="Start", exact=True).click()
+
+    expect_heading(page, "Which data should Label Studio use?")
+    expect(panel_of(page)).to_contain_text(f"{mydata} has data of Label Studio.")
+    expect(buttons(page)).to_have_text(["Use these data", "Start with no data", "Log"])
+    panel_of(page).get_by_role("button", name="Start with no data").click()
+
+    expect_heading(page, "Label Studio could not be started")
+    expect(status(page)).to_have_text("failed")
+    error = jupyter.get(API).json()["error"]
+    for part in error.values():
+        expect(panel_of(page)).to_contain_text(part.replace("`", ""))
+    expect(buttons(page)).to_have_text(["Try again", "Copy diagnostics", "Log"])
+    panel_of(page).get_by_role("button", name="Copy diagnostics").click()
+    expect(panel_of(page)).to_contain_text("Diagnostics copied.")
+    assert str(tmp_path) in page.evaluate("navigator.clipboard.readText()")
