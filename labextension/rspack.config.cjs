@@ -14,6 +14,13 @@ const typescript = {
 // Loaded when it is needed.
 const LATER = /^label-dialog\./;
 
+const smallStyle = {
+  test: /\.css$/,
+  enforce: "pre",
+  loader: "builtin:lightningcss-loader",
+  options: { minify: true },
+};
+
 /**
  * Puts the other chunks before the entry, so that JupyterLab's start needs one request more.
  *
@@ -41,6 +48,6 @@ module.exports = {
   plugins: [new OneFile()],
   resolve: { extensions: [".ts", ".tsx", ".js"] },
   module: {
-    rules: [typescript, { test: /\.svg$/, issuer: /\.tsx?$/, type: "asset/source" }],
+    rules: [typescript, smallStyle, { test: /\.svg$/, issuer: /\.tsx?$/, type: "asset/source" }],
   },
 };

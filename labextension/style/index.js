@@ -1,0 +1,3 @@
+// Everything in these files begins with .jp-LabelStudio.
+import "./panel.css";
+import "./tab.css";
