@@ -19,7 +19,7 @@ export function LabelChips(props: Props): React.JSX.Element {
   const field = React.useRef<HTMLDivElement>(null);
 
   const focus = (place: number) => {
-    const chips = field.current?.querySelectorAll<HTMLElement>(".jp-LabelStudio-chipText");
+    const chips = field.current?.querySelectorAll<HTMLElement>(".jp-LabelStudioDialog-chipText");
     (chips?.[place] ?? field.current?.querySelector("input"))?.focus();
   };
   const remove = (place: number) => {
@@ -43,6 +43,7 @@ export function LabelChips(props: Props): React.JSX.Element {
     onChange({ ...withLabels(value, text, trans), typed: value.typed });
   };
   const onInputKey = (event: React.KeyboardEvent<HTMLInputElement>) => {
+    if (event.nativeEvent.isComposing) return;
     const { selectionStart, selectionEnd } = event.currentTarget;
     const isAtStart = selectionStart === 0 && selectionEnd === 0;
     const last = value.labels.length - 1;
@@ -80,7 +81,7 @@ export function LabelChips(props: Props): React.JSX.Element {
 
   return (
     <div
-      className="jp-LabelStudio-labels"
+      className="jp-LabelStudioDialog-labels"
       ref={field}
       onClick={(event) => {
         if (event.target === event.currentTarget) focus(-1);
@@ -89,10 +90,10 @@ export function LabelChips(props: Props): React.JSX.Element {
       {value.labels.length > 0 && (
         <ul role="list" aria-label={trans.__("Labels")}>
           {value.labels.map((label, place) => (
-            <li key={label} className="jp-LabelStudio-chip">
+            <li key={label} className="jp-LabelStudioDialog-chip">
               <button
                 type="button"
-                className="jp-LabelStudio-chipText"
+                className="jp-LabelStudioDialog-chipText"
                 disabled={isDisabled}
                 tabIndex={-1}
                 title={trans.__("Edit")}
@@ -108,7 +109,7 @@ export function LabelChips(props: Props): React.JSX.Element {
               </button>
               <button
                 type="button"
-                className="jp-LabelStudio-chipRemove"
+                className="jp-LabelStudioDialog-chipRemove"
                 disabled={isDisabled}
                 tabIndex={-1}
                 title={trans.__("Remove")}

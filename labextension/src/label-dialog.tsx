@@ -54,14 +54,14 @@ export class LabelDialog extends Dialog<void> {
         <LabelFormView form={form} trans={trans} />,
       ) as unknown as Dialog.Body<void>,
       buttons: [
-        Dialog.cancelButton({ className: "jp-LabelStudio-cancel" }),
-        Dialog.okButton({ className: "jp-LabelStudio-add" }),
-        Dialog.okButton({ className: "jp-LabelStudio-accept" }),
+        Dialog.cancelButton({ className: "jp-LabelStudioDialog-cancel" }),
+        Dialog.okButton({ className: "jp-LabelStudioDialog-add" }),
+        Dialog.okButton({ className: "jp-LabelStudioDialog-accept" }),
       ],
       defaultButton: ACCEPT,
-      focusNodeSelector: ".jp-LabelStudio-labels input",
+      focusNodeSelector: ".jp-LabelStudioDialog-labels input",
     });
-    this.addClass("jp-LabelStudio-dialog");
+    this.addClass("jp-LabelStudioDialog");
     this.node.ariaLabel = title;
     this.node.tabIndex = -1;
     this._options = options;
@@ -96,7 +96,7 @@ export class LabelDialog extends Dialog<void> {
   /** Return whether an element of the body handles the key; JupyterLab's dialogs take Enter and arrows. */
   private _isForBody(event: KeyboardEvent): boolean {
     const target = event.target as Element;
-    if (!target.closest(".jp-LabelStudio-labels")) return false;
+    if (!target.closest(".jp-LabelStudioDialog-labels")) return false;
     if (event.key === "Enter") {
       const isTyped = this._form.fields.typed.trim() !== "";
       return event.isComposing || target.localName === "button" || isTyped;
@@ -203,12 +203,14 @@ export class LabelDialog extends Dialog<void> {
   }
 
   private _focusField(): void {
-    const field = this.node.querySelector<HTMLElement>(".jp-LabelStudio-labels input");
+    const field = this.node.querySelector<HTMLElement>(".jp-LabelStudioDialog-labels input");
     (field ?? this._button("accept")).focus();
   }
 
   private _button(name: (typeof BUTTONS)[number], text?: string): HTMLButtonElement {
-    const button = this.node.querySelector<HTMLButtonElement>(`button.jp-LabelStudio-${name}`);
+    const button = this.node.querySelector<HTMLButtonElement>(
+      `button.jp-LabelStudioDialog-${name}`,
+    );
     if (!button) throw new Error(name);
     const label = button.querySelector<HTMLElement>(".jp-Dialog-buttonLabel");
     if (label && text !== undefined) label.textContent = label.ariaLabel = text;

@@ -21,10 +21,10 @@ export function LabelFormView({ form, trans }: Props): React.JSX.Element {
         const { look, problem, progress } = form.fields;
         const Contents = form.project ? Existing : Fields;
         return (
-          <div className="jp-LabelStudio-form" aria-busy={progress !== null}>
+          <div className="jp-LabelStudioDialog-form" aria-busy={progress !== null}>
             {(look ?? !problem) && <Contents form={form} trans={trans} />}
             {problem && (
-              <div className="jp-LabelStudio-alert" role="alert">
+              <div className="jp-LabelStudioDialog-alert" role="alert">
                 <ProblemView problem={problem} />
               </div>
             )}
@@ -84,14 +84,14 @@ function Fields({ form, trans }: Props): React.JSX.Element {
               form.set({ ...labels, isMissing: false });
             }}
           />
-          <div className="jp-LabelStudio-hint" id={`${id}-labels-hint`} aria-live="polite">
+          <div className="jp-LabelStudioDialog-hint" id={`${id}-labels-hint`} aria-live="polite">
             {isMissing
               ? trans.__("Type at least one label.")
               : note || trans.__("Enter or a comma adds a label.")}
           </div>
         </>
       )}
-      <label className="jp-LabelStudio-keep">
+      <label className="jp-LabelStudioDialog-keep">
         <input
           type="checkbox"
           className="jp-mod-styled"
@@ -103,7 +103,7 @@ function Fields({ form, trans }: Props): React.JSX.Element {
         />
         {trans.__("Keep the labels in %1 in this folder", fileOf(look))}
       </label>
-      <div className="jp-LabelStudio-hint" role="status">
+      <div className="jp-LabelStudioDialog-hint" role="status">
         {look
           ? [contentsText(look, trans), ...look.notes].join(". ")
           : trans.__("Looking at the files…")}
@@ -119,20 +119,20 @@ function Existing({ form, trans }: Props): React.JSX.Element | null {
   return (
     <>
       <p>{trans.__("There is a project with these files:")}</p>
-      <p className="jp-LabelStudio-project">
+      <p className="jp-LabelStudioDialog-project">
         <strong>{title}</strong>
         {task && <span> · {taskText(task, trans)}</span>}
       </p>
       {labels.length > 0 && (
         <ul role="list" aria-label={trans.__("Labels")}>
           {labels.map((label) => (
-            <li key={label} className="jp-LabelStudio-chip">
-              <span className="jp-LabelStudio-chipText">{label}</span>
+            <li key={label} className="jp-LabelStudioDialog-chip">
+              <span className="jp-LabelStudioDialog-chipText">{label}</span>
             </li>
           ))}
         </ul>
       )}
-      <div className="jp-LabelStudio-hint" role="status">
+      <div className="jp-LabelStudioDialog-hint" role="status">
         {added > 0
           ? trans._n("%1 file is not in it yet.", "%1 files are not in it yet.", added)
           : trans.__("It has all of them.")}
@@ -143,7 +143,7 @@ function Existing({ form, trans }: Props): React.JSX.Element | null {
 
 function ProgressView({ done, total, what }: Progress): React.JSX.Element {
   return (
-    <div className="jp-LabelStudio-progress" role="status">
+    <div className="jp-LabelStudioDialog-progress" role="status">
       <span>{what}</span>
       {total > 0 ? <progress value={done} max={total} /> : <progress />}
     </div>

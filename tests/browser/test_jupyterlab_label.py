@@ -63,6 +63,10 @@ def button(dialog: Locator, name: str) -> Locator:
     return dialog.get_by_role("button", name=name, exact=True)
 
 
+def chips(dialog: Locator) -> Locator:
+    return dialog.get_by_role("list", name="Labels").get_by_role("listitem")
+
+
 def rows(file: Path) -> list[dict[str, object]]:
     """Return the labels on disk."""
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
@@ -173,8 +177,7 @@ def test_files_are_labelled_with_the_keyboard_alone(
     keys.press("Backspace")
     keys.type("d")
     keys.press("Enter")
-    chips = dialog.get_by_role("list", name="Labels").get_by_role("listitem")
-    expect(chips).to_have_text(["good", "bad"])
+    expect(chips(dialog)).to_have_text(["good", "bad"])
     keys.press("Tab")
     expect(dialog.get_by_label("Keep the labels")).to_be_focused()
     keys.press("Space")
@@ -243,7 +246,10 @@ def test_two_clicks_and_one_line_lead_to_the_first_picture(
     expect(dialog.get_by_text("24 pictures")).to_be_visible()
     page.keyboard.type("Hot dog, Not hot dog,")
     pictures.take(page, "jupyterlab-label-dark")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("progressbar")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     label_studio_client(jupyter).wait_for_state("ready")
     assert jupyter.get("api/labelstudio/projects").json() == {"projects": []}
 
@@ -290,12 +296,19 @@ def test_a_label_studio_that_cannot_start_says_why(
     config = {"data_dir": str(data_dir), "label_studio": "/nowhere/label-studio"}
     jupyter = jupyter_lab(config=config)
     add_pictures(jupyter.root_dir / "pictures", "1.png")
-    page = open_jupyterlab(jupyter, new_page)
-    dialog = right_click(page, item(page, "pictures"))
-    dialog.get_by_label("Labels", exact=True).fill("cat,")
+    page = open_jupyterlab(jupyter, new_page, "pictures")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("Control+Shift+C")
+    page.keyboard.type(ENTRY)
+    expect(page.locator(".lm-CommandPalette-item.lm-mod-active")).to_contain_text(ENTRY)
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Label with Label Studio")
+    expect(dialog.get_by_label("Labels", exact=True)).to_be_focused()
+    page.evaluate("text => navigator.clipboard.writeText(text)", "cat\r\ndog\r\n")
+    page.keyboard.press("Control+V")
     with page.expect_popup() as opened:
         page.keyboard.press("Enter")
     expect(dialog.get_by_role("alert")).to_contain_text("/nowhere/label-studio")
     wait_for(opened.value.is_closed, what="the end of the tab for the project")
-    expect(button(dialog, "Edit the label cat")).to_be_visible()
+    expect(chips(dialog)).to_have_text(["cat", "dog"])
     expect(button(dialog, "Try Again")).to_be_enabled()
