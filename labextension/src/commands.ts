@@ -68,12 +68,12 @@ export function addCommands(
     execute: run("restart"),
   });
   commands.addCommand(CommandIDs.showLog, {
-    label: trans.__("Show the Log of Label Studio"),
+    label: trans.__("Show Label Studio Log"),
     icon: listIcon,
     execute: views.log,
   });
   commands.addCommand(CommandIDs.showPanel, {
-    label: trans.__("Show the Panel of Label Studio"),
+    label: trans.__("Show Label Studio Panel"),
     icon: labelStudioIcon,
     execute: views.panel,
   });

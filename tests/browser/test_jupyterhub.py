@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from support import jupyterhub, results
+from support import jupyterhub, media, results
 from support.browser import Tab
 from support.events import events_of
 from support.http import Http
@@ -80,6 +80,25 @@ def submit(page: Page, studio: LabelStudioClient, task: int) -> None:
     wait_for(lambda: choices(studio, task) == ["cat"], what="the annotation", timeout=30)
 
 
+def label_folder(lab: Page, name: str) -> None:
+    """Right-click on a folder in JupyterLab, and label its first picture."""
+    lab.get_by_role("button", name="Refresh").first.click()
+    lab.locator(".jp-DirListing-item").filter(has_text=name).click(button="right")
+    lab.get_by_role("menuitem", name="Label with Label Studio…").click()
+    dialog = lab.get_by_role("dialog")
+    dialog.get_by_label("Labels", exact=True).fill("cat")
+    dialog.get_by_label("Keep the labels").check()
+    with lab.expect_popup() as opened:
+        dialog.get_by_role("button", name="Label", exact=True).click()
+    studio = opened.value
+    studio.get_by_role("checkbox", name="cat").first.click(timeout=START_MS)
+    studio.get_by_role("button", name="Submit").first.click()
+    lab.get_by_role("tab", name="Label Studio", exact=True).click()
+    project = lab.get_by_role("listitem").filter(has_text=name)
+    expect(project).to_contain_text("1 of 1 labelled", timeout=START_MS)
+    studio.close()
+
+
 def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_stop(
     hub: JupyterHub, new_page: Callable[..., Tab]
 ) -> None:
@@ -96,6 +115,12 @@ def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_stop(
         submit(page, studio, choose(page, ada, studio))
         failed = [each for each in recorder.exchanges if each.is_failed]
         assert not failed, failed
+
+        folder = hub.home / ADA / "pictures"
+        folder.mkdir()
+        (folder / "1.png").write_bytes(media.png(64, 48, (200, 20, 40)))
+        label_folder(lab, folder.name)
+        wait_for((folder / "labels.jsonl").exists, what="the labels on disk", timeout=30)
 
         task = choose(page, ada, studio)
         page.evaluate(HURRY)

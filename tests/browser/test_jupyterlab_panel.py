@@ -229,7 +229,7 @@ def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[...
     keyboard = page.keyboard
 
     def open_panel(heading: str) -> None:
-        run_command("Show the Panel of Label Studio")
+        run_command("Show Label Studio Panel")
         expect_heading(page, heading)
         has_focus = "panel => panel.contains(document.activeElement)"
         wait_for(lambda: panel_of(page).evaluate(has_focus), what="the focus in the panel")
