@@ -154,7 +154,9 @@ export class LabelDialog extends Dialog<void> {
       } else if (place.open(project)) {
         super.resolve(ACCEPT);
       } else {
-        this._fail(new Error(trans.__("The browser has blocked the new tab. Press Open.")));
+        const what = trans.__("The browser has blocked the new tab.");
+        const remedy = trans.__("Allow pop-ups for this page, and press Open.");
+        this._form.set({ problem: { what, why: "", remedy } });
       }
     } catch (error) {
       place?.close();

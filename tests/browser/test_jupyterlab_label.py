@@ -219,6 +219,16 @@ def test_notebook_7_opens_the_project_in_a_tab_of_the_browser(
     wait_for_labels(folder / "labels.jsonl", "beep")
     expect(dialog).to_have_count(0)
 
+    page.evaluate("() => { window.opened = window.open; window.open = () => null; }")
+    listing.click(button="right", position={"x": 100, "y": 200})
+    page.get_by_role("menuitem", name=ENTRY).click()
+    button(dialog, "Open").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("The browser has blocked the new tab.")
+    page.evaluate("() => { window.open = window.opened; }")
+    with page.expect_popup() as opened:
+        button(dialog, "Open").click()
+    expect(opened.value).to_have_url(re.compile(r"/labelstudio/projects/\d+/data"))
+
 
 def use_theme(jupyter: JupyterLab, page: Page, name: str) -> None:
     """Choose JupyterLab's theme, and load JupyterLab anew."""
@@ -290,13 +300,30 @@ def test_two_clicks_and_one_line_lead_to_the_first_picture(
     film.save("jupyterlab-label")
 
 
-def test_a_label_studio_that_cannot_start_says_why(
+# Shows files of another provider in JupyterLab, and asks to label one.
+LABEL_IN_S3 = """
+() => {
+    const { commands, serviceManager: { contents } } = jupyterapp;
+    contents.addDrive(new contents._defaultDrive.constructor({ name: "s3" }));
+    void commands.execute("labelstudio:label-folder", { paths: ["s3:bucket/1.png"] });
+}
+"""
+
+
+def test_files_elsewhere_and_a_label_studio_that_cannot_start_say_why(
     jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
 ) -> None:
     config = {"data_dir": str(data_dir), "label_studio": "/nowhere/label-studio"}
-    jupyter = jupyter_lab(config=config)
+    exposed = {"LabApp": {"expose_app_in_browser": True}}
+    jupyter = jupyter_lab(config=config, server_config=exposed)
     add_pictures(jupyter.root_dir / "pictures", "1.png")
     page = open_jupyterlab(jupyter, new_page, "pictures")
+    page.evaluate(LABEL_IN_S3)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("They are on s3")
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.keyboard.press("Control+Shift+C")
     page.keyboard.type(ENTRY)
