@@ -299,6 +299,16 @@ def test_two_clicks_and_one_line_lead_to_the_first_picture(
     film.shoot(2500)
     film.save("jupyterlab-label")
 
+    page.get_by_role("tab", name="Label Studio", exact=True).click()
+    progress = page.get_by_text("1 of 24 labelled")
+    expect(progress).to_be_visible()
+    pictures.take(page, "jupyterlab-panel")
+    use_theme(jupyter, page, "JupyterLab Dark")
+    expect(progress).to_be_visible()
+    expect(studio.locator("html")).to_have_attribute("data-color-scheme", "dark")
+    expect(picture).to_have_js_property("naturalWidth", SIZE)
+    pictures.take(page, "jupyterlab-panel-dark")
+
 
 # Shows files of another provider in JupyterLab, and asks to label one.
 LABEL_IN_S3 = """

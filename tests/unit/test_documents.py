@@ -28,12 +28,12 @@ def prose(document: Path) -> str:
 
 
 def links(document: Path) -> Iterator[str]:
-    """The targets of all Markdown links, images and reference definitions, without #anchors."""
+    """The targets of all links, images and reference definitions, without #anchors."""
     text = re.sub(r"`[^`\n]*`", "", prose(document))
-    for inline, reference in re.findall(
-        r"\]\(([^)\s]+)\)|^\[[^\]]+\]:\s*(\S+)", text, re.MULTILINE
+    for found in re.findall(
+        r"\]\(([^)\s]+)\)|^\[[^\]]+\]:\s*(\S+)|src(?:set)?=\"([^\"]+)\"", text, re.MULTILINE
     ):
-        target = (inline or reference).partition("#")[0]
+        target = "".join(found).partition("#")[0]
         if target:
             yield target
 
