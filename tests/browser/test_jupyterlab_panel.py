@@ -202,7 +202,7 @@ def test_notebook_7_has_the_panel_and_running(
     expect(page.locator(".jp-CodeCell")).to_have_count(1)
     assert asked(tab) == []
     page.keyboard.press("Control+Shift+C")
-    page.locator(".lm-CommandPalette-input").fill("Panel of Label Studio")
+    page.locator(".lm-CommandPalette-input").fill("Label Studio Panel")
     page.keyboard.press("Enter")
     panel_of(page).get_by_role("button", name="Start", exact=True).click()
     expect_heading(page, "Label Studio is ready")
