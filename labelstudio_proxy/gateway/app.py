@@ -276,7 +276,7 @@ class Gateway:
                 upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
-                scripts=("theme.js", "watch.js", "upload.js"),
+                scripts=("page.js",),
                 failed=functools.partial(self._check_disk, kind),
             )
         finally:  # Label Studio may have received it, whatever came back

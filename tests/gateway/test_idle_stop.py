@@ -163,4 +163,4 @@ def test_pages_have_the_gateways_scripts(gateway: Gateway, more: int) -> None:
     html = [("Content-Type", "text/html")]
     wanted = respond_with(headers=html, body="<html><head></head>", rest=more)
     page = gateway.ask("GET", "/projects", [*NAVIGATION, wanted]).body.decode()
-    assert re.findall(r"_proxy/static/(\w+)\.js", page) == ["prefix", "watch", "upload"]
+    assert re.findall(r"_proxy/static/(\w+)\.js", page) == ["prefix", "page"]

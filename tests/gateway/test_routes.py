@@ -179,8 +179,8 @@ def test_pages_run_no_script_of_another_host(ready: Gateway) -> None:
     policy = page["Content-Security-Policy"]
     programs = re.search(r"script-src 'nonce-([\w-]{24})' 'strict-dynamic' 'unsafe-eval';", policy)
     assert programs
-    # prefix.js, theme.js, watch.js, upload.js and the page's own
-    assert page.body.count(b'<script nonce="%s"' % programs[1].encode()) == 5
+    # prefix.js, page.js and the page's own
+    assert page.body.count(b'<script nonce="%s"' % programs[1].encode()) == 3
     assert "frame-ancestors 'self'" in policy
     assert "Content-Security-Policy-Report-Only" not in page
     assert f"<a href='{ready.prefix}projects'>".encode() in page.body

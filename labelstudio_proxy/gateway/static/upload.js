@@ -3,8 +3,6 @@
  *
  * - It asks a dropped folder for its files only once. A browser returns no more than the first 100.
  * - It names all files of an upload in one URL. With thousands of them, servers refuse so long a URL.
- *
- *   <script src="<prefix>_proxy/static/upload.js" data-prefix="<prefix>"></script>
  */
 (() => {
   "use strict";

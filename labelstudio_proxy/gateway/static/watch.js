@@ -7,7 +7,7 @@
  * - Label Studio does not respond: a request has waited for 20 s, and the gateway gets no response either.
  * - Only with `idle_timeout`: warns before Label Studio stops, and reports to the gateway that the user is active.
  *
- *   <script src="<prefix>_proxy/static/watch.js" data-prefix="<prefix>"></script>
+ * Its element has `data-prefix`.
  */
 (() => {
   "use strict";

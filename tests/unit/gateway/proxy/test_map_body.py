@@ -25,8 +25,8 @@ RULE = b"a { b: url(/static/c.png) }\n"
 @pytest.mark.parametrize("length", [1, SHORT_BYTES, SHORT_BYTES * 2])
 async def test_the_length_makes_no_difference(length: int) -> None:
     page, style = LINK * (length // len(LINK) + 1), RULE * (length // len(RULE) + 1)
-    mapped = await map_body(page, HTML, PREFIX, ("watch.js",), "nonce")
-    assert mapped == map_page(page, PREFIX, ("watch.js",), "nonce")
+    mapped = await map_body(page, HTML, PREFIX, ("page.js",), "nonce")
+    assert mapped == map_page(page, PREFIX, ("page.js",), "nonce")
     assert await map_body(style, CSS, PREFIX) == map_css(style, PREFIX)
 
 

@@ -249,9 +249,9 @@ def test_a_script_in_a_string_gets_no_nonce() -> None:
 
 
 def test_the_gateways_scripts_have_the_nonce() -> None:
-    once = map_page(b"<head></head>", PREFIX, ["watch.js"], nonce="n")
+    once = map_page(b"<head></head>", PREFIX, ["page.js"], nonce="n")
     assert once.count(b'<script nonce="n" src=') == 2
-    assert map_page(once, PREFIX, ["watch.js"], nonce="n") == once
+    assert map_page(once, PREFIX, ["page.js"], nonce="n") == once
 
 
 # ---- Style sheets ----

@@ -41,11 +41,11 @@ def unescaped_css(text: str) -> str:
 
 @pytest.mark.parametrize("prefix", [PREFIX, "/"])
 def test_more_scripts_follow_prefix_js_under_any_prefix(prefix: str) -> None:
-    once = map_page(b"<html><head><title>a</title>", prefix, ["watch.js"])
+    once = map_page(b"<html><head><title>a</title>", prefix, ["page.js"])
     names = re.findall(rb"_proxy/static/(\w+)\.js", once)
-    assert names == ([b"prefix"] if prefix != "/" else []) + [b"watch"]
+    assert names == ([b"prefix"] if prefix != "/" else []) + [b"page"]
     assert b'data-prefix="%s"' % prefix.encode() in once
-    assert map_page(once, prefix, ["watch.js"]) == once
+    assert map_page(once, prefix, ["page.js"]) == once
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
