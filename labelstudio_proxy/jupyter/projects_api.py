@@ -9,6 +9,7 @@ Paths in a request are relative to Jupyter's root folder.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -30,7 +31,21 @@ PROGRAM = {"Authorization": "token this-user"}
 class _PassingHandler(LabelStudioHandler):
     """Passes a request to the gateway, and its response back while it arrives."""
 
+    _passing: asyncio.Task[None] | None = None
+
+    def on_connection_close(self) -> None:
+        """Called when the client leaves, so that the gateway cancels its work at once."""
+        super().on_connection_close()
+        if self._passing is not None:
+            self._passing.cancel()
+
     async def _pass(self, method: str, name: str) -> None:
+        self._passing = asyncio.ensure_future(self._pass_on(method, name))
+        await asyncio.wait([self._passing])
+        if not self._passing.cancelled():
+            self._passing.result()
+
+    async def _pass_on(self, method: str, name: str) -> None:
         gateway = self.server.gateway()
         if gateway is None:
             self._say_stopped()
@@ -54,7 +69,7 @@ class _PassingHandler(LabelStudioHandler):
                 async for chunk in response.content.iter_any():
                     self.write(chunk)
                     await self.flush()
-        except StreamClosedError:  # the client left; the gateway cancels its work
+        except StreamClosedError:  # the client left
             return
         except aiohttp.ClientConnectorError:
             self._say_stopped()

@@ -39,6 +39,12 @@ class MakingRoutes:
         self._access = access
         self._making = asyncio.Lock()
 
+    async def settle(self) -> bool:
+        """Wait until no project is in the making; return whether one was."""
+        was_making = self._making.locked()
+        async with self._making:
+            return was_making
+
     async def make(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         """Make a project, or add what is new in its source."""
         body = await body_of(request)

@@ -41,7 +41,8 @@ class ProjectRoutes:
         self._access = access
         self._errors = errors
         self._predicting = asyncio.Lock()
-        listing, making = ListingRoutes(access), MakingRoutes(access)
+        listing, self._making = ListingRoutes(access), MakingRoutes(access)
+        making = self._making
         # The groups of a pattern are the arguments of its handler.
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = (
             ("GET", re.compile("/events"), listing.events),
@@ -107,7 +108,11 @@ class ProjectRoutes:
             self._access.settings.keep_labels,
             external_database=self._access.external_database,
         )
-        return json_response(await asyncio.to_thread(looker.look, body))
+        found = await asyncio.to_thread(looker.look, body)
+        # After *Cancel*, its project is removed a moment later
+        if found["project"] and await self._making.settle():
+            found = await asyncio.to_thread(looker.look, body)
+        return json_response(found)
 
     async def _rows(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
         api = await self._access.api()

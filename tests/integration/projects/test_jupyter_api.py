@@ -128,6 +128,22 @@ def test_a_folder_is_looked_at_made_into_a_project_and_found_again(jupyter: Jupy
     assert look(jupyter, path=f"odd/{ODD}")["project"]["new"] == 0
 
 
+def test_a_look_after_a_cancellation_does_not_find_its_project(
+    jupyter: JupyterLab, label_studio_client: Callable[[JupyterLab], LabelStudioClient]
+) -> None:
+    folder = jupyter.root_dir / "many"
+    folder.mkdir()
+    for number in range(6_000):
+        (folder / f"{number}.txt").write_text(f"Text {number}")
+    found = look(jupyter, path="many")
+    wish = {name: found[name] for name in ("source", "base", "title")} | {"labels": ["a", "b"]}
+    label_studio_client(jupyter).wait_ready()
+    with jupyter.post(API, json=wish, stream=True) as answer:
+        progress = (json.loads(line)["progress"] for line in answer.iter_lines())
+        next(each for each in progress if "Adding" in each["what"] and each["done"])
+    assert look(jupyter, path="many")["project"] is None
+
+
 def test_selected_files_become_a_project_that_keeps_its_labels_beside_them(
     jupyter: JupyterLab, label_studio_client: Any
 ) -> None:
