@@ -421,6 +421,37 @@ window.fetch = (...request) => {
 """
 
 
+def test_page_in_a_hidden_frame_stops_asking_until_its_user_returns(
+    chromium: Browser, site: Site
+) -> None:
+    with chromium.new_page() as page:
+        page.clock.install()
+        page.add_init_script(RECORD_REQUESTS)
+        page.goto(f"http://127.0.0.1:{site.port}{LOGIN}")
+        page.evaluate(
+            "path => { document.body.innerHTML = `<iframe src=${path}>`; }", PREFIX + "page"
+        )
+        frame = page.locator("iframe").element_handle().content_frame()
+        assert frame is not None
+        frame.wait_for_selector("labelstudio-proxy-idle", state="attached")
+
+        def last_after(steps: int) -> float:
+            for _ in range(steps):
+                page.clock.fast_forward(10_000)
+            found: float = frame.evaluate("Math.max(...asked) / 1000")
+            return found
+
+        before = last_after(12)
+        assert before > 60
+        page.evaluate("document.querySelector('iframe').style.display = 'none'")
+        assert last_after(30) - before < 60
+        site.answers["_proxy/activity"] = [state(state="stopped")]
+        page.evaluate("document.querySelector('iframe').style.display = ''")
+        page.mouse.move(20, 20)
+        page.mouse.move(30, 30)
+        expect(frame.get_by_role("heading", name="Label Studio was stopped")).to_be_visible()
+
+
 def test_page_that_is_left_alone_stops_asking_until_its_user_returns(
     chromium: Browser, site: Site
 ) -> None:

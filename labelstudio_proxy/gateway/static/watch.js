@@ -38,6 +38,7 @@
   let left = 0; // when the browser last began to leave the page
   let asking = null; // the question under way
   let timer = 0; // of the next question
+  let resting = false; // there is none
   let stops = 0; // when Label Studio stops, if that is soon
   let ticking = 0;
   const fetch = window.fetch.bind(window); // before it is replaced, below
@@ -91,10 +92,13 @@
 
   function later(ms) {
     clearTimeout(timer);
-    if (ms < Infinity) timer = setTimeout(ask, Math.min(ms, 2 ** 31 - 1));
+    resting = ms === Infinity;
+    if (!resting) timer = setTimeout(ask, Math.min(ms, 2 ** 31 - 1));
   }
 
-  const isPresent = () => !document.hidden && Date.now() - seen < REST;
+  // A tab of JupyterLab that is behind others hides this frame
+  const isShown = () => !document.hidden && window.frameElement?.checkVisibility?.() !== false;
+  const isPresent = () => isShown() && Date.now() - seen < REST;
 
   function accept(found) {
     const { state, stop_in: stopIn = null } = found;
@@ -120,7 +124,7 @@
 
   function notice({ isTrusted }) {
     if (!isTrusted) return;
-    const returns = !isPresent();
+    const returns = resting || !isPresent();
     seen = Date.now();
     if (returns) ask();
     if (!timeout || card.open || (!stops && seen - reported < 1000 * share(REPORT))) return;
