@@ -46,7 +46,11 @@ export function addCommands(
     icon: labelStudioIcon,
     execute: async ({ path, title }) => {
       model.followUntilSettled();
-      await views.open(path as string | undefined, title as string | undefined);
+      try {
+        await views.open(path as string | undefined, title as string | undefined);
+      } catch (error) {
+        await showProblem(error, trans);
+      }
     },
   });
   commands.addCommand(CommandIDs.start, {

@@ -17,7 +17,12 @@ export function pathBelow(prefix: string, url: string, base: string): string | n
   return isBelow ? parts.slice(before.length).join("/") + search + hash : null;
 }
 
-/** The number of the project that a page belongs to; "" for none. `path`: below the prefix. */
+/** Return the part of a project that a page belongs to, such as its settings; "" for none. `path`: below the prefix. */
+export function partOf(path: string): string {
+  return /^projects\/\d+(?:\/[^/?#]*)?/.exec(path)?.[0] ?? "";
+}
+
+/** Return the number of the project that a page belongs to; "" for none. `path`: below the prefix. */
 export function projectOf(path: string): string {
   return /^projects\/(\d+)(?:[/?#]|$)/.exec(path)?.[1] ?? "";
 }

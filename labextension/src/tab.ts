@@ -7,7 +7,7 @@ import { type Message, MessageLoop } from "@lumino/messaging";
 
 import type { Api } from "./api.ts";
 import { labelStudioIcon } from "./icon.ts";
-import { pathBelow, prefix, projectOf } from "./place.ts";
+import { partOf, pathBelow, prefix, projectOf } from "./place.ts";
 
 // jupyter-server-proxy's command. The tile, a project's card in a notebook and `Tabs.open` open tabs with it, and it
 // restores them after a reload of JupyterLab.
@@ -59,7 +59,9 @@ export class Tabs {
       shell.activateById(tab.id);
       return;
     }
-    const id = path ? `labelstudio:${url}` : TILE;
+    let id = path ? `labelstudio:${url}` : TILE;
+    // jupyter-server-proxy would show the tab that had this project, also if another page is there now
+    while (project && [...this._tabs.values()].some((each) => each.frameId === id)) id += "+";
     await commands.execute(OPEN, { id, title, url, newBrowserTab: false });
   }
 
@@ -101,7 +103,7 @@ class Tab {
   private readonly _api: Api;
   private readonly _trans: TranslationBundle;
   private _path = "";
-  private _titled = ""; // the project that the title is of
+  private _titled = ""; // the part of a project that the tab showed when it got its title
 
   constructor(
     main: MainAreaWidget<IFrame>,
@@ -137,7 +139,12 @@ class Tab {
     return this._main.id;
   }
 
-  /** The project on its page; "" for none. */
+  /** The name by which jupyter-server-proxy finds the tab. */
+  get frameId(): string {
+    return this._main.content.id;
+  }
+
+  /** The number of the project that the tab shows; "" for none. */
   get project(): string {
     return projectOf(this._path);
   }
@@ -172,10 +179,11 @@ class Tab {
     this._path = path;
     const { project } = this;
     const { title } = this._main.content;
-    if (project !== this._titled) {
+    const part = partOf(path); // another one, since users change the title in the settings
+    if (part !== this._titled) {
       const label = project ? await this._titleOf(project) : "Label Studio";
       if (project !== this.project) return; // the user is elsewhere by now
-      if (label) [this._titled, title.label] = [project, label];
+      if (label) [this._titled, title.label] = [part, label];
     }
     this.onMove({ path: this._path, title: title.label });
   }
@@ -209,7 +217,11 @@ class Tab {
   private _isUnsaved(): boolean {
     try {
       const event = new Event("beforeunload", { cancelable: true });
-      return this._frame.contentWindow?.dispatchEvent(event) === false;
+      // A page may ask by setting it, too
+      const asked: { returnValue: unknown } = event;
+      Object.defineProperty(asked, "returnValue", { value: "", writable: true });
+      const isAllowed = this._frame.contentWindow?.dispatchEvent(event) ?? true;
+      return !isAllowed || asked.returnValue !== "";
     } catch {
       return false; // a page of another host
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pathBelow, projectOf } from "../src/place.ts";
+import { partOf, pathBelow, projectOf } from "../src/place.ts";
 
 const PREFIX = "/user/a%40b.c/labelstudio/";
 const LAB = "https://hub.test/user/a%40b.c/lab";
@@ -24,6 +24,13 @@ void test("other pages have none", () => {
   ]) {
     assert.equal(pathBelow(PREFIX, url, LAB), null, url);
   }
+});
+
+void test("a page belongs to a part of its project", () => {
+  assert.equal(partOf("projects/12/data?tab=1&task=7"), partOf("projects/12/data#region"));
+  assert.notEqual(partOf("projects/12/data"), partOf("projects/12/settings/labeling"));
+  assert.notEqual(partOf("projects/12/data"), partOf("projects/1/data"));
+  assert.equal(partOf("projects"), "");
 });
 
 void test("a page of a project names it", () => {

@@ -137,6 +137,37 @@ def test_a_project_has_one_tab(lab: Page, project: int) -> None:
     expect(lab.locator("iframe")).to_have_count(2)
 
 
+def test_a_project_is_shown_also_if_its_tab_shows_another_one(
+    lab: Page, jupyter: JupyterLab, studio: LabelStudioClient, project: int
+) -> None:
+    made = studio.post("api/projects", json={"title": "Birds", "label_config": CONFIG}).json()
+    frame = open_project(lab, project)
+    expect(tabs(lab, "Cats")).to_have_count(1)
+    frame.goto(f"{jupyter.url}labelstudio/projects/{made['id']}/data")
+    expect(tabs(lab, "Birds")).to_have_count(1)
+    run(lab, "labelstudio:open", path=f"projects/{project}/data?labeling=1", title="Cats")
+    expect(tabs(lab, "Cats")).to_have_count(1)
+    expect(lab.locator("iframe")).to_have_count(2)
+
+
+def test_a_tab_has_the_new_title_of_a_renamed_project(
+    lab: Page, jupyter: JupyterLab, studio: LabelStudioClient
+) -> None:
+    made = studio.post("api/projects", json={"title": "Ducks", "label_config": CONFIG}).json()
+    frame = open_project(lab, made["id"], "settings")
+    expect(tabs(lab, "Ducks")).to_have_count(1)
+    assert studio.patch(f"api/projects/{made['id']}", json={"title": "Geese"}).ok
+    frame.goto(f"{jupyter.url}labelstudio/projects/{made['id']}/data")
+    expect(tabs(lab, "Geese")).to_have_count(1)
+
+
+def test_a_page_that_cannot_be_opened_says_why(lab: Page) -> None:
+    lab.context.set_offline(True)
+    run(lab, "labelstudio:open")
+    expect(lab.get_by_role("dialog")).to_contain_text("The connection to Jupyter is lost.")
+    lab.context.set_offline(False)
+
+
 def test_the_frame_may_do_what_a_page_may(lab: Page, project: int) -> None:
     frame = open_project(lab, project)
     expect(frame.get_by_role("button", name="Submit").first).to_be_visible()
@@ -210,6 +241,12 @@ def test_unsaved_changes_are_not_closed_without_a_question(lab: Page, project: i
     # Without changes there is no question.
     open_project(lab, project, "settings/labeling")
     close.click()
+    expect(tabs(lab, "Cats")).to_have_count(0)
+    # The older way to ask.
+    frame = open_project(lab, project, "settings/labeling")
+    frame.evaluate("addEventListener('beforeunload', (event) => { event.returnValue = 'Wait'; })")
+    close.click()
+    question.get_by_role("button", name="Close").click()
     expect(tabs(lab, "Cats")).to_have_count(0)
 
 
