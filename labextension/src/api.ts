@@ -24,6 +24,9 @@ import type {
   StateWithMemory,
 } from "./api-types.ts";
 
+/** Longer than a server that works sends nothing. */
+const SILENT_MS = 45_000;
+
 export type Command = "start" | "stop" | "restart" | "take-over" | "use-data" | "no-data";
 
 export type StudioEvent =
@@ -127,16 +130,30 @@ export class Api {
 
   /** The state and the projects, now and at each change, and new lines of the log. */
   async *events(signal: AbortSignal): AsyncGenerator<StudioEvent> {
-    const response = await this._checked(await this._send("/events", { signal }));
-    let [name, data] = ["", ""];
-    for await (const line of this._lines(response, signal)) {
-      const [, field, value = ""] = /^(event|data): (.*)/.exec(line) ?? [];
-      if (field === "event") name = value;
-      if (field === "data") data += value;
-      if (line === "") {
-        if (data) yield { name, data: JSON.parse(data) as unknown } as StudioEvent;
-        [name, data] = ["", ""];
+    // A connection that was lost while the machine was suspended does not say so
+    const silence = new AbortController();
+    const begin = () =>
+      setTimeout(() => {
+        silence.abort(this._lost());
+      }, SILENT_MS);
+    const either = AbortSignal.any([signal, silence.signal]);
+    let timer = begin();
+    try {
+      const response = await this._checked(await this._send("/events", { signal: either }));
+      let [name, data] = ["", ""];
+      for await (const line of this._lines(response, either)) {
+        clearTimeout(timer);
+        timer = begin();
+        const [, field, value = ""] = /^(event|data): (.*)/.exec(line) ?? [];
+        if (field === "event") name = value;
+        if (field === "data") data += value;
+        if (line === "") {
+          if (data) yield { name, data: JSON.parse(data) as unknown } as StudioEvent;
+          [name, data] = ["", ""];
+        }
       }
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -153,7 +170,10 @@ export class Api {
     signal?: AbortSignal,
   ): Promise<Result> {
     let response = await this._send(route, { method: "POST", body, signal });
-    while (response.status === 503 && isState(await jsonOf(response.clone()))) {
+    for (;;) {
+      const state = response.status === 503 ? await jsonOf(response.clone()) : null;
+      if (!isState(state)) break;
+      if (state.state === "failed") await this.run("start"); // only a user who asks again starts it
       await this._ready(onProgress, signal);
       response = await this._send(route, { method: "POST", body, signal });
     }

@@ -139,15 +139,16 @@ export class StudioModel implements IDisposable {
     const end = () => {
       following.dispose();
       this._changed.disconnect(check);
-      clearTimeout(timer);
+      clearInterval(timer);
       this._timers.delete(timer);
     };
     const check = () => {
       if (isMoving(this._state)) moved = true;
       else if (moved) end();
     };
-    const timer = setTimeout(() => {
-      if (!isMoving(this._state)) end();
+    // Not for ever, if the connection is lost
+    const timer = setInterval(() => {
+      if (this._problem || !isMoving(this._state)) end();
     }, SETTLE_MS);
     this._timers.add(timer);
     this._changed.connect(check);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { ServerConnection } from "@jupyterlab/services";
 import { nullTranslator } from "@jupyterlab/translation";
@@ -72,6 +72,7 @@ beforeEach(async () => {
 });
 
 afterEach(() => {
+  mock.timers.reset();
   model.dispose();
   server.closeAllConnections();
   server.close();
@@ -157,6 +158,33 @@ void test("a stream that breaks off is opened again", async () => {
   assert.equal(model.problem, null);
 });
 
+void test("a stream that is silent for long is opened again", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  model.follow();
+  await until(() => streams.length === 1);
+  emit("state", snapshot({ state: "ready" }));
+  await stateIs("ready");
+  const [silent] = streams;
+  mock.timers.tick(45_000);
+  await until(() => model.problem !== null && streams.length === 0);
+  mock.timers.tick(1000);
+  await until(() => streams.length === 1 && streams[0] !== silent);
+});
+
+void test("a start is not followed for ever after the connection is lost", async () => {
+  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  answer = (_, response) => {
+    send(response, 202, { ...snapshot({ state: "starting" }), log: [] });
+  };
+  await model.run("start");
+  await until(() => streams.length === 1);
+  streams[0]?.destroy();
+  await until(() => model.problem !== null);
+  mock.timers.tick(30_000);
+  await model.refresh(); // asks only if nothing is followed
+  assert.equal(requests.at(-1), "GET ");
+});
+
 void test("the log has each line once, also after a pause", async () => {
   model.follow();
   await until(() => streams.length === 1);
@@ -199,6 +227,19 @@ void test("making a project waits for Label Studio, and shows its steps", async 
   assert.equal((await made).project.id, 7);
   assert.deepEqual(shown, ["Prepare", "Read"]);
   await until(() => streams.length === 0);
+});
+
+void test("another attempt after a failed start starts Label Studio", async () => {
+  answer = (url, response) => {
+    const isStart = url === "/start";
+    send(response, isStart ? 202 : 503, snapshot({ state: isStart ? "starting" : "failed" }));
+  };
+  const made = api.make({ source: { kind: "path", path: "a" } }, () => undefined);
+  await until(() => streams.length === 1);
+  assert.deepEqual(requests, ["POST /projects", "POST /start", "GET /events"]);
+  const error = { what: "It failed again.", why: "", remedy: "" };
+  emit("state", snapshot({ state: "failed", error }));
+  await assert.rejects(made, /It failed again/);
 });
 
 void test("errors have the words of the API", async () => {
