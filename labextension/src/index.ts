@@ -26,6 +26,8 @@ import { addToStatusBar } from "./status-bar.tsx";
 import { Tabs } from "./tab.ts";
 import { shareTheme } from "./theme.ts";
 
+const PAUSE_MS = 30_000;
+
 const plugin: JupyterFrontEndPlugin<void> = {
   id: "labelstudio-proxy:plugin",
   description: "Label Studio in JupyterLab.",
@@ -68,7 +70,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       commands,
       trans,
       tracker,
-      folder: () => files?.model.path ?? "",
+      folder: () => (files ? serviceManager.contents.localPath(files.model.path) : ""),
       activate: (id) => {
         shell.activateById(id);
       },
@@ -106,27 +108,24 @@ const plugin: JupyterFrontEndPlugin<void> = {
         followWhileRunningIsVisible(shell, model);
       });
     }
-    if (statusBar) {
-      addToStatusBar(statusBar, model, commands, trans);
-      whenUsed(() => {
-        if (!model.state) void model.refresh();
-      });
-    }
+    if (statusBar) addToStatusBar(statusBar, model, commands, trans);
+    whileUsed(() => {
+      // The status bar and the commands show the state; Notebook 7 has no status bar
+      if (statusBar || model.state) void model.refresh();
+    });
   },
 };
 
-/** Do something when the user first moves the mouse, or presses a key: JupyterLab's start asks for nothing. */
-function whenUsed(work: () => void): void {
-  const signs = new AbortController();
+/** Work when the user moves the mouse or presses a key, but not again within PAUSE_MS. JupyterLab's start sends no request. */
+function whileUsed(work: () => void): void {
+  let last = 0;
+  const use = () => {
+    if (Date.now() - last < PAUSE_MS) return;
+    last = Date.now();
+    work();
+  };
   for (const sign of ["pointermove", "pointerdown", "keydown"]) {
-    window.addEventListener(
-      sign,
-      () => {
-        signs.abort();
-        work();
-      },
-      { capture: true, passive: true, signal: signs.signal },
-    );
+    window.addEventListener(sign, use, { capture: true, passive: true });
   }
 }
 

@@ -40,8 +40,9 @@ interface ItemProps {
 }
 
 function Item({ model, commands, trans }: ItemProps): React.JSX.Element {
-  const { state } = model;
-  const name = state ? wordsOf(state, trans).heading : trans.__("Label Studio");
+  const state = model.problem ? null : model.state; // it may have changed since
+  const unknown = model.problem ? trans.__("No connection") : trans.__("Label Studio");
+  const name = state ? wordsOf(state, trans).heading : unknown;
   return (
     <button
       type="button"

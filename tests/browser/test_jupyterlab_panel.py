@@ -280,6 +280,26 @@ def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[...
     expect(stop).to_have_class(re.compile("lm-mod-disabled"))
 
 
+def test_the_status_bar_keeps_up_while_jupyterlab_is_used(
+    newest: JupyterLab, new_page: Callable[..., Tab]
+) -> None:
+    newest.post(f"{API}/stop")
+    wait_for(lambda: newest.get(API).json()["state"] == "stopped", what="the stop")
+    tab = new_page(newest)
+    tab.page.clock.install()
+    page = open_lab(tab, newest, "?reset")
+    status(page).hover()
+    expect(status(page)).to_have_text("stopped")
+    newest.post(f"{API}/start")  # as a notebook does
+    page.clock.fast_forward(30_000)
+    page.mouse.move(100, 100)
+    expect(status(page)).to_have_text(re.compile("starting|ready"))
+    page.context.set_offline(True)
+    page.clock.fast_forward(30_000)
+    page.mouse.move(200, 100)
+    expect(status(page)).to_have_accessible_name("No connection")
+
+
 def test_the_panel_takes_the_data_over_from_another_server(
     newest: JupyterLab, jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab]
 ) -> None:
