@@ -77,6 +77,8 @@ export class LabelDialog extends Dialog<void> {
     if (!(event instanceof KeyboardEvent && event.type === "keydown" && this._isForBody(event))) {
       super.handleEvent(event);
     }
+    // The default button, which gets the focus that left the dialog, may be disabled
+    if (event.type === "focus" && !this.node.contains(document.activeElement)) this.node.focus();
   }
 
   override resolve(index = ACCEPT): void {

@@ -55,12 +55,12 @@ export class LabelForm {
 
   /** Fill in what the server proposes; what was typed meanwhile stays. */
   propose(look: Look): void {
-    const { title, labels } = this.fields;
+    const { title, labels, keep } = this.fields;
     this.set({
       look,
       title: title === this._name ? look.title : title,
       task: look.tasks[0]?.name ?? "",
-      keep: look.keep !== "",
+      keep: keep || look.keep !== "",
       ...(labels.length ? {} : { labels: look.labels, place: look.labels.length }),
     });
   }

@@ -52,6 +52,13 @@ void test("labels are kept in labels.jsonl, if the settings name no other file",
   assert.equal(form.request(look).keep, "labels.jsonl");
 });
 
+void test("keeping the labels, which was chosen before the server's answer, stays chosen", () => {
+  const form = new LabelForm("pets", trans);
+  form.set({ keep: true });
+  form.propose(look);
+  assert.equal(form.request(look).keep, "labels.jsonl");
+});
+
 void test("a label that is there already is named", () => {
   const form = new LabelForm("pets", trans);
   form.propose(look);

@@ -258,6 +258,8 @@ def test_two_clicks_and_one_line_lead_to_the_first_picture(
     pictures.take(page, "jupyterlab-label-dark")
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("progressbar")).to_be_visible()
+    for _ in range(4):  # the focus stays inside
+        page.keyboard.press("Tab")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     label_studio_client(jupyter).wait_for_state("ready")
