@@ -117,7 +117,7 @@ class Tab {
     this._trans = trans;
     const { content } = main;
     main.addClass("jp-LabelStudio-tab");
-    content.title.icon = labelStudioIcon;
+    content.title.icon = labelStudioIcon.bindprops({ stylesheet: "mainAreaTab" });
     frame.title = "Label Studio";
     // In a sandbox, Chromium shows no PDF, and the tabs that open from there inherit it. It protects nothing: the page has
     // JupyterLab's origin and may run scripts. Only a frame that is new has none.

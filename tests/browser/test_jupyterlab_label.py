@@ -301,6 +301,10 @@ def test_two_clicks_and_one_line_lead_to_the_first_picture(
     film.shoot(2500)
     film.save("jupyterlab-label")
 
+    icons = page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabIcon svg")
+    expect(icons).to_have_count(2)
+    boxes = icons.evaluate_all("all => all.map((each) => each.getBoundingClientRect())")
+    assert len({(box["y"], box["height"]) for box in boxes}) == 1, boxes
     page.get_by_role("tab", name="Label Studio", exact=True).click()
     progress = page.get_by_text("1 of 24 labelled")
     expect(progress).to_be_visible()
