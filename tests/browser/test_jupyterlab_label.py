@@ -303,13 +303,15 @@ def test_two_clicks_and_one_line_lead_to_the_first_picture(
 
     icons = page.locator(".lm-DockPanel-tabBar .lm-TabBar-tabIcon svg")
     expect(icons).to_have_count(2)
-    boxes = icons.evaluate_all("all => all.map((each) => each.getBoundingClientRect())")
+    boxes = icons.evaluate_all("all => all.map((each) => each.getBoundingClientRect().toJSON())")
     assert len({(box["y"], box["height"]) for box in boxes}) == 1, boxes
-    page.get_by_role("tab", name="Label Studio", exact=True).click()
+    status = page.locator(".jp-LabelStudioStatus button")
+    status.click()
     progress = page.get_by_text("1 of 24 labelled")
     expect(progress).to_be_visible()
     pictures.take(page, "jupyterlab-panel")
     use_theme(jupyter, page, "JupyterLab Dark")
+    status.click()
     expect(progress).to_be_visible()
     expect(studio.locator("html")).to_have_attribute("data-color-scheme", "dark")
     expect(picture).to_have_js_property("naturalWidth", SIZE)
