@@ -80,7 +80,7 @@ def _only(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _visit(browser: Browser, server: JupyterLab) -> tuple[float, float, float]:
-    """Open JupyterLab in a profile that has its scripts in the cache.
+    """Open JupyterLab in a browser that has JupyterLab's scripts in its cache.
 
     Return the milliseconds to the launcher, the number of requests, and the bytes of the scripts' heap.
     """

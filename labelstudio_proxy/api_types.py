@@ -1,7 +1,7 @@
 """The JSON of the REST API below `<base_url>api/labelstudio`: docs/rest-api.md.
 
-Front ends get their types from this file. Times are Unix times in seconds, paths are absolute unless a
-field says otherwise.
+`scripts/make-api-types` makes the types of the JupyterLab extension from this file. Times are Unix times in
+seconds. Paths are absolute, unless a field says otherwise.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Medium = Literal["image", "text", "audio", "video", "time-series"]
 
 
 class Problem(TypedDict):
-    """An error for people. Commands and names stand in `backticks`; `why` and `remedy` may be ""."""
+    """An error to show to the user. Commands and names are in `backticks`; `why` and `remedy` may be ""."""
 
     what: str
     why: str
@@ -41,7 +41,7 @@ class StepProgress(TypedDict):
 
 
 class Holder(TypedDict):
-    """The server that has the data directory."""
+    """The server that holds the lock on the data directory."""
 
     user: str
     host: str
@@ -51,19 +51,19 @@ class Holder(TypedDict):
 
 
 class HolderWithAction(Holder):
-    """`action`: the label of the button that takes the data directory over; "" for none."""
+    """A holder. `action`: the label of the button that takes over from it; "" for none."""
 
     action: str
 
 
 class Offer(TypedDict):
-    """Earlier data that a first start can use; it waits for the user's choice."""
+    """Earlier data that a first start can use, if the user chooses to."""
 
     folder: str
 
 
 class Details(TypedDict, total=False):
-    """What an error adds to the state."""
+    """The fields that an error adds to the state."""
 
     holder: HolderWithAction
     offer: Offer
@@ -73,14 +73,14 @@ class Details(TypedDict, total=False):
 class Snapshot(TypedDict):
     """The state of Label Studio at one moment.
 
-    since:      when it came into this state.
+    since:      when this state began.
     versions:   of labelstudio-proxy and, once known, of Label Studio and what runs it.
     backend:    "process", "docker", or "" before the first start.
     ready_after: seconds that the start took.
     stopped_because: a sentence, if no user asked for the stop.
     installed:  False if the last start found no Label Studio.
-    next_start: when it restarts after a crash, if it does.
-    notices:    sentences for users; they do not stop the start.
+    next_start: when Label Studio restarts after a crash; None if it does not.
+    notices:    sentences to show to the user, about what does not prevent a start.
     """
 
     state: StateName
@@ -125,7 +125,7 @@ LogLine = tuple[int, str]  # its number, and its text
 class SnapshotWithLog(Snapshot):
     """A snapshot, with the last lines of Label Studio's log.
 
-    address: the URL of Label Studio, as a browser has used it; "" before that.
+    address: the URL at which a browser last opened Label Studio; "" if none has.
     """
 
     address: str
@@ -151,7 +151,8 @@ class Project(TypedDict):
     path:    of its labelling page, below the prefix, without a slash before it.
     url:     the same with the prefix.
     task:    a name of `labelling.tasks`; "" for an own labelling interface.
-    source:  what it was made over, such as {"kind": "folder", "path": …}; {} if made in Label Studio.
+    source:  what the project was made over, such as {"kind": "folder", "path": …}; {} if it was made in
+             Label Studio.
     keep:    the file that keeps the labels; "" for none.
     keep_problem: why that file is not up to date; "" if it is.
     """
@@ -177,7 +178,7 @@ class Projects(TypedDict):
 
 
 class LabelledItem(TypedDict):
-    """An item that was labelled lately. `image`: the URL of its picture, or ""."""
+    """A recently labelled item. `image`: the URL of its picture, or ""."""
 
     labels: list[str]
     image: str
@@ -209,7 +210,7 @@ class OneProjectWithSummary(TypedDict):
 
 
 class Failed(TypedDict):
-    """The answer to a request that failed, and the last line of a stream that did."""
+    """The response to a request that failed, and the last line of a stream that failed."""
 
     error: Problem
 
@@ -242,7 +243,7 @@ class FilesSource(TypedDict):
 
 
 class TaskChoice(TypedDict):
-    """A task that these files can have. `count`: of the files it is for."""
+    """A task that fits some of the files. `count`: how many."""
 
     name: str
     medium: Medium
@@ -251,7 +252,7 @@ class TaskChoice(TypedDict):
 
 
 class FoundProject(TypedDict):
-    """The project that was made over a source. `new`: how many files it does not have yet."""
+    """The project that was made over a source. `new`: how many files are not in it yet."""
 
     id: int
     title: str
@@ -264,16 +265,16 @@ class FoundProject(TypedDict):
 
 
 class Look(TypedDict):
-    """What a dialog starts with.
+    """What is in a folder or in files, for the dialog that makes a project.
 
     source, base: for `POST projects`; `base` is the folder in which labels are kept.
-    title:   that a new project would get.
+    title:   of a new project.
     media:   how many files of each medium there are.
     others:  how many files have another suffix.
-    tasks:   the possible ones; the suggested one first.
+    tasks:   those that fit; the suggested one first.
     labels:  of the existing project, or the names of the subfolders that sort the files.
-    keep:    the file that the labels of a new project are kept in, by the settings; "" for none.
-    project: None if there is none, or if `project_known` is False: the database cannot be read.
+    keep:    the setting `keep_labels`; "" for none.
+    project: None if there is none, or if `project_known` is False because the database cannot be read.
     notes:   sentences about what is left out.
     """
 
@@ -290,7 +291,7 @@ class Look(TypedDict):
     notes: list[str]
 
 
-# ---- Make and export: each line of the answer is one of these objects
+# ---- Make and export: each line of the response is one of these objects
 
 
 class MakeOptions(TypedDict, total=False):
@@ -314,7 +315,7 @@ class MakeRequest(MakeOptions):
 
 
 class Progress(TypedDict):
-    """How much is done, of how much (0 if that is not known), and of what."""
+    """How much is done, of how much (0 if that is not known), and in `what` the work."""
 
     done: int
     total: int
@@ -336,14 +337,14 @@ class Made(TypedDict):
 
 
 class ExportOptions(TypedDict, total=False):
-    """`pictures`: with the pictures, where the format has them; True by default."""
+    """`pictures`: whether to include the pictures, where the format has them; True by default."""
 
     base: str
     pictures: bool
 
 
 class ExportRequest(ExportOptions):
-    """The body of `POST projects/<id>/export`. `folder`: a new or empty one."""
+    """The body of `POST projects/<id>/export`. `folder`: a new or empty folder."""
 
     format: str
     folder: str
@@ -357,7 +358,7 @@ class Exported(TypedDict):
 
 
 class Format(TypedDict):
-    """A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can have them or not."""
+    """A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can include them."""
 
     name: str
     title: str

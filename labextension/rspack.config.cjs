@@ -1,4 +1,4 @@
-// What the JupyterLab builder does not do: take TypeScript as it is. `tsc` only checks the types.
+// JupyterLab's builder expects JavaScript. This loader compiles TypeScript, and `tsc` only checks the types.
 const typescript = {
   test: /\.tsx?$/,
   loader: "builtin:swc-loader",
@@ -11,7 +11,7 @@ const typescript = {
   },
 };
 
-// Loaded when it is needed.
+// A separate file, loaded when the dialog opens.
 const LATER = /^label-dialog\./;
 
 const smallStyle = {
@@ -22,9 +22,9 @@ const smallStyle = {
 };
 
 /**
- * Puts the other chunks before the entry, so that JupyterLab's start needs one request more.
+ * Joins the chunks and the entry in one file, so that JupyterLab's start needs one more request only.
  *
- * A chunk that is merged into the entry would not wait for the packages that JupyterLab shares.
+ * They stay separate chunks: code inside the entry would run before JupyterLab shares its packages.
  */
 class OneFile {
   apply({ hooks, rspack }) {

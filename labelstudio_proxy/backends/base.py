@@ -36,7 +36,7 @@ class NotInstalled(Problem):
     """There is no Label Studio to run."""
 
     def details_as_json(self) -> api_types.Details:
-        """Return that, for the state."""
+        """Return the field that says so in the JSON of the state."""
         return {"installed": False}
 
 

@@ -163,7 +163,8 @@ class Project:
     def wait(self, labelled: int | None = None) -> Project:
         """Wait until people have labelled so many items (default: all); return the project.
 
-        Shows the progress, and a notebook then shows the card. Ctrl-C, or the stop button of the notebook, ends it with KeyboardInterrupt.
+        Shows the progress; a notebook then shows the project's card. Ctrl-C, or the stop button of the
+        notebook, ends it with KeyboardInterrupt.
         Label Studio may stop in between, for example when nobody uses it.
         """
         with progress() as show:

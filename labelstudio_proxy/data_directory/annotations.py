@@ -16,7 +16,7 @@ from ..labelling.rows import Labelled
 from .directory import DataDirectory, sqlite_uri
 
 BATCH = 200  # tasks that a query reads: one with masks may have megabytes
-METAS = 5000  # of tasks that a query reads: they are short
+METAS = 5000  # tasks whose `meta` a query reads: it is short
 WAIT_SECONDS = 15  # for a write of Label Studio; programs wait 20 for a response
 
 # What the queries need; Label Studio 1.20 to 1.23 have it.
@@ -120,7 +120,7 @@ def versions(directory: DataDirectory, project: int) -> list[Version]:
 
 
 def files(directory: DataDirectory, project: int) -> set[str]:
-    """Return the paths of the files that are tasks of a project. Raises as `read`."""
+    """Return the paths of the files in the tasks of a project. Raises as `read`."""
     found: set[str] = set()
     with closing(_open(directory)) as database:
         after = -1

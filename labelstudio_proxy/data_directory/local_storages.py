@@ -40,8 +40,8 @@ def source_storages(directory: DataDirectory) -> list[LocalStorage]:
 def readable_storages(directory: DataDirectory, account: int) -> list[LocalStorage]:
     """Return the folders whose files Label Studio lets `account` read, as `source_storages` does.
 
-    These are all, unless the account was removed from an organization (`has_permission` in Label
-    Studio's `projects/mixins.py`).
+    Folders of an organization from which the account was removed are missing (`has_permission` in
+    Label Studio's `projects/mixins.py`).
     """
     return _read(directory, f"{_SOURCES} {_NOT_REMOVED}", account)
 

@@ -75,7 +75,7 @@ class Gateway:
 
         `token`: only programs of this user on this machine know it.
         `umask`: of the user, for files with labels.
-        `root`: the folder that Jupyter shows.
+        `root`: Jupyter's root folder.
         """
         self._settings = settings
         self._place = place

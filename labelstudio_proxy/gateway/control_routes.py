@@ -169,8 +169,8 @@ class ControlRoutes:
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
         """Send events: `state` at each change, `log` with new lines; see start.js.
 
-        With `?follow=1` until the client leaves, else until nothing more happens, and for a limited
-        time.
+        With `?follow=1` until the client leaves. Else until Label Studio is ready or failed, for
+        STREAM_SECONDS at most.
         """
         follow = request.query.get("follow") == "1"
         response = await event_stream.begin(request)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-# A reader that gets nothing for longer cannot tell a quiet gateway from one that hangs.
+# A reader that receives nothing for longer assumes that the gateway hangs.
 BEAT_SECONDS = 10.0
 BEAT = b": still here\n\n"
 
@@ -26,6 +26,6 @@ async def begin(request: web.BaseRequest) -> web.StreamResponse:
 
 
 def event(name: str, data: Any, number: int | None = None) -> bytes:
-    """Return an event. `number`: where a reader continues after a broken connection."""
+    """Return an event. `number`: its id, after which a reader continues when the connection broke."""
     identifier = "" if number is None else f"id: {number}\n"
     return f"event: {name}\n{identifier}data: {json.dumps(data)}\n\n".encode()

@@ -21,29 +21,29 @@ from ..snapshot import Snapshot
 from .proxy_handler import StreamingServerProcess
 
 ROUTE = "api/labelstudio"
-# Routes of the gateway, which change its state.
+# Routes of the gateway that change its state.
 COMMANDS = ("start", "stop", "restart", "take-over", "use-data", "no-data")
 # The gateway responds at once unless the machine is overloaded.
 TIMEOUT_SECONDS = 10.0
 
 
 class LabelStudioHandler(APIHandler):
-    """A handler whose GETs are no activity: an open panel must not keep a server from being culled."""
+    """The base of all handlers. A GET is no activity: an open panel must not prevent culling."""
 
     auth_resource = "labelstudio"
 
     def initialize(self, server: StreamingServerProcess, instance: api_types.Instance) -> None:
-        """`instance`: identifies this Label Studio; part of each state."""
+        """`instance`: identifies this Label Studio, in the JSON of each state."""
         self.server = server
         self.instance = instance
 
     def update_api_activity(self) -> None:
-        """Called by Jupyter for each response."""
+        """Count the request as activity, if it changes something. Jupyter calls this for each response."""
         if self.request.method not in SAFE_METHODS:
             super().update_api_activity()
 
     async def ask(self, route: str, method: str = "GET") -> api_types.StateWithLog:
-        """Return the gateway's response, or `stopped` if nothing listens; raises HTTPError."""
+        """Return the gateway's response, or the state `stopped` without a gateway; raises HTTPError."""
         state: api_types.StateWithLog = {
             **Snapshot().as_json(),
             **self.instance,
@@ -71,7 +71,7 @@ class StateHandler(LabelStudioHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send the state; `stopped` if no gateway runs. With `?memory=1` also the memory it uses."""
+        """Send the state; `stopped` without a gateway. With `?memory=1` also the memory in use."""
         state = await self.ask("state")
         if self.get_query_argument("memory", "") != "1":
             self.finish(dict(state))
@@ -87,7 +87,7 @@ class LogHandler(LabelStudioHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send them as text; nothing if no gateway runs."""
+        """Send them as text; nothing without a gateway."""
         state = await self.ask("state")
         text = "".join(f"{line}\n" for _, line in state["log"])
         self.set_header("Cache-Control", "no-store")
@@ -95,7 +95,7 @@ class LogHandler(LabelStudioHandler):
 
 
 class CommandHandler(LabelStudioHandler):
-    """Starts, stops or restarts Label Studio, or answers its question, and responds before that is done."""
+    """Runs a command, such as start or stop, and responds before it is complete."""
 
     @web.authenticated
     @authorized

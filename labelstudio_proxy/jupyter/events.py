@@ -1,4 +1,4 @@
-"""Server-sent events about Label Studio, for as long as a front end listens; they start nothing."""
+"""Server-sent events about Label Studio, while a front end listens. They start nothing."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ..request_kind import CONTROL
 from ..snapshot import Snapshot, State
 from .api import LabelStudioHandler
 
-# Between two looks for a gateway, which read a variable of this process.
+# The pause between two checks for a gateway. A check reads a variable of this process.
 LOOK_SECONDS = 0.5
-# Between two signs of life without a gateway.
+# The pause between two signs of life while there is no gateway.
 BEAT_SECONDS = 10.0
 BEAT = b": still here\n\n"
-# Longer than a gateway that works sends nothing.
+# A gateway that sends nothing for so long hangs: its signs of life come more often.
 SILENT_SECONDS = 30.0
 STATE, LOG = "state", "log"
 
@@ -35,13 +35,13 @@ class EventsHandler(LabelStudioHandler):
     """Sends `state` and `projects` now and at each change, and `log` with new lines."""
 
     _following: asyncio.Task[None] | None = None
-    _state = ""  # that the client has seen last
-    _sent = 0.0  # monotonic
+    _state = ""  # the last one that the client received
+    _sent = 0.0  # when the client last received something, by the monotonic clock
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send events until the client leaves. A restart of the gateway only pauses them."""
+        """Send events until the client leaves. They continue after a restart of the gateway."""
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")  # nginx
@@ -62,7 +62,7 @@ class EventsHandler(LabelStudioHandler):
             self._following.cancel()
 
     async def _follow(self, last: str) -> None:
-        """`last`: the number of the last line of the log that the client has seen."""
+        """Send events. `last`: the number of the last line of the log that the client received."""
         self._last_line = last
         await self._send(b"retry: 1000\n\n")
         pid = 0
@@ -70,7 +70,7 @@ class EventsHandler(LabelStudioHandler):
             gateway = self.server.gateway()
             if gateway is not None:
                 if pid not in {0, gateway.pid}:
-                    self._last_line = ""  # another gateway counts anew
+                    self._last_line = ""  # a new gateway numbers its lines from 1
                 pid = gateway.pid
             if gateway is None or await self._pass(gateway):
                 if self._state != State.STOPPED.value:
@@ -80,7 +80,7 @@ class EventsHandler(LabelStudioHandler):
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _pass(self, gateway: RunningGateway) -> bool:
-        """Send the gateway's events; return True if nothing listens, False if the events break off."""
+        """Send the gateway's events until they break off; return True if no gateway listens."""
         endpoint = Endpoint(unix_socket=Path(gateway.unix_socket))
         async with open_session(endpoint) as session:
             streams = [
@@ -110,7 +110,7 @@ class EventsHandler(LabelStudioHandler):
                 await self._send(self._complete(block))
 
     def _complete(self, block: bytes) -> bytes:
-        """Return an event of the gateway as a client gets it: its state with this instance."""
+        """Return an event of the gateway for the client: a state gets the fields of `instance`."""
         fields = dict(line.split(b": ", 1) for line in block.splitlines() if b": " in line)
         if fields.get(b"event") == LOG.encode():
             self._last_line = fields[b"id"].decode()
@@ -124,14 +124,14 @@ class EventsHandler(LabelStudioHandler):
         return f"event: {STATE}\ndata: {json.dumps(state)}\n\n".encode()
 
     async def _send(self, block: bytes) -> None:
-        async with self._writing:  # Tornado loses one of two writes at the same time
+        async with self._writing:  # of two concurrent writes, Tornado loses one
             self.write(block)
             await self.flush()
         self._sent = time.monotonic()
 
 
 async def _blocks(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield events with the empty line that ends each."""
+    """Yield each event, with the empty line at its end."""
     rest = b""
     async for chunk in content.iter_any():
         *blocks, rest = (rest + chunk).split(b"\n\n")

@@ -102,11 +102,11 @@ class ProjectsHandler(_PassingHandler):
 
 
 class SourceHandler(_PassingHandler):
-    """Says what is in a folder, or in some files, before a project is made over them."""
+    """Says what a project over a folder or files would be."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Look at the source in the request; starts the gateway, but not Label Studio."""
+        """Look at the folder or the files in the request. Starts the gateway, but not Label Studio."""
         await self.server.start(self.application)
         await self._pass("POST", "/source")

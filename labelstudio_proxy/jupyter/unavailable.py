@@ -81,7 +81,7 @@ class GatewayUnavailable(web.HTTPError):
 
 
 def page_policy() -> str:
-    """Return the directives of the page's content security policy, but for `frame-ancestors`."""
+    """Return the page's content security policy without `frame-ancestors`."""
     script, style = _digest("theme.js"), _digest("start.css")
     return (
         f"default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "

@@ -76,9 +76,9 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
 
 
 def file_name(source: str, folder: str, taken: set[str]) -> str:
-    """Return the path of a copy of `source` in `folder` that no other one in `taken` has.
+    """Return a path in `folder` for a copy of `source`, other than those in `taken`.
 
-    `source`: a path, or the URI of an object, whose key may end with anything.
+    `source`: a path, or the URI of an object. The name of an object may be anything, such as `..`.
     """
     name = PurePath(source).name.replace("\0", "_")
     if name == "..":

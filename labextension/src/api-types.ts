@@ -8,7 +8,7 @@ export type Medium = "image" | "text" | "audio" | "video" | "time-series";
 
 export type LogLine = [number, string];
 
-/** An error for people. Commands and names stand in `backticks`; `why` and `remedy` may be "". */
+/** An error to show to the user. Commands and names are in `backticks`; `why` and `remedy` may be "". */
 export interface Problem {
   what: string;
   why: string;
@@ -30,7 +30,7 @@ export interface StepProgress {
   total: number;
 }
 
-/** The server that has the data directory. */
+/** The server that holds the lock on the data directory. */
 export interface Holder {
   user: string;
   host: string;
@@ -39,7 +39,7 @@ export interface Holder {
   address: string;
 }
 
-/** `action`: the label of the button that takes the data directory over; "" for none. */
+/** A holder. `action`: the label of the button that takes over from it; "" for none. */
 export interface HolderWithAction {
   user: string;
   host: string;
@@ -49,12 +49,12 @@ export interface HolderWithAction {
   action: string;
 }
 
-/** Earlier data that a first start can use; it waits for the user's choice. */
+/** Earlier data that a first start can use, if the user chooses to. */
 export interface Offer {
   folder: string;
 }
 
-/** What an error adds to the state. */
+/** The fields that an error adds to the state. */
 export interface Details {
   holder?: HolderWithAction;
   offer?: Offer;
@@ -63,14 +63,14 @@ export interface Details {
 
 /** The state of Label Studio at one moment.
  * 
- * since:      when it came into this state.
+ * since:      when this state began.
  * versions:   of labelstudio-proxy and, once known, of Label Studio and what runs it.
  * backend:    "process", "docker", or "" before the first start.
  * ready_after: seconds that the start took.
  * stopped_because: a sentence, if no user asked for the stop.
  * installed:  False if the last start found no Label Studio.
- * next_start: when it restarts after a crash, if it does.
- * notices:    sentences for users; they do not stop the start. */
+ * next_start: when Label Studio restarts after a crash; None if it does not.
+ * notices:    sentences to show to the user, about what does not prevent a start. */
 export interface Snapshot {
   state: StateName;
   since: number | null;
@@ -129,7 +129,7 @@ export interface State {
 
 /** A snapshot, with the last lines of Label Studio's log.
  * 
- * address: the URL of Label Studio, as a browser has used it; "" before that. */
+ * address: the URL at which a browser last opened Label Studio; "" if none has. */
 export interface SnapshotWithLog {
   state: StateName;
   since: number | null;
@@ -213,7 +213,8 @@ export interface StateWithMemory {
  * path:    of its labelling page, below the prefix, without a slash before it.
  * url:     the same with the prefix.
  * task:    a name of `labelling.tasks`; "" for an own labelling interface.
- * source:  what it was made over, such as {"kind": "folder", "path": …}; {} if made in Label Studio.
+ * source:  what the project was made over, such as {"kind": "folder", "path": …}; {} if it was made in
+ *          Label Studio.
  * keep:    the file that keeps the labels; "" for none.
  * keep_problem: why that file is not up to date; "" if it is. */
 export interface Project {
@@ -236,7 +237,7 @@ export interface Projects {
   projects: Array<Project>;
 }
 
-/** An item that was labelled lately. `image`: the URL of its picture, or "". */
+/** A recently labelled item. `image`: the URL of its picture, or "". */
 export interface LabelledItem {
   labels: Array<string>;
   image: string;
@@ -278,7 +279,7 @@ export interface OneProjectWithSummary {
   project: ProjectWithSummary;
 }
 
-/** The answer to a request that failed, and the last line of a stream that did. */
+/** The response to a request that failed, and the last line of a stream that failed. */
 export interface Failed {
   error: Problem;
 }
@@ -303,7 +304,7 @@ export interface FilesSource {
   values: Array<string>;
 }
 
-/** A task that these files can have. `count`: of the files it is for. */
+/** A task that fits some of the files. `count`: how many. */
 export interface TaskChoice {
   name: string;
   medium: Medium;
@@ -311,7 +312,7 @@ export interface TaskChoice {
   count: number;
 }
 
-/** The project that was made over a source. `new`: how many files it does not have yet. */
+/** The project that was made over a source. `new`: how many files are not in it yet. */
 export interface FoundProject {
   id: number;
   title: string;
@@ -323,16 +324,16 @@ export interface FoundProject {
   new: number;
 }
 
-/** What a dialog starts with.
+/** What is in a folder or in files, for the dialog that makes a project.
  * 
  * source, base: for `POST projects`; `base` is the folder in which labels are kept.
- * title:   that a new project would get.
+ * title:   of a new project.
  * media:   how many files of each medium there are.
  * others:  how many files have another suffix.
- * tasks:   the possible ones; the suggested one first.
+ * tasks:   those that fit; the suggested one first.
  * labels:  of the existing project, or the names of the subfolders that sort the files.
- * keep:    the file that the labels of a new project are kept in, by the settings; "" for none.
- * project: None if there is none, or if `project_known` is False: the database cannot be read.
+ * keep:    the setting `keep_labels`; "" for none.
+ * project: None if there is none, or if `project_known` is False because the database cannot be read.
  * notes:   sentences about what is left out. */
 export interface Look {
   source: FolderSource | FilesSource;
@@ -371,7 +372,7 @@ export interface MakeRequest {
   source: FolderSource | FilesSource;
 }
 
-/** How much is done, of how much (0 if that is not known), and of what. */
+/** How much is done, of how much (0 if that is not known), and in `what` the work. */
 export interface Progress {
   done: number;
   total: number;
@@ -390,13 +391,13 @@ export interface Made {
   notes: Array<string>;
 }
 
-/** `pictures`: with the pictures, where the format has them; True by default. */
+/** `pictures`: whether to include the pictures, where the format has them; True by default. */
 export interface ExportOptions {
   base?: string;
   pictures?: boolean;
 }
 
-/** The body of `POST projects/<id>/export`. `folder`: a new or empty one. */
+/** The body of `POST projects/<id>/export`. `folder`: a new or empty folder. */
 export interface ExportRequest {
   base?: string;
   pictures?: boolean;
@@ -410,7 +411,7 @@ export interface Exported {
   files: number;
 }
 
-/** A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can have them or not. */
+/** A format of an export. `name`: for `ExportRequest`. `pictures`: whether it can include them. */
 export interface Format {
   name: string;
   title: string;

@@ -42,7 +42,7 @@ interface Options {
   signal?: AbortSignal | undefined;
 }
 
-/** An error for people. `status`: of the response; 0 if there was none. */
+/** An error to show to the user. `status`: of the response; 0 if there was none. */
 export class ApiError extends Error {
   readonly problem: Problem;
   readonly status: number;
@@ -57,7 +57,7 @@ export class ApiError extends Error {
 /**
  * The REST API of the server extension.
  *
- * Each method throws an ApiError, or the reason of the signal that aborted it.
+ * Each method throws an ApiError, or the signal's reason after an abort.
  */
 export class Api {
   private readonly _settings: ServerConnection.ISettings;
@@ -68,22 +68,22 @@ export class Api {
     this._trans = trans;
   }
 
-  /** The state with the log; starts nothing. */
+  /** Return the state with the log; starts nothing. */
   state(signal?: AbortSignal): Promise<StateWithLog> {
     return this._json("", { signal });
   }
 
-  /** The bytes that Label Studio uses; null if it does not run. */
+  /** Return the bytes of memory that Label Studio uses; null if it does not run. */
   async memory(signal?: AbortSignal): Promise<number | null> {
     return (await this._json<StateWithMemory>("?memory=1", { signal })).memory;
   }
 
-  /** The state after the command has begun. */
+  /** Begin a command, and return the state after that. */
   run(command: Command): Promise<StateWithLog> {
     return this._json(`/${command}`, { method: "POST" });
   }
 
-  /** What a new project over a folder, or over files, can be. */
+  /** Return what is in a folder or in files, the tasks that fit, and their project if there is one. */
   look(request: LookRequest, signal?: AbortSignal): Promise<Look> {
     return this._json("/source", { method: "POST", body: request, signal });
   }
@@ -92,7 +92,7 @@ export class Api {
     return (await this._json<OneProject>(`/projects/${String(project)}`, { signal })).project;
   }
 
-  /** Make a project, or add new files to the one that is there. Starts Label Studio first. */
+  /** Make a project, or add new files to the existing one. Starts Label Studio first. */
   make(request: MakeRequest, onProgress: OnProgress, signal?: AbortSignal): Promise<Made> {
     return this._work("/projects", request, onProgress, signal);
   }
@@ -107,12 +107,12 @@ export class Api {
     return this._work(`/projects/${String(project)}/items`, { source }, onProgress, signal);
   }
 
-  /** The formats that a project can be exported in. */
+  /** Return the formats that a project can be exported in. */
   async formats(project: number, signal?: AbortSignal): Promise<Format[]> {
     return (await this._json<Formats>(`/projects/${String(project)}/formats`, { signal })).formats;
   }
 
-  /** Export the labels of a project into a folder that is new or empty. */
+  /** Export the labels of a project into a new or empty folder. */
   export(
     project: number,
     request: ExportRequest,
@@ -122,13 +122,13 @@ export class Api {
     return this._work(`/projects/${String(project)}/export`, request, onProgress, signal);
   }
 
-  /** The text of *Copy diagnostics*. `prefix`: of the state. */
+  /** Return the text of *Copy diagnostics*. `prefix`: of the state. */
   async diagnostics(prefix: string): Promise<string> {
     const url = new URL(`${prefix}_proxy/diagnostics`, this._settings.baseUrl).href;
     return (await this._checked(await this._fetch(url, {}))).text();
   }
 
-  /** The state and the projects, now and at each change, and new lines of the log. */
+  /** Yield the state and the projects, now and at each change, and new lines of the log. */
   async *events(signal: AbortSignal): AsyncGenerator<StudioEvent> {
     // A connection that was lost while the machine was suspended does not say so
     const silence = new AbortController();
@@ -162,7 +162,7 @@ export class Api {
     return (await response.json()) as T;
   }
 
-  /** Start Label Studio if it does not run, then send the request; its response is progress, and a result. */
+  /** Send a request, after a start of Label Studio if it does not run; report its progress, and return its result. */
   private async _work<Result extends object>(
     route: string,
     body: object,
@@ -186,7 +186,7 @@ export class Api {
     throw this._lost();
   }
 
-  /** Wait for a start. */
+  /** Wait until Label Studio has started. */
   private async _ready(onProgress: OnProgress, signal?: AbortSignal): Promise<void> {
     const own = new AbortController();
     const signals = signal ? AbortSignal.any([signal, own.signal]) : own.signal;
@@ -230,9 +230,9 @@ export class Api {
     }
   }
 
-  /** The response, if it is one to what was asked. */
+  /** Return the response; throw an ApiError if it is an error or a login page. */
   private async _checked(response: Response): Promise<Response> {
-    const isPage = response.headers.get("Content-Type")?.includes("text/html") ?? false; // to log in
+    const isPage = response.headers.get("Content-Type")?.includes("text/html") ?? false; // the login
     if (response.ok && !isPage) return response;
     throw new ApiError(this._problemOf(response, await jsonOf(response)), response.status);
   }
@@ -243,20 +243,22 @@ export class Api {
     if (problem) return problem;
     if (status === 404) {
       return {
-        what: trans.__("Jupyter has no Label Studio."),
-        why: trans.__("The server extension of labelstudio-proxy is not loaded."),
-        remedy: trans.__("Restart Jupyter. `jupyter server extension list` shows what is wrong."),
+        what: trans.__("This Jupyter server does not have Label Studio."),
+        why: trans.__("It did not load the server extension of labelstudio-proxy."),
+        remedy: trans.__(
+          "Restart Jupyter. If that does not help, `jupyter server extension list` shows why.",
+        ),
       };
     }
     if (status < 400 || [401, 403, 424].includes(status)) {
       return {
         what: trans.__("Your Jupyter session ended."),
         why: "",
-        remedy: trans.__("Reload the page, and log in again."),
+        remedy: trans.__("Reload the page and log in again."),
       };
     }
     return {
-      what: trans.__("Jupyter could not do this."),
+      what: trans.__("Jupyter returned an error."),
       why: messageIn(answer) ?? `HTTP ${String(status)}`,
       remedy: trans.__("Try again. The log of Jupyter has the details."),
     };
@@ -266,7 +268,7 @@ export class Api {
     return new ApiError({
       what: this._trans.__("The connection to Jupyter is lost."),
       why: "",
-      remedy: this._trans.__("Check that Jupyter runs, then try again."),
+      remedy: this._trans.__("Check that Jupyter is running, then try again."),
     });
   }
 
@@ -279,18 +281,18 @@ export class Api {
   }
 }
 
-/** The parts of a problem in one line. */
+/** Return the parts of a problem in one line. */
 export function sentence({ what, why, remedy }: Problem): string {
   return [what, why, remedy].filter(Boolean).join(" ");
 }
 
-/** What to show of anything that was thrown. */
+/** Return the problem to show for anything that was thrown. */
 export function problemFrom(error: unknown): Problem {
   if (error instanceof ApiError) return error.problem;
   return { what: error instanceof Error ? error.message : String(error), why: "", remedy: "" };
 }
 
-/** The lines of a response, as they arrive. */
+/** Yield the lines of a response, as they arrive. */
 export async function* linesOf({ body }: Response): AsyncGenerator<string> {
   if (!body) return;
   const reader = body.getReader();
@@ -329,7 +331,7 @@ function problemIn(answer: unknown): Problem | null {
   return { what, why: String(why), remedy: String(remedy) };
 }
 
-/** Jupyter's own words. */
+/** Return the message in an error of Jupyter's own. */
 function messageIn(answer: unknown): string | null {
   return isRecord(answer) && typeof answer.message === "string" ? answer.message : null;
 }

@@ -24,7 +24,7 @@ export interface Views {
   panel: () => void;
 }
 
-/** Add the commands, and all of them to the palette. */
+/** Add the commands, and show all of them in the palette. */
 export function addCommands(
   commands: CommandRegistry,
   palette: ICommandPalette | null,
@@ -42,7 +42,7 @@ export function addCommands(
   commands.addCommand(CommandIDs.open, {
     label: ({ isPalette }) =>
       isPalette ? trans.__("Open Label Studio") : trans.__("Label Studio"),
-    caption: trans.__("Open Label Studio, and start it if it is stopped"),
+    caption: trans.__("Open Label Studio, and start it if necessary"),
     icon: labelStudioIcon,
     execute: async ({ path, title }) => {
       model.followUntilSettled();

@@ -100,7 +100,7 @@ function ExportForm({ first, formats, trans, onChange }: FormProps): React.JSX.E
               change({ pictures: target.checked });
             }}
           />
-          {trans.__("With the pictures")}
+          {trans.__("Include the pictures")}
         </label>
       )}
       <label htmlFor="jp-LabelStudio-folder">{trans.__("Folder")}</label>
@@ -116,7 +116,7 @@ function ExportForm({ first, formats, trans, onChange }: FormProps): React.JSX.E
         }}
       />
       <p id="jp-LabelStudio-folderHint" className="jp-LabelStudio-hint">
-        {trans.__("A new or empty folder, as the file browser shows its path.")}
+        {trans.__("A new or empty folder, below the root of the file browser.")}
       </p>
     </>
   );

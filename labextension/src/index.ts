@@ -78,7 +78,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     shell.add(panel, "left", { rank: 500 });
     restorer?.add(panel, panel.id);
 
-    /** Show a widget when the command palette, which gives back the focus, has closed. */
+    /** Show a widget after the command palette has closed: that moves the focus back. */
     const show = (id: string) => {
       setTimeout(() => {
         shell.activateById(id);

@@ -13,7 +13,7 @@ interface Props {
   trans: TranslationBundle;
 }
 
-/** A field for labels: each becomes a chip. */
+/** A field for labels, which shows each label as a chip. */
 export function LabelChips(props: Props): React.JSX.Element {
   const { id, value, isMissing, isDisabled, onChange, trans } = props;
   const field = React.useRef<HTMLDivElement>(null);

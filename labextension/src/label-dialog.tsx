@@ -12,11 +12,11 @@ const BUTTONS = ["cancel", "add", "accept"] as const;
 const ACCEPT = BUTTONS.indexOf("accept");
 
 /**
- * Where a project will open.
+ * A tab in which a project will open.
  *
- * open:  return false if the browser does not allow it.
- * say:   show the progress until then.
- * close: nothing will open.
+ * open:  shows the project; returns false if the browser does not allow that.
+ * say:   shows a text until then.
+ * close: closes the tab if no project will open.
  */
 export interface Place {
   open: (project: FoundProject) => boolean;
@@ -29,14 +29,14 @@ interface Options {
   trans: TranslationBundle;
   /** Start Label Studio. */
   start: () => Promise<void>;
-  /** What to label, and its name. */
+  /** What to label, and its name in the file browser. */
   request: LookRequest;
   name: string;
-  /** Return the place for a project. It is called in a click, because browsers open tabs only then. */
+  /** Return the place for a project. Called during a click or a key press: browsers open tabs only then. */
   reserve: (title: string) => Promise<Place>;
 }
 
-/** The dialog that makes a project over a folder or files, or finds it, and opens it. */
+/** The dialog that makes a project over a folder or files, or finds their project, and opens it. */
 export class LabelDialog extends Dialog<void> {
   private readonly _options: Options;
   private readonly _form: LabelForm;
@@ -95,7 +95,7 @@ export class LabelDialog extends Dialog<void> {
     super.reject();
   }
 
-  /** Return whether an element of the body handles the key; JupyterLab's dialogs take Enter and arrows. */
+  /** Return whether the field for labels handles the key. Otherwise JupyterLab's dialog handles Enter and arrows. */
   private _isForBody(event: KeyboardEvent): boolean {
     const target = event.target as Element;
     if (!target.closest(".jp-LabelStudioDialog-labels")) return false;
@@ -106,14 +106,14 @@ export class LabelDialog extends Dialog<void> {
     return event.key.startsWith("Arrow");
   }
 
-  /** Show what is in the files, and start Label Studio, so that it is ready when it is needed. */
+  /** Show what the folder or the files contain. Starts Label Studio meanwhile, so that it is ready sooner. */
   private async _lookAtFiles(): Promise<Look | null> {
     const { api, request, start } = this._options;
     try {
       const look = await api.look(request, this._closed.signal);
       this._form.propose(look);
-      if (look.project) this._button("accept").focus(); // the fields go
-      start().catch(() => undefined); // what keeps it from starting is shown when it is needed
+      if (look.project) this._button("accept").focus(); // the fields disappear
+      start().catch(() => undefined); // the next request fails for the same reason, and shows it
       return look;
     } catch (error) {
       this._fail(error);
@@ -143,7 +143,7 @@ export class LabelDialog extends Dialog<void> {
     }
   }
 
-  /** Open the project, after it has been made, or has got the new files. */
+  /** Make the project or add the new files, if necessary, and open it. */
   private async _open(isAdding: boolean): Promise<void> {
     const { trans, reserve } = this._options;
     const found = this._form.project;
@@ -157,7 +157,7 @@ export class LabelDialog extends Dialog<void> {
         super.resolve(ACCEPT);
       } else {
         const what = trans.__("The browser has blocked the new tab.");
-        const remedy = trans.__("Allow pop-ups for this page, and press Open.");
+        const remedy = trans.__("Allow pop-ups for this page, then press Open.");
         this._form.set({ problem: { what, why: "", remedy } });
       }
     } catch (error) {
@@ -168,7 +168,7 @@ export class LabelDialog extends Dialog<void> {
     }
   }
 
-  /** Return the project when it is made; null if the dialog shows why it is not. */
+  /** Make the project, or add new files to it; return null if the dialog shows why that is impossible. */
   private async _made(found: FoundProject | null, place: Place): Promise<FoundProject | null> {
     const { api, trans } = this._options;
     const { signal } = this._closed;

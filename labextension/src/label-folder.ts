@@ -17,10 +17,10 @@ import type { Tabs } from "./tab.ts";
 const LABEL_FOLDER = "labelstudio:label-folder";
 
 /**
- * The folder or the files, as JupyterLab has their paths; without them, what is selected in the file
- * browser, or else its folder.
+ * What to label: a folder or files, by JupyterLab's paths. Without either, it is the selection in the file
+ * browser, or else the folder that it shows.
  *
- * isContextMenu: of the file browser; beside its items it is about its folder.
+ * isContextMenu: true in the file browser's context menu. Beside the items, that is for the folder.
  */
 interface Arguments extends LookRequest {
   isContextMenu?: boolean;
@@ -56,7 +56,7 @@ export function addLabelFolder(
 
   app.commands.addCommand(LABEL_FOLDER, {
     label: trans.__("Label with Label Studio…"),
-    caption: trans.__("Label the selected files, or those in a folder"),
+    caption: trans.__("Label the selected folder or files"),
     icon: ({ isPalette }) => (isPalette ? undefined : labelStudioIcon),
     isEnabled: (args) => requestOf(args) !== null,
     isVisible: (args: Arguments) => {
@@ -69,8 +69,8 @@ export function addLabelFolder(
       const drive = foreignDrive(request, contents);
       if (drive) {
         const title = trans.__("Label Studio cannot read these files");
-        const reason = trans.__("They are on %1, and not in a folder of Jupyter.", drive);
-        await showErrorMessage(title, `${reason} ${trans.__("Copy them into one.")}`);
+        const reason = trans.__("They are on %1, not on the disk of the Jupyter server.", drive);
+        await showErrorMessage(title, `${reason} ${trans.__("Copy them into a folder there.")}`);
         return;
       }
       const local = withLocalPaths(request, contents);
@@ -81,7 +81,7 @@ export function addLabelFolder(
         ((await isInBrowser) ?? (await tabs.isInBrowser()))
           ? openPendingTab(title)
           : placeInTab(tabs);
-      // a separate file, so that JupyterLab's start does not load it
+      // A separate file, which JupyterLab's start does not load
       const { LabelDialog } = await import(
         /* webpackChunkName: "label-dialog" */ "./label-dialog.tsx"
       );

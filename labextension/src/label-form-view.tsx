@@ -36,7 +36,7 @@ export function LabelFormView({ form, trans }: Props): React.JSX.Element {
   );
 }
 
-/** What a new project will be. */
+/** The fields for a new project. */
 function Fields({ form, trans }: Props): React.JSX.Element {
   const { look, title, task, keep, isMissing, note, progress } = form.fields;
   const id = React.useId();
@@ -112,13 +112,13 @@ function Fields({ form, trans }: Props): React.JSX.Element {
   );
 }
 
-/** The project that there is already. */
+/** What the dialog shows of an existing project. */
 function Existing({ form, trans }: Props): React.JSX.Element | null {
   if (!form.project) return null;
   const { title, task, labels, new: added } = form.project;
   return (
     <>
-      <p>{trans.__("There is a project with these files:")}</p>
+      <p>{trans.__("There is already a project for these files:")}</p>
       <p className="jp-LabelStudioDialog-project">
         <strong>{title}</strong>
         {task && <span> · {taskText(task, trans)}</span>}
@@ -135,7 +135,7 @@ function Existing({ form, trans }: Props): React.JSX.Element | null {
       <div className="jp-LabelStudioDialog-hint" role="status">
         {added > 0
           ? trans._n("%1 file is not in it yet.", "%1 files are not in it yet.", added)
-          : trans.__("It has all of them.")}
+          : trans.__("All files are in it.")}
       </div>
     </>
   );

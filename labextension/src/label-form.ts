@@ -4,12 +4,12 @@ import { Signal } from "@lumino/signaling";
 import type { FoundProject, Look, MakeRequest, Problem, Progress } from "./api-types.ts";
 import { type Labels, withLabels } from "./labels.ts";
 
-/** The file of labels: the one of the settings, or else this. */
-const FILE = "labels.jsonl";
+const DEFAULT_FILE = "labels.jsonl";
 
+/** Return the name of the file that keeps the labels: the setting `keep_labels`, or else the default. */
 export function fileOf(look: Look | null): string {
   const { keep = "" } = look ?? {};
-  return keep === "" ? FILE : keep;
+  return keep === "" ? DEFAULT_FILE : keep;
 }
 
 /**
@@ -53,7 +53,7 @@ export class LabelForm {
     this.changed.emit();
   }
 
-  /** Fill in what the server proposes; what was typed meanwhile stays. */
+  /** Fill in what the server proposes, and keep what the user has typed meanwhile. */
   propose(look: Look): void {
     const { title, labels, keep } = this.fields;
     this.set({
@@ -74,7 +74,7 @@ export class LabelForm {
     return look?.tasks.find(({ name }) => name === task)?.needs_labels ?? true;
   }
 
-  /** Take what is typed as a label; return whether a project can be made. */
+  /** Add what is typed as labels; return whether a project can be made. */
   complete(): boolean {
     const labels = withLabels(this.fields, this.fields.typed, this._trans);
     const isMissing = this.needsLabels && labels.labels.length === 0;
@@ -82,7 +82,7 @@ export class LabelForm {
     return !isMissing;
   }
 
-  /** What makes the project over what the server has found. */
+  /** Return the request that makes the project. */
   request(look: Look): MakeRequest {
     const { title, task, labels, keep } = this.fields;
     const { source, base } = look;

@@ -1,12 +1,12 @@
 import type { TranslationBundle } from "@jupyterlab/translation";
 
-/** A label with its separator; in quotation marks, a label may have a separator inside. */
+/** A label and its separator. A label in quotation marks may have separators inside. */
 const LABEL = /\s*(?:"([^"]*)"|'([^']*)'|([^,;\t\r\n]*))\s*(?:[,;\t\r\n]|$)/y;
-const LIST_OF_PYTHON = /^\s*[[(]\s*(["'].*)[\])]\s*$/s;
+const PYTHON_LIST = /^\s*[[(]\s*(["'].*)[\])]\s*$/s;
 
-/** The labels in a text that was typed or pasted: lines, words with commas, or a list of Python's. */
+/** Return the labels in a text that was typed or pasted: lines, words with commas, or a Python list. */
 export function splitLabels(text: string): string[] {
-  const list = LIST_OF_PYTHON.exec(text)?.[1] ?? text;
+  const list = PYTHON_LIST.exec(text)?.[1] ?? text;
   const found: string[] = [];
   LABEL.lastIndex = 0;
   while (LABEL.lastIndex < list.length) {
@@ -16,14 +16,14 @@ export function splitLabels(text: string): string[] {
   return found.filter((label) => label !== "");
 }
 
-/** Whether a text has a separator outside quotation marks, so that it can be split. */
+/** Return whether a text has a separator outside quotation marks. */
 export function isComplete(text: string): boolean {
   const mark = /^\s*(["'])/.exec(text)?.[1];
   const isOpen = mark !== undefined && text.trim().lastIndexOf(mark) === 0;
   return !isOpen && /[,;\t\r\n]/.test(text);
 }
 
-/** `labels` with those of `added` that are not there yet, at a place; `twice`: the others. */
+/** Return `labels` with the new ones of `added` at a place, and in `twice` those that were there already. */
 export function addLabels(
   labels: readonly string[],
   added: readonly string[],
@@ -38,9 +38,10 @@ export function addLabels(
 }
 
 /**
- * Labels, and what is typed beside them.
+ * Labels, and what is typed in the field beside them.
  *
- * place: where the next label goes; an edited one returns to its place.
+ * place: where the next label goes. An edited label returns to its place.
+ * note:  a hint for the user.
  */
 export interface Labels {
   labels: string[];
@@ -49,9 +50,9 @@ export interface Labels {
   note: string;
 }
 
-/** The labels with those that are in a text; `note` names what is there twice. */
+/** Return the labels with those in a text added; `note` names the ones that were there already. */
 export function withLabels(value: Labels, text: string, trans: TranslationBundle): Labels {
   const { labels, twice } = addLabels(value.labels, splitLabels(text), value.place);
-  const note = twice.length ? trans.__("There already: %1", twice.join(", ")) : "";
+  const note = twice.length ? trans.__("Already in the list: %1", twice.join(", ")) : "";
   return { labels, typed: "", place: labels.length, note };
 }

@@ -31,7 +31,7 @@ function textOf(model: StudioModel): string {
   return model.log.map(([, line]) => `${plain(line)}\n`).join("");
 }
 
-/** The lines. They follow Label Studio's while the widget is visible. */
+/** The lines of the log. New ones appear while the widget is visible. */
 export class LogView extends ReactWidget {
   private readonly _model: StudioModel;
   private readonly _trans: TranslationBundle;

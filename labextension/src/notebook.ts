@@ -1,6 +1,6 @@
 import type { INotebookTracker, NotebookPanel } from "@jupyterlab/notebook";
 
-/** Insert a code cell below the active one of a notebook, select it, and show the notebook. */
+/** Insert a code cell below the active cell of a notebook, and edit it. `codeFor`: gets the code cells that exist. */
 export async function insertCode(
   panel: NotebookPanel,
   codeFor: (sources: readonly string[]) => string,
@@ -18,7 +18,7 @@ export async function insertCode(
   notebook.mode = "edit";
 }
 
-/** The notebook that a cell would go into; null if there is none that can be changed. */
+/** Return the current notebook; null if there is none, or if it cannot be changed. */
 export function currentNotebook(tracker: INotebookTracker | null): NotebookPanel | null {
   const panel = tracker?.currentWidget ?? null;
   return panel?.content.model && !panel.content.model.readOnly ? panel : null;

@@ -39,7 +39,7 @@ export interface PanelOptions {
   activate: (id: string) => void;
 }
 
-/** The panel in the side bar. It follows the state while it is visible. */
+/** The panel in the side bar. It is up to date while it is visible. */
 export class StudioPanel extends ReactWidget {
   private readonly _options: PanelOptions;
 
@@ -50,7 +50,7 @@ export class StudioPanel extends ReactWidget {
     this.addClass("jp-LabelStudioPanel");
     this.title.icon = labelStudioIcon;
     this.title.caption = options.trans.__("Label Studio");
-    this.node.tabIndex = -1; // for the focus, before the state is known
+    this.node.tabIndex = -1; // gets the focus until there is a button
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", options.trans.__("Label Studio"));
     followWhileVisible(this, options.model);
@@ -98,7 +98,7 @@ interface HeaderProps {
 }
 
 function Header({ state, words, problem, trans }: HeaderProps): React.JSX.Element {
-  const heading = problem ? trans.__("No connection") : (words?.heading ?? trans.__("Looking…"));
+  const heading = problem ? trans.__("No connection") : (words?.heading ?? trans.__("Loading…"));
   return (
     <header className="jp-LabelStudioPanel-header">
       <span
@@ -113,7 +113,7 @@ function Header({ state, words, problem, trans }: HeaderProps): React.JSX.Elemen
   );
 }
 
-/** What colours a state. */
+/** Return the name of the colour for a state, in panel.css. */
 export function colourOf(
   state: State | null,
 ): "unknown" | "stopped" | "moving" | "ready" | "failed" {
@@ -143,7 +143,7 @@ function StateSection(options: PanelOptions & { state: State; words: Words }): R
   );
 }
 
-/** Return true if the steps say where a start failed. */
+/** Return true if the steps show where a start failed. */
 function hasFailedToStart({ state, offer, ready_after: readyAfter }: State): boolean {
   return state === "failed" && !offer && readyAfter === null;
 }

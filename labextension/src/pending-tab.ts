@@ -1,6 +1,6 @@
 import type { Place } from "./label-dialog.tsx";
 
-/** Open a tab of the browser for a project that is not there yet; it shows the progress until then. */
+/** Open a tab of the browser for a project that does not exist yet. It shows the progress until then. */
 export function openPendingTab(title: string): Place {
   let tab = window.open("", "_blank");
   if (tab) {

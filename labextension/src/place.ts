@@ -1,16 +1,16 @@
 import { PageConfig } from "@jupyterlab/coreutils";
 
-/** The path of Label Studio's pages in this server, with a slash at either end: the gateway's prefix. */
+/** Return the gateway's prefix: the path of Label Studio's pages, with a slash at either end. */
 export function prefix(): string {
   return new URL("labelstudio/", PageConfig.getBaseUrl()).pathname;
 }
 
-/** The part of a URL that is below the prefix; null for other pages. `base`: what the URL is relative to. */
+/** Return the part of a URL below the prefix; null for other pages. `base`: what the URL is relative to. */
 export function pathBelow(prefix: string, url: string, base: string): string | null {
   const { origin, pathname, search, hash } = new URL(url, base);
   if (origin !== new URL(base).origin) return null;
   const [before, parts] = [prefix.split("/").slice(0, -1), pathname.split("/")];
-  // %40 and @ are the same user
+  // A hub writes a user's name with %40 or with @
   const isBelow = before.every(
     (part, at) => decodeURIComponent(part) === decodeURIComponent(parts[at] ?? ""),
   );

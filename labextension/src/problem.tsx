@@ -41,7 +41,7 @@ export function ProblemView({ problem }: { problem: Problem }): React.JSX.Elemen
   );
 }
 
-/** Show what was thrown in a dialog. */
+/** Show anything that was thrown in a dialog. */
 export async function showProblem(error: unknown, trans: TranslationBundle): Promise<void> {
   await showDialog({
     title: trans.__("Label Studio"),

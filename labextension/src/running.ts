@@ -11,7 +11,7 @@ import { isRunning, type StudioModel } from "./state.ts";
 import { followWhileVisible } from "./visible.ts";
 import { wordOf } from "./words.ts";
 
-/** Label Studio under *Running Terminals and Kernels*. */
+/** Show Label Studio under *Running Terminals and Kernels*. */
 export function addToRunning(
   managers: IRunningSessionManagers,
   model: StudioModel,
@@ -21,7 +21,7 @@ export function addToRunning(
   managers.add(new RunningManager(model, commands, trans));
 }
 
-/** Keep that list up to date while it is visible. */
+/** Keep *Running Terminals and Kernels* up to date while it is visible. */
 export function followWhileRunningIsVisible(
   shell: JupyterFrontEnd.IShell,
   model: StudioModel,
@@ -34,7 +34,7 @@ export function followWhileRunningIsVisible(
   }
 }
 
-/** Notebook 7 has the list in a tab of its first page. */
+/** Return the list in a widget, if it has one: Notebook 7 has it in a tab of its first page. */
 function findList(widget: Widget): Widget | null {
   if (widget.hasClass("jp-RunningSessions")) return widget;
   if (!widget.node.querySelector(".jp-RunningSessions")) return null;

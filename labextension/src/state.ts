@@ -6,17 +6,17 @@ import type { LogLine, Problem, Project, State } from "./api-types.ts";
 
 const LOG_LINES = 1000;
 const RETRY_MS = { first: 1000, most: 30_000 };
-/** How long after a command its effect must have begun. */
+/** How long a command may take until its effect begins. */
 const SETTLE_MS = 30_000;
 
-/** `document`, as far as it is needed. */
+/** The part of `document` that the model needs. */
 export type Page = Pick<Document, "hidden" | "addEventListener" | "removeEventListener">;
 
 /**
- * What JupyterLab knows of Label Studio: one model for all parts.
+ * The state of Label Studio, for all parts of the extension.
  *
- * It asks the server only when something visible needs it. With `follow` it is up to date, by
- * server-sent events; without it shows what `refresh` or the last command has found.
+ * Server-sent events keep it up to date between `follow` and the disposal of its result, while the page is visible.
+ * Otherwise it has what `refresh` or the last command returned, and sends no request.
  */
 export class StudioModel implements IDisposable {
   private readonly _api: Pick<Api, "state" | "memory" | "run" | "events">;
@@ -40,22 +40,22 @@ export class StudioModel implements IDisposable {
     page.addEventListener("visibilitychange", this._onVisibility);
   }
 
-  /** Emitted when one of the properties has changed. */
+  /** Emitted when a property changes. */
   get changed(): ISignal<this, void> {
     return this._changed;
   }
 
-  /** Null until the first answer. */
+  /** Null until the first response. */
   get state(): State | null {
     return this._state;
   }
 
-  /** Seconds, by the server's clock. */
+  /** The time by the server's clock, in seconds. */
   get now(): number {
     return this._state ? this._state.now + (Date.now() - this._received) / 1000 : 0;
   }
 
-  /** Newest first; null until they are known. */
+  /** The newest project first; null until they are known. */
   get projects(): readonly Project[] | null {
     return this._projects;
   }
@@ -65,17 +65,17 @@ export class StudioModel implements IDisposable {
     return this._log;
   }
 
-  /** Bytes, as last measured; null if that is not known. */
+  /** The memory that Label Studio used at the last measurement, in bytes; null if it is not known. */
   get memory(): number | null {
     return this._memory;
   }
 
-  /** Why the state is not known, or not up to date; null if it is. */
+  /** Why the state is unknown or out of date; null if it is up to date. */
   get problem(): Problem | null {
     return this._problem;
   }
 
-  /** Whether Jupyter runs without the server extension. */
+  /** Whether Jupyter has not loaded the server extension. */
   get isMissing(): boolean {
     return this._isMissing;
   }
@@ -92,7 +92,7 @@ export class StudioModel implements IDisposable {
     Signal.clearData(this);
   }
 
-  /** Ask for the state once, unless it is up to date. */
+  /** Ask for the state once, unless events keep it up to date. */
   async refresh(): Promise<void> {
     if (this._following) return;
     try {
@@ -104,7 +104,7 @@ export class StudioModel implements IDisposable {
     }
   }
 
-  /** Ask for the memory that Label Studio uses; events do not tell it. */
+  /** Ask for the memory that Label Studio uses: events do not have it. */
   async measure(): Promise<void> {
     try {
       this._memory = await this._api.memory();
@@ -114,7 +114,7 @@ export class StudioModel implements IDisposable {
     this._changed.emit();
   }
 
-  /** Run a command, and follow the state until Label Studio is at rest; throws an ApiError. */
+  /** Run a command, and follow the state until it is complete; throws an ApiError. */
   async run(command: Command): Promise<void> {
     const { log, ...state } = await this._api.run(command);
     this._addLog(log);
@@ -122,7 +122,7 @@ export class StudioModel implements IDisposable {
     this.followUntilSettled();
   }
 
-  /** Stay up to date until the result is disposed, while the page is visible. */
+  /** Keep the model up to date until the result is disposed, while the page is visible. */
   follow(): IDisposable {
     this._followers += 1;
     this._update();
@@ -132,7 +132,7 @@ export class StudioModel implements IDisposable {
     });
   }
 
-  /** Stay up to date until a start or a stop, which is about to begin, is complete. */
+  /** Keep the model up to date until the start or stop that is about to begin is complete. */
   followUntilSettled(): void {
     let moved = isMoving(this._state);
     const following = this.follow();
@@ -156,7 +156,7 @@ export class StudioModel implements IDisposable {
 
   private readonly _onVisibility = (): void => {
     this._update();
-    // Label Studio may have started in the other tab
+    // Label Studio may have started in another tab of the browser
     if (!this._page.hidden && this._state) void this.refresh();
   };
 
@@ -220,7 +220,7 @@ export class StudioModel implements IDisposable {
     this._changed.emit();
   }
 
-  /** Lines that are there already come again after a pause; another gateway begins at 1. */
+  /** After a pause, the server repeats lines. The numbers of another gateway begin at 1. */
   private _addLog(lines: readonly LogLine[]): void {
     const [first, last] = [lines[0]?.[0] ?? 0, this._log.at(-1)?.[0] ?? 0];
     const before = first > last ? this._log : this._log.filter(([number]) => number < first);

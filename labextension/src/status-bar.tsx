@@ -11,7 +11,7 @@ import { colourOf } from "./panel.tsx";
 import type { StudioModel } from "./state.ts";
 import { wordOf, wordsOf } from "./words.ts";
 
-/** Add an item that shows the state and opens the panel. */
+/** Add an item to the status bar that shows the state and opens the panel. */
 export function addToStatusBar(
   statusBar: IStatusBar,
   model: StudioModel,

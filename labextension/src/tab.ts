@@ -9,8 +9,8 @@ import type { Api } from "./api.ts";
 import { labelStudioIcon } from "./icon.ts";
 import { partOf, pathBelow, prefix, projectOf } from "./place.ts";
 
-// jupyter-server-proxy's command. The tile, a project's card in a notebook and `Tabs.open` open tabs with it, and it
-// restores them after a reload of JupyterLab.
+// A command of jupyter-server-proxy. The tile, a project's card in a notebook and `Tabs.open` open tabs with it.
+// jupyter-server-proxy restores these tabs after a reload of JupyterLab.
 const OPEN = "server-proxy:open";
 const TILE = "server-proxy:labelstudio";
 
@@ -42,9 +42,9 @@ export class Tabs {
   }
 
   /**
-   * Open a page of Label Studio, in a tab of JupyterLab or of the browser, as the setting `new_browser_tab` says.
+   * Open a page of Label Studio in a tab of JupyterLab or of the browser, by the setting `new_browser_tab`.
    *
-   * A project has one tab in JupyterLab: it is shown as it is if it is there. `path`: below the prefix.
+   * If JupyterLab has a tab for the project, that tab is shown, at the page where it is. `path`: below the prefix.
    */
   async open(path = "", title = "Label Studio"): Promise<void> {
     const { commands, shell } = this._app;
@@ -67,12 +67,12 @@ export class Tabs {
 
   /** Return whether pages open in a tab of the browser. */
   async isInBrowser(): Promise<boolean> {
-    // Notebook 7 has one document a page
+    // Notebook 7 shows one document in a page
     const isLab = !PageConfig.getOption("notebookPage") && this._app.commands.hasCommand(OPEN);
     return !isLab || (await this._api.state()).new_browser_tab;
   }
 
-  /** Make a tab of jupyter-server-proxy one of Label Studio, if it shows that. */
+  /** Take over a tab of jupyter-server-proxy if it shows Label Studio. */
   private async _adopt(widget: unknown): Promise<void> {
     if (!(widget instanceof MainAreaWidget) || this._tabs.has(widget)) return;
     const main = widget as MainAreaWidget<IFrame>;
@@ -94,7 +94,7 @@ export class Tabs {
   }
 }
 
-/** One tab. */
+/** A tab of Label Studio in JupyterLab. */
 class Tab {
   onMove: (page: Page) => void = () => undefined;
 
@@ -119,13 +119,13 @@ class Tab {
     main.addClass("jp-LabelStudio-tab");
     content.title.icon = labelStudioIcon.bindprops({ stylesheet: "mainAreaTab" });
     frame.title = "Label Studio";
-    // In a sandbox, Chromium shows no PDF, and the tabs that open from there inherit it. It protects nothing: the page has
-    // JupyterLab's origin and may run scripts. Only a frame that is new has none.
+    // In a sandbox, Chromium shows no PDF, and tabs that open from there are in the sandbox, too. It protects nothing: the
+    // page has JupyterLab's origin and may run scripts. The change has an effect only when the frame is attached anew.
     const place = frame.parentElement;
     frame.remove();
     frame.removeAttribute("sandbox");
     place?.append(frame);
-    // JupyterLab focuses this element, where the keys of Label Studio do nothing
+    // JupyterLab focuses this element, but Label Studio's shortcuts work in the frame only
     content.node.addEventListener("focus", () => {
       frame.focus();
     });
@@ -156,13 +156,13 @@ class Tab {
     content.url = prefix() + path;
   }
 
-  /** Follow where the user goes in the page that was loaded. */
+  /** Follow where the user goes in the loaded page. */
   private _follow(): void {
     const page = this._frame.contentWindow;
     const move = () => {
       void this._move();
     };
-    // Firefox has it from version 147 on, Safari from 26.2
+    // Firefox has the navigation API since version 147, Safari since 26.2
     const navigation = page?.navigation;
     navigation?.addEventListener("currententrychange", move);
     move();
@@ -173,7 +173,7 @@ class Tab {
     try {
       path = pathBelow(prefix(), this._frame.contentWindow?.location.href ?? "", location.href);
     } catch {
-      // A page of another host: Jupyter's login
+      // A page of another host, such as a login
     }
     if (path === null) return;
     this._path = path;
@@ -188,7 +188,7 @@ class Tab {
     this.onMove({ path: this._path, title: title.label });
   }
 
-  /** The title of a project; "" while Label Studio does not run, or if the project is gone. */
+  /** Return the title of a project; "" while Label Studio does not run, or if there is no such project. */
   private async _titleOf(project: string): Promise<string> {
     try {
       return (await this._api.project(Number(project))).title;
@@ -197,13 +197,13 @@ class Tab {
     }
   }
 
-  /** Ask before a tab with unsaved changes is closed, as a browser does for its own tabs. */
+  /** Return whether a message may pass; ask the user before a tab with unsaved changes closes. */
   private _mayPass({ type }: Message): boolean {
     if (type !== "close-request" || !this._isUnsaved()) return true;
     const trans = this._trans;
     void showDialog({
       title: trans.__("Close Label Studio?"),
-      body: trans.__("Its page has changes that are not saved."),
+      body: trans.__("The page has unsaved changes."),
       buttons: [
         Dialog.cancelButton({ label: trans.__("Cancel") }),
         Dialog.warnButton({ label: trans.__("Close") }),

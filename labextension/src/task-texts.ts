@@ -2,7 +2,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 
 import type { Look } from "./api-types.ts";
 
-/** What people do in a task; the task's own name if it is unknown here. */
+/** Return what people do in a task; the task's name if this version does not know it. */
 export function taskText(task: string, trans: TranslationBundle): string {
   const texts: Record<string, string> = {
     "image-classification": trans.__("Classify pictures"),
@@ -19,7 +19,7 @@ export function taskText(task: string, trans: TranslationBundle): string {
   return texts[task] ?? task;
 }
 
-/** What a folder has, for example "12 pictures, 1 text, 3 other files". */
+/** Return what a folder has, for example "12 pictures, 1 text, 3 other files". */
 export function contentsText(look: Look, trans: TranslationBundle): string {
   const parts = Object.entries(look.media).map(([medium, count]) =>
     mediumText(medium, count, trans),

@@ -3,9 +3,9 @@ import type { IThemeManager } from "@jupyterlab/apputils";
 import { prefix } from "./place.ts";
 
 /**
- * Tell the gateway's pages whether JupyterLab is dark, now and at each change.
+ * Store whether JupyterLab's theme is dark, now and at each change, for the gateway's pages.
  *
- * They are in frames and other tabs of the browser. `gateway/static/theme.js` reads the key.
+ * These are in frames and in other tabs of the browser. Their script `theme.js` reads the key.
  */
 export function shareTheme(themes: IThemeManager): void {
   const key = `labelstudio-proxy:theme:${prefix()}`;

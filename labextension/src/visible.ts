@@ -6,7 +6,7 @@ import type { StudioModel } from "./state.ts";
 
 const CHANGES = ["after-show", "after-hide", "after-attach", "after-detach"];
 
-/** Let the model follow the state while a widget is visible. */
+/** Keep the model up to date while a widget is visible. */
 export function followWhileVisible(widget: Widget, model: StudioModel): void {
   let following: IDisposable | null = null;
   const update = () => {
@@ -18,7 +18,7 @@ export function followWhileVisible(widget: Widget, model: StudioModel): void {
     }
   };
   MessageLoop.installMessageHook(widget, (_, { type }) => {
-    // The widget handles the message after this hook
+    // The widget handles the message after this hook returns
     if (CHANGES.includes(type)) queueMicrotask(update);
     return true;
   });

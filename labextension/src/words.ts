@@ -2,7 +2,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 
 import type { Project, State, Step, StepProgress } from "./api-types.ts";
 
-/** What people read of a state; the start page has the same words. */
+/** The words for a state. The start page has the same, which a test compares. */
 export interface Words {
   heading: string;
   sentence: string;
@@ -70,7 +70,7 @@ export function wordOf({ state, next_start }: State, trans: TranslationBundle): 
   }
 }
 
-/** Return a time as people say it: 3.4 s, 12 s, 2 min 05 s. */
+/** Return a duration as people write it: 3.4 s, 12 s, 2 min 05 s. */
 export function duration(seconds: number, trans: TranslationBundle): string {
   if (seconds < 10) return trans.__("%1 s", Math.round(seconds * 10) / 10);
   const rest = Math.floor(seconds % 60);
@@ -79,7 +79,7 @@ export function duration(seconds: number, trans: TranslationBundle): string {
   return trans.__("%1 min %2 s", minutes, String(rest).padStart(2, "0"));
 }
 
-/** Return how long a step runs or ran; null before it. `now`: by the server's clock. */
+/** Return how many seconds a step took or has taken; null before it begins. `now`: by the server's clock. */
 export function secondsOf(step: Step, state: State, now: number): number | null {
   if (step.state !== "current") return step.seconds;
   if (step.seconds !== null) return step.seconds + now - state.now;
@@ -88,7 +88,7 @@ export function secondsOf(step: Step, state: State, now: number): number | null 
   return Math.max(0, now - state.started_at - before);
 }
 
-/** Return how much of a step is done; "" if that is not known. A large total is one of bytes. */
+/** Return how much of a step is done; "" if that is not known. Large totals are bytes, shown in percent. */
 export function count(progress: StepProgress | null, trans: TranslationBundle): string {
   if (!progress?.total) return "";
   const { done, total } = progress;
@@ -96,14 +96,14 @@ export function count(progress: StepProgress | null, trans: TranslationBundle): 
   return trans.__("%1 %", Math.floor((100 * done) / total));
 }
 
-/** Return bytes as people say them. */
+/** Return a number of bytes as people write it: 177 MB, 1.2 GB. */
 export function size(bytes: number, trans: TranslationBundle): string {
   const megabytes = bytes / 1e6;
   if (megabytes < 1000) return trans.__("%1 MB", Math.round(megabytes));
   return trans.__("%1 GB", (megabytes / 1000).toFixed(1));
 }
 
-/** Split a sentence at its `code`: every second part is code. */
+/** Split a sentence at its `backticks`: every second part is code. */
 export function codeParts(text: string): string[] {
   return text.split(/`([^`\n]+)`/);
 }
@@ -115,7 +115,7 @@ export function plain(line: string): string {
 
 const IMPORT = "import labelstudio_proxy as lsp";
 
-/** Return the code that loads the labels of a project. `sources`: of the cells that are there. */
+/** Return the code that loads the labels of a project. `sources`: the code cells of the notebook. */
 export function dataFrameCode(
   project: Project,
   projects: readonly Project[],

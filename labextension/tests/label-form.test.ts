@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { LabelForm } from "../src/label-form.ts";
-import { look, trans } from "./look.ts";
+import { look } from "./look.ts";
+import { trans } from "./trans.ts";
 
 void test("the server's proposal fills the form", () => {
   const form = new LabelForm("pets", trans);

@@ -1,4 +1,4 @@
-// JupyterLab's packages import their files as bundlers find them: without the suffix.
+// JupyterLab's packages import their files without a suffix, which Node.js does not find.
 import { registerHooks } from "node:module";
 
 registerHooks({

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { contentsText, taskText } from "../src/task-texts.ts";
-import { look, trans } from "./look.ts";
+import { look } from "./look.ts";
+import { trans } from "./trans.ts";
 
 void test("what a folder has is said in words", () => {
   const text = contentsText({ ...look, media: { image: 1, "time-series": 2 }, others: 3 }, trans);

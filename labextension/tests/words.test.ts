@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { nullTranslator } from "@jupyterlab/translation";
-
 import type { Project, State } from "../src/api-types.ts";
 import {
   codeParts,
@@ -17,8 +15,7 @@ import {
   wordsOf,
 } from "../src/words.ts";
 import { snapshot } from "./snapshot.ts";
-
-const trans = nullTranslator.load("labelstudio-proxy");
+import { trans } from "./trans.ts";
 
 const project = (id: number, title: string) => ({ id, title }) as Project;
 

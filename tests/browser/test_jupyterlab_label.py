@@ -102,7 +102,7 @@ def test_a_folder_is_labelled_with_the_mouse(
     expect(dialog.get_by_label("What to do")).to_have_value("image-classification")
     expect(dialog.get_by_text("2 pictures")).to_be_visible()
     field.press_sequentially(f"{LABELS[1]},{LABELS[0]},{LABELS[1]},")
-    expect(dialog.get_by_text(f"There already: {LABELS[1]}")).to_be_visible()
+    expect(dialog.get_by_text(f"Already in the list: {LABELS[1]}")).to_be_visible()
     button(dialog, f"Remove the label {LABELS[0]}").click()
     dialog.get_by_label("Keep the labels").check()
 
@@ -130,7 +130,7 @@ def test_a_folder_is_labelled_with_the_mouse(
     button(dialog, "Add 2 New Files").click()
     expect(dialog).to_have_count(0)
     dialog = right_click(page, item(page, FOLDER))
-    expect(dialog.get_by_text("It has all of them.")).to_be_visible()
+    expect(dialog.get_by_text("All files are in it.")).to_be_visible()
     button(dialog, "Cancel").click()
 
     (jupyter.root_dir / "empty").mkdir()

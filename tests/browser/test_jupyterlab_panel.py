@@ -1,4 +1,4 @@
-"""The panel, the status bar, *Running* and the commands of the JupyterLab extension."""
+"""The panel, the status bar, *Running* and the commands of the JupyterLab extension, and JupyterLab without it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +91,20 @@ def status(page: Page) -> Locator:
     return page.locator(".jp-LabelStudioStatus button")
 
 
+def tile(page: Page) -> Locator:
+    return page.locator(".jp-LauncherCard", has_text="Label Studio")
+
+
+def search_palette(page: Page, text: str) -> Locator:
+    """Search the command palette, and return the commands of the extension in it."""
+    page.keyboard.press("Control+Shift+C")
+    page.locator(".lm-CommandPalette-input").fill(text)
+    expect(
+        page.locator(".lm-CommandPalette-item mark, .lm-CommandPalette-emptyMessage").first
+    ).to_be_visible()
+    return page.locator('.lm-CommandPalette-item[data-command^="labelstudio:"]')
+
+
 def panel_of(page: Page) -> Locator:
     return page.get_by_role("region", name="Label Studio", exact=True)
 
@@ -119,9 +135,11 @@ def test_label_studio_is_seen_and_controlled_from_start_to_stop(
     tab = new_page(jupyter)
     page = open_lab(tab, jupyter, "/tree/Notes.ipynb")
 
-    # The status bar asks when the user does something, and opens the panel.
+    # JupyterLab's start loads one more file. The status bar asks when the user does something.
     expect(status(page)).to_have_accessible_name("Label Studio")
     assert asked(tab) == []
+    urls = [each.url for each in tab.recorder.exchanges]
+    assert len([url for url in urls if "extensions/labelstudio-proxy" in url]) == 1, urls
     status(page).hover()
     expect(status(page)).to_have_text("stopped")
     status(page).click()
@@ -211,9 +229,26 @@ def test_notebook_7_has_the_panel_and_running(
     expect(page.locator(".jp-CodeCell .cm-content").nth(1)).to_contain_text("to_dataframe()")
 
     page.goto(f"{jupyter.url}tree")
+    page.get_by_text("New", exact=True).click()
+    expect(page.locator(".lm-Menu-itemLabel", has_text="Label Studio")).to_have_count(1)
+    page.keyboard.press("Escape")
     page.get_by_role("tab", name="Running").click()
     item = page.locator(".jp-RunningSessions-item", has_text="Label Studio")
     expect(item).to_contain_text("ready")
+    with page.expect_popup() as opened:
+        search_palette(page, "Open Label Studio").click()
+    expect(opened.value).to_have_title(re.compile("Label Studio"))
+
+
+def test_the_palette_opens_label_studio(jupyter: JupyterLab, new_page: Callable[..., Tab]) -> None:
+    page = open_lab(new_page(jupyter), jupyter, "?reset")
+    expect(tile(page)).to_have_count(1)
+    command = search_palette(page, "Open Label Studio")
+    expect(command).to_have_count(1)
+    expect(command.locator("svg")).to_be_visible()
+    with page.expect_popup() as opened:
+        command.click()
+    expect(opened.value).to_have_title(re.compile("Label Studio"))
 
 
 def focused(page: Page) -> str:
@@ -342,3 +377,20 @@ def test_a_failure_has_the_words_and_buttons_of_the_start_page(
     panel_of(page).get_by_role("button", name="Copy diagnostics").click()
     expect(panel_of(page)).to_contain_text("Diagnostics copied.")
     assert str(tmp_path) in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_jupyterlab_has_the_tile_when_the_extension_is_disabled(
+    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
+) -> None:
+    jupyter = jupyter_lab(config={"data_dir": str(data_dir)})
+    disable = ("-m", "jupyterlab.labextensions", "disable", "--level=user", "labelstudio-proxy")
+    subprocess.run(
+        [sys.executable, *disable], env=jupyter.environment, capture_output=True, check=True
+    )
+    page = open_lab(new_page(jupyter), jupyter)
+    expect(tile(page)).to_have_count(1)
+    expect(search_palette(page, "Label Studio")).to_have_count(0)
+    page.keyboard.press("Escape")
+    with page.expect_popup() as opened:
+        tile(page).click()
+    expect(opened.value).to_have_title(re.compile("Label Studio"))

@@ -232,7 +232,7 @@ def test_unsaved_changes_are_not_closed_without_a_question(lab: Page, project: i
     close = tabs(lab, "Cats").locator(".lm-TabBar-tabCloseIcon")
     close.click()
     question = lab.get_by_role("dialog")
-    expect(question).to_contain_text("changes that are not saved")
+    expect(question).to_contain_text("unsaved changes")
     question.get_by_role("button", name="Cancel").click()
     expect(tabs(lab, "Cats")).to_have_count(1)
     close.click()

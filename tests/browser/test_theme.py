@@ -93,24 +93,20 @@ def test_label_studio_follows_the_theme_until_the_user_chooses(
         expect_scheme(page, "light")
 
 
-@pytest.mark.parametrize(
-    ("theme", "ground"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(34, 39, 46)")]
-)
 def test_the_card_over_the_page_has_the_theme(
-    theme: str,
-    ground: str,
-    jupyter: JupyterLab,
-    studio: LabelStudioClient,
-    new_page: Callable[..., Tab],
+    jupyter: JupyterLab, studio: LabelStudioClient, new_page: Callable[..., Tab]
 ) -> None:
     studio.wait_ready()
-    page, _ = new_page(jupyter)
+    lab, _ = new_page(jupyter)
+    lab.goto(f"{jupyter.url}api")
+    store_theme(lab, jupyter, "dark")
+    page = lab.context.new_page()
     page.set_default_timeout(STEP_MS)
-    page.goto(f"{jupyter.url}api")
-    store_theme(page, jupyter, theme)
     page.goto(f"{jupyter.url}labelstudio/projects")
-    expect_scheme(page, theme)
+    expect_scheme(page, "dark")
     assert studio.post("_proxy/stop").ok
     card = page.get_by_role("dialog")
     expect(card.get_by_text("Label Studio was stopped")).to_be_visible()
-    expect(card).to_have_css("background-color", ground)
+    expect(card).to_have_css("background-color", "rgb(34, 39, 46)")
+    store_theme(lab, jupyter, "light")
+    expect(card).to_have_css("background-color", "rgb(255, 255, 255)")

@@ -224,26 +224,30 @@ def test_a_cookie_changes_nothing_without_jupyters_xsrf_token(untouched: Jupyter
         assert browser.post(f"{jupyter.url}{API}/stop", headers=own).status_code == 202
 
 
-@pytest.mark.parametrize("allowed", [("read",), ()])
 def test_jupyters_authorizer_decides(
-    jupyter_lab: Callable[..., JupyterLab], tmp_path: Path, allowed: tuple[str, ...]
+    jupyter_lab: Callable[..., JupyterLab], tmp_path: Path
 ) -> None:
     (tmp_path / "readers.py").write_text(
         "from jupyter_server.auth import Authorizer\n"
         "class Readers(Authorizer):\n"
         "    def is_authorized(self, handler, user, action, resource):\n"
-        f"        return resource != 'labelstudio' or action in {allowed!r}\n"
+        "        allowed = handler.request.headers.get('Allowed')\n"
+        "        return resource != 'labelstudio' or action == allowed\n"
     )
     jupyter = jupyter_lab(
         config={"data_dir": str(tmp_path / "data")},
         server_config={"ServerApp": {"authorizer_class": "readers.Readers"}},
         env={"PYTHONPATH": str(tmp_path)},
     )
-    for path in READ:
-        with contextlib.closing(jupyter.get(f"{API}{path}", stream=True)) as answer:
-            assert (answer.status_code == 403) == (not allowed), path
-    for path in WRITE:
-        assert jupyter.post(f"{API}{path}", json={}).status_code == 403, path
+    for allowed in ("read", "nothing"):
+        headers = {"Allowed": allowed}
+        for path in READ:
+            answer = jupyter.get(f"{API}{path}", headers=headers, stream=True)
+            with contextlib.closing(answer):
+                assert (answer.status_code == 403) == (allowed == "nothing"), path
+        for path in WRITE:
+            answer = jupyter.post(f"{API}{path}", headers=headers, json={})
+            assert answer.status_code == 403, path
     assert not gateways(jupyter)
 
 

@@ -52,7 +52,7 @@ def of_test(item: pytest.Item) -> Iterator[None]:
             _enter(machine)
 
 
-# the machine's network, during a test that runs in another one
+# The machine's network, while a test runs in another network.
 _machines: list[int] = []
 
 

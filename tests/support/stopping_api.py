@@ -1,4 +1,4 @@
-"""Requests to the real Label Studio that stop after some of them: a kill cannot be timed so exactly."""
+"""Requests to the real Label Studio that fail after a number of them: no kill can be timed so exactly."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ from .writing import CheckPath, rule_of
 class Access:
     """The way to the projects of one Label Studio.
 
-    files: the folders that projects may be over; None for no folders.
-    root:  the folder that Jupyter shows, of relative paths.
-    token: only programs that have it write outside of `root`.
+    files: the folders whose files projects may use; None for no folders.
+    root:  Jupyter's root folder, where relative paths start.
+    token: only programs that send it may write outside of `root`.
     """
 
     settings: LabelStudioProxy
@@ -53,7 +53,7 @@ class Access:
 
     @cached_property
     def records(self) -> ProjectRecords:
-        """What the gateway remembers about projects."""
+        """The gateway's records of projects."""
         return ProjectRecords(self.directory)
 
     @property
@@ -99,11 +99,11 @@ class Access:
         )
 
     def base(self, body: Mapping[str, Any]) -> str:
-        """Return the folder of relative paths: that of the notebook, or Jupyter's."""
+        """Return the folder where relative paths start: the notebook's, or Jupyter's root."""
         return absolute(self.root, body.get("base") or "")
 
     def rule(self, request: web.BaseRequest) -> CheckPath:
-        """Return where this request may write."""
+        """Return the rule that says where this request may write."""
         return rule_of(request.headers, self.token, Path(self.root) if self.files else None)
 
 
@@ -116,5 +116,5 @@ class NoProject(Problem):
         super().__init__(
             f"There is no project {number}.",
             "It may have been deleted.",
-            "`projects` lists the projects that there are.",
+            "`projects` lists all projects.",
         )

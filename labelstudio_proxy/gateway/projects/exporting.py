@@ -106,7 +106,7 @@ async def export(project: Project, wish: Wish, report: Report) -> api_types.Expo
 
 
 async def formats(api: LabelStudioAPI, number: int, interface: Interface) -> list[api_types.Format]:
-    """Return the formats that fit a project."""
+    """Return the formats that a project can be exported in."""
     listed = [
         each for each in await api.get(paths.export_formats(number)) if not each.get("disabled")
     ]
@@ -201,9 +201,9 @@ def _check_pictures(project: Project, labelled: list[Labelled], content: Path) -
     sources = {url: project.path_of(url) for url in sorted(wanted)}
     if objects := [url for url in sources if url.startswith(SCHEME)]:
         raise Problem(
-            f"This format has no pictures of S3, such as {objects[0]}.",
-            "Label Studio exports pictures of this machine only.",
-            "Export the labels alone with `pictures=False`.",
+            f"This format cannot include objects in S3, such as {objects[0]}.",
+            "Label Studio exports pictures on this machine only.",
+            "Export the labels alone, with `pictures=False`.",
         )
     # A picture that is there has a name that Label Studio cannot write, such as one of 255 bytes.
     missing = [path or url for url, path in sources.items() if not (path and Path(path).exists())]
@@ -282,7 +282,7 @@ async def _copy_files(
 async def _download_objects(
     api: LabelStudioAPI, objects: list[tuple[Entry, list[Path]]], report: Report
 ) -> None:
-    """Write each object in S3, as Label Studio shows it, into its new files."""
+    """Download each object in S3 through Label Studio, into its new files."""
     left = iter(enumerate(objects))
 
     async def download() -> None:

@@ -81,7 +81,7 @@ class Keeper:
         self._wake_readers()
 
     def next_change(self) -> asyncio.Event:
-        """Return an event that is set when projects, or the problems of their files, may change next."""
+        """Return an event that is set at the next possible change of projects or of their files' problems."""
         return self._changed
 
     def problem_of(self, project: int) -> str:

@@ -1,4 +1,4 @@
-"""Projects that a gateway has begun and, because it was killed, neither recorded nor removed."""
+"""Unfinished projects of a gateway that was killed before it could record or remove them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from .label_studio_api import LabelStudioAPI
 
 logger = logging.getLogger(__name__)
 
-# The description of a project until its record is written.
+# The description that a project has until its record is written.
 UNFINISHED = "labelstudio-proxy makes this project."
 
 
 async def remove_leftovers(
     api: LabelStudioAPI, records: ProjectRecords, every: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Delete the leftovers among `every` project, and return the others; raises Problem.
+    """Delete the unfinished projects in `every`, and return the others; raises Problem.
 
-    No project may be in the making meanwhile.
+    The caller makes sure that no other call makes a project meanwhile.
     """
     recorded = {record.id for record in await asyncio.to_thread(records.all)}
     leftovers = {
@@ -31,6 +31,6 @@ async def remove_leftovers(
         and project["id"] not in recorded
     }
     for number in leftovers:
-        logger.info("Removing project %d, which a killed gateway has left", number)
+        logger.info("Removing the unfinished project %d of a killed gateway", number)
         await api.delete_project(number)
     return [project for project in every if project["id"] not in leftovers]

@@ -1,4 +1,4 @@
-"""The routes that list all projects, once or at each change."""
+"""The routes that list all projects: once, or again at each change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .access import Access
 
 logger = logging.getLogger(__name__)
 
-# Before the counts are read again: a page sends several requests for one label.
+# The pause before the counts are read again: a page sends several requests for one label.
 QUIET_SECONDS = 1.0
 
 
@@ -40,7 +40,7 @@ class ListingRoutes:
         return json_response(await asyncio.to_thread(self._shown, projects))
 
     async def events(self, request: web.BaseRequest, groups: list[str]) -> web.StreamResponse:
-        """Send the event `projects` with all projects, now and after each change, until the client leaves."""
+        """Send all projects as the event `projects`, now and at each change, until the client leaves."""
         response = await event_stream.begin(request)
         sent: api_types.Projects | None = None
         while True:
@@ -52,21 +52,21 @@ class ListingRoutes:
                 await response.write(event_stream.event("projects", found))
             while not await _is_set(change, event_stream.BEAT_SECONDS):
                 await response.write(event_stream.BEAT)
-            # Label Studio needs the database, too.
+            # So that a slow database has time for Label Studio.
             await asyncio.sleep(max(QUIET_SECONDS, 10 * took))
 
     async def _all(self) -> api_types.Projects | None:
-        """Return all projects, if possible without Label Studio; None if it must run for that."""
+        """Return all projects, from the database if possible; None if that needs a running Label Studio."""
         try:
             if not self._access.external_database:
                 return await asyncio.to_thread(self._all_stored)
         except (database.UnknownTables, sqlite3.Error) as error:
-            logger.info("Label Studio's API is asked for projects: %s", error)
+            logger.info("Reading the projects by Label Studio's API: %s", error)
         if not self._access.is_ready:
             return None
         try:
             found = await (await self._access.api()).projects()
-        except (Problem, aiohttp.ClientError):  # it stops at this moment
+        except (Problem, aiohttp.ClientError):  # Label Studio stops at this moment
             return None
         return await asyncio.to_thread(self._shown, found)
 

@@ -1,6 +1,7 @@
-"""What a dialog starts with: what a folder or a selection of files has, and its project, if there is one.
+"""What is in a folder or a selection of files, and its project if there is one: the contents of the dialog.
 
-It needs neither Label Studio nor a look into the files, except those that are new in a project.
+Label Studio need not run. Names and suffixes are enough; only files that are new in an existing project are
+opened.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ from .sources import guessed, shown_by, title_of
 
 logger = logging.getLogger(__name__)
 
-# Folders of a data set that is split, with a folder for each label in each of them.
+# The folders of a data set that is split. Each of them has a folder for each label.
 _SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
-# More folders are rather users or days than labels.
+# A larger number of folders is more likely one for each user or day than one for each label.
 MOST_LABELS = 100
 
 
 @dataclass(frozen=True)
 class Looker:
-    """Looks at sources.
+    """Looks at folders and files.
 
-    root:   the folder of relative paths: Jupyter's.
+    root:   Jupyter's root folder, where relative paths start.
     files:  the folders that Label Studio may read; None for none.
     prefix: of Label Studio's pages in browsers.
     keep:   the setting `keep_labels`.
@@ -72,9 +73,7 @@ class Looker:
 
     def _folder(self, folder: str) -> api_types.Look:
         if os.path.isdir(folder):  # noqa: PTH112 - False for every error
-            checked_files(
-                [Path(folder)], self.files
-            )  # before a look at its files, which may be many
+            checked_files([Path(folder)], self.files)  # first: the folder may have many files
         found = found_files.in_folder(folder, within=self._within)
         identity = {"kind": "folder", "path": folder}
         return self._look(found, folder, {"kind": "path", "path": folder}, identity)
@@ -126,7 +125,7 @@ class Looker:
         }
 
     def _stored(self) -> list[StoredProject] | None:
-        """Return all projects; None if they are not in a database that can be read fast."""
+        """Return all projects; None if the gateway cannot read the database."""
         if self.external_database:
             return None
         if not self.directory.database.exists():
@@ -170,12 +169,12 @@ class Looker:
 
 
 def is_folder(path: str) -> bool:
-    """Return False for every error."""
+    """Return True if `path` is a folder; False after any error."""
     return os.path.isdir(path)  # noqa: PTH112 - Path raises some
 
 
 def label_folders(files: Iterable[str], folder: str) -> list[str]:
-    """Return the names of the subfolders, if each file is in one and they can be labels; else []."""
+    """Return the names of the subfolders if they sort all files and can be labels; else []."""
     above = folder.rstrip("/") + "/"
     parts = [path.removeprefix(above).split("/")[:-1] for path in files]
     if all(each and each[0].lower() in _SPLITS for each in parts):
@@ -206,7 +205,7 @@ def _choice(task: Task, count: int) -> api_types.TaskChoice:
 
 
 def _count_usable(new: Files, task: Task) -> int:
-    """Return how many of `new` would become items; it looks into these files."""
+    """Return how many of `new` would become items. Opens these files."""
     try:
         usable = found_files.usable(new, task)
     except Problem:

@@ -32,7 +32,7 @@ Work = Callable[[Report], Awaitable[Mapping[str, Any]]]
 
 
 class MakingRoutes:
-    """Serves the requests that read sources."""
+    """Serves the requests that make a project or add to it."""
 
     def __init__(self, access: Access) -> None:
         """`access`: the way to the projects."""
@@ -61,7 +61,7 @@ class MakingRoutes:
             api = await self._access.api()
             source = await self._read(api, body, wish.task, wish.config, report)
             every = await api.projects()
-            if not self._access.external_database:  # where other gateways may make projects
+            if not self._access.external_database:  # other gateways may make projects there
                 every = await remove_leftovers(api, self._access.records, every)
             existing, new = await self._found_again(api, every, source, wish.title)
             file, sentences = await choose_keep(
@@ -98,10 +98,9 @@ class MakingRoutes:
         return await stream(request, self._in_turn(work))
 
     def _in_turn(self, work: Work) -> Work:
-        """Return `work` that waits for the making of another project.
+        """Return `work` that first waits until no other call makes a project.
 
-        A call that is repeated at once after Ctrl-C must not find the project that is about to be
-        removed.
+        A call that is repeated immediately after Ctrl-C must not find the project that will be removed.
         """
 
         async def wait_and_work(report: Report) -> Mapping[str, Any]:

@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 # For a Label Studio that crashed and restarts.
 CLEANUP_SECONDS = 30.0
 POLL_SECONDS = 1.0
-# More outdated predictions than this are replaced with their whole version, which is ten times faster.
+# If more predictions than this are outdated, the whole version is replaced, which is ten times faster.
 ONE_BY_ONE = 100
-# Label Studio locks its database while it removes a version. With more predictions, that may take longer
-# than the requests of people wait (LOCK_SECONDS in labelstudio_settings).
+# Label Studio locks its database while it removes a version. With more predictions than this, other requests
+# may wait for the lock until they fail (LOCK_SECONDS in labelstudio_settings).
 MOST_AT_ONCE = 10_000
 
 Connect = Callable[[], Awaitable[LabelStudioAPI]]
@@ -77,7 +77,7 @@ async def _add(
     known: set[int],
     report: Report,
 ) -> None:
-    """Add predictions of a version, which has those with the numbers `known`, or none of them."""
+    """Add predictions of a version; after an error, remove them. `known`: the ids of its earlier predictions."""
     try:
         await add_in_batches(await connect(), project, version, predictions, report)
     except BaseException:
@@ -89,7 +89,7 @@ async def _add(
 def _compare(
     found: Sequence[Prediction], earlier: Sequence[dict[str, Any]]
 ) -> tuple[list[Prediction], set[int]]:
-    """Return the predictions to add, and the numbers of those to remove."""
+    """Return the predictions to add, and the ids of those to remove."""
     by_task: dict[int, list[dict[str, Any]]] = {}
     for each in earlier:
         by_task.setdefault(each["task"], []).append(each)

@@ -1,4 +1,4 @@
-"""Add predictions to a project, in requests that Label Studio handles whole."""
+"""Add predictions to a project, in several requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...problem import Problem
 from .label_studio_api import LabelStudioAPI
 from .stream import Report
 
-# In one request: people who label meanwhile wait for it.
+# The limits of one request: people who label meanwhile wait until it is complete.
 BATCH = 1000
 BATCH_BYTES = 16 * 1024 * 1024
 
@@ -24,7 +24,7 @@ async def add_in_batches(
 ) -> None:
     """Add predictions of one model version, by their `task`, `result` and `score`.
 
-    Raises Problem; the batches before stay.
+    Raises Problem; earlier batches stay.
     """
     done = 0
     for batch in _batches(predictions, version):

@@ -1,8 +1,9 @@
 """Replace all predictions of a model version at once.
 
-Label Studio removes one prediction in a request, or all of a version. So a second version gets those
-that shall be there. People see it while the first one is emptied and filled again; it is removed last.
-A stop in between leaves one of the two whole, and the next call for the version continues.
+A request to Label Studio removes either one prediction or all of a version. So the new predictions first
+become a second version, the replacement. People see the replacement while the version itself is removed and
+added again. The replacement is removed last. If Label Studio or the gateway stops in between, one of the two is
+complete, and the next call for the version continues.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from .stream import Report
 
 
 def replacement_of(version: str) -> str:
-    """Return the name of the version that is about to replace `version`."""
+    """Return the name of the replacement of `version`."""
     return f"{version} (replacement)"
 
 
 async def replace_all(api: LabelStudioAPI, project: int, version: str, report: Report) -> None:
-    """Let the predictions of the replacement become those of `version`, and show people these.
+    """Replace the predictions of `version` by those of its replacement, and show them to people.
 
-    A cancellation waits until that is done. Raises Problem; the next call then has to continue.
+    A cancellation waits until this is complete. Raises Problem; then the next call continues.
     """
     await finished(_replace_all(api, project, version, report))
 
@@ -29,12 +30,12 @@ async def replace_all(api: LabelStudioAPI, project: int, version: str, report: R
 async def continue_replacement(
     api: LabelStudioAPI, project: int, version: str, report: Report
 ) -> None:
-    """Complete what an earlier call for `version` has begun, or undo it; raises Problem."""
+    """Complete a replacement that an earlier call for `version` began, or undo it; raises Problem."""
     replacement = await api.predictions(project, replacement_of(version))
     if not replacement:
         return
     first = min(each["id"] for each in replacement)
-    # Those that are older than the replacement are removed only after that is whole.
+    # Predictions older than the replacement are removed only after it is complete.
     if all(each["id"] > first for each in await api.predictions(project, version)):
         await replace_all(api, project, version, report)
     else:

@@ -41,7 +41,7 @@ class Location:
 
     @classmethod
     def around(cls, uris: Iterable[str]) -> list[Location]:
-        """Return a location for each bucket, with the longest prefix of its objects."""
+        """Return a location for each bucket, with the longest prefix that all its objects share."""
         keys: dict[str, list[str]] = {}
         for uri in uris:
             found = cls.parse(uri)
@@ -85,7 +85,7 @@ async def check(api: LabelStudioAPI, location: Location, *, allowed: bool) -> No
 async def _entries(
     api: LabelStudioAPI, location: Location, most: int, *, allowed: bool
 ) -> list[dict[str, Any]]:
-    """Return Label Studio's list, at least one object; a last one without a size: there are more."""
+    """Return Label Studio's list of at least one object. A last entry without a size means that there are more."""
     async with _scratch_project(api) as project:
         fields = _storage(project, location)
         try:

@@ -1,4 +1,4 @@
-"""Which objects in S3 a task is for, by their suffix: the gateway does not read them."""
+"""Which objects in S3 fit a task, by their suffix: the gateway does not read them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...labelling.tasks import SUFFIXES, Task, guess_task, medium_of
 from ...problem import Problem
 
 NOT_FOUND = "Label Studio finds no object with `?` in its key"
-# Label Studio takes the rest of such a key for a query, or loses a letter.
+# With `?` in a key, Label Studio takes the rest for a query. It drops control characters.
 LOST = re.compile(r"[?\x00-\x1f]")
-# A project of these needs their content. By medium.
+# Objects that a project cannot use without their content. By medium.
 READ = {
     "text": ("texts", "Read them into a DataFrame, and give that: `label(frame, column=…)`."),
     "time-series": ("time series", "Write a `config` with a `<Channel>` for each column."),
@@ -22,9 +22,9 @@ READ = {
 def fitting(
     names: Sequence[str], where: str, task: Task | None, *, own_interface: bool
 ) -> tuple[Task, Files]:
-    """Return the objects that a task is for, in their order; raises Problem if there are none.
+    """Return the objects that fit a task, in their order; raises Problem if there are none.
 
-    names: keys or URIs. where: they are, for messages. task: None to guess it.
+    names: keys or URIs. where: the place of the objects, for messages. task: None to guess it.
     """
     if not any(map(medium_of, names)):
         raise Problem(

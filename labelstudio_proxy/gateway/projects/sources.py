@@ -190,20 +190,20 @@ def _table(source: Mapping[str, Any], context: Context) -> Source:
 
 
 def _are_objects(values: Sequence[str]) -> bool:
-    """Return True for URIs of objects in S3; raises Problem if some are, and others are not."""
+    """Return True if all values are URIs of objects in S3; raises Problem if only some are."""
     uris = [value for value in values if value.startswith(SCHEME)]
     if uris and len(uris) < len(values) and medium_of(uris[0]):
         other = next(value for value in values if not value.startswith(SCHEME))
         raise Problem(
-            "The source has objects in S3 and others.",
+            "The source has objects in S3 and other items.",
             f"It has {uris[0]} and {other!r:.200}.",
-            "Make a project of one kind, and `add` the others to it.",
+            "Make a project over the objects, and `add` the others to it.",
         )
     return len(uris) == len(values)
 
 
 def _are_paths(values: Sequence[str], context: Context) -> bool:
-    """Return True for paths of files, False for texts."""
+    """Return True if the values are paths of files, False if they are texts."""
     if context.task is not None and context.task.medium != "text":
         return True
     return all(medium_of(value) and len(value) < 4096 and "\n" not in value for value in values)

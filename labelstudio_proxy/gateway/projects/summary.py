@@ -22,9 +22,9 @@ TEXT = 80  # characters
 def summary(
     directory: DataDirectory, number: int, config: str, prefix: str, *, external_database: bool
 ) -> api_types.Summary | None:
-    """Return how often each label is there, and the last ones.
+    """Return how often each label occurs, and the last labelled items.
 
-    None if the labels are not in a database that can be read fast. Blocks.
+    Returns None if the gateway cannot read the database. Blocks.
 
     config: the labelling interface. prefix: of Label Studio, for the addresses of pages and pictures.
     """
@@ -42,9 +42,9 @@ def summary(
 
 
 async def summary_by_api(api: LabelStudioAPI, number: int, config: str) -> api_types.Summary:
-    """Return how often each label is there as Label Studio counts, skipped items included; no last ones.
+    """Return how often each label occurs by Label Studio's count, which includes skipped items.
 
-    Label Studio counts each part of a nested choice, so these are left out. Raises Problem.
+    `last` is empty. Label Studio counts each part of a nested choice, so these are left out. Raises Problem.
     """
     counts: Counter[str] = Counter()
     try:

@@ -3,7 +3,7 @@
 Label Studio reads a file from its start into memory for each request of a part of it
 (ranged_fileresponse's RangedFileReader): a seek in a video of 2 GB takes seconds, and 2 GB. So the
 gateway sends large files. It asks Label Studio each time whether the owner may read the file, by
-requests for which Label Studio reads no content. `local_files` finds most local files without it.
+requests for which Label Studio reads no content. `local_files` serves most local files without asking it.
 """
 
 from __future__ import annotations

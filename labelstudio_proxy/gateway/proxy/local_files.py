@@ -1,4 +1,4 @@
-"""Local files of tasks: which file on disk the parameter `d` of a request means, and who may read it.
+"""Local files of tasks: which file on disk the parameter `d` of a request means, if the account may read it.
 
 Label Studio writes paths into task data that are relative to its document root of that day, and
 serves them relative to the one of today. The gateway finds the others by the folders that people have
@@ -61,7 +61,7 @@ class LocalFiles:
     def find(self, query: str, referer: str, account: int) -> LocalFile | NoFile | None:
         """Return the file that `query` means; None if only Label Studio may know it.
 
-        `referer`: the address of the page, with the project. `account`: reads the file.
+        `referer`: the address of the page, with the project. `account`: the one that reads the file.
         Blocks: reads the disk and the database.
         """
         files = self._files

@@ -1,13 +1,14 @@
 /*
  * Lets a page follow JupyterLab's theme.
  *
- * JupyterLab's extension stores the theme, "dark" or "light", under a key of its server: servers of a hub, on paths of
- * one host, share this storage. Without it, the browser's preference decides.
+ * The JupyterLab extension stores the theme, "dark" or "light", in the browser's local storage. The key has the prefix,
+ * because the servers of a hub share one host and so one storage. Without a stored theme, the browser's preference decides.
  *
- * - `--labelstudio-proxy-scheme` on the root element is a value for `color-scheme`.
- * - Label Studio reads its scheme from the storage. Until the user chooses one in Label Studio, it reads JupyterLab's.
+ * - `--labelstudio-proxy-scheme` on the root element is the value for `color-scheme`.
+ * - Label Studio reads its scheme from the storage. It gets JupyterLab's theme until the user chooses a scheme there.
  *
- * Its element has `data-prefix`, and comes before anything that is painted. jupyter/unavailable.py puts this text into a page.
+ * The script's element has `data-prefix` and comes first in the page, before the browser paints anything.
+ * jupyter/unavailable.py writes the script into its page.
  */
 (() => {
   "use strict";

@@ -58,14 +58,18 @@ def post(jupyter: JupyterLab, path: str, body: dict[str, Any]) -> dict[str, Any]
     return result
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("path", [SOURCE, API, f"{API}/1", f"{API}/1/rows"])
+STRANGE = [
+    (method, path) for path in (API, f"{API}/1", f"{API}/1/rows") for method in ("GET", "POST")
+]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", SOURCE), *STRANGE])
 def test_strangers_get_nothing_and_start_nothing(
     jupyter: JupyterLab, method: str, path: str
 ) -> None:
     for headers in ({}, {"Authorization": "token wrong"}):
         refused = jupyter.request(method, path, anonymous=True, headers=headers)
-        assert refused.status_code in {302, 403, 405}
+        assert refused.status_code in {302, 403}
     assert jupyter.get("api/labelstudio").json()["state"] == "stopped"
 
 
