@@ -52,7 +52,8 @@ class LabelStudioHandler(APIHandler):
         }
         if (gateway := self.server.gateway()) is not None:
             try:
-                return {**state, **await _answer(gateway, route, method)}  # type: ignore[typeddict-item]
+                answer = await _answer(gateway, route, method)
+                return cast("api_types.StateWithLog", {**state, **answer})
             except ConnectionError:
                 pass  # the gateway starts or exits at this moment
             except (OSError, ValueError, asyncio.TimeoutError) as error:

@@ -72,7 +72,7 @@ class Looker:
         return self._selection(chosen)
 
     def _folder(self, folder: str) -> api_types.Look:
-        if os.path.isdir(folder):  # noqa: PTH112 - False for every error
+        if is_folder(folder):
             checked_files([Path(folder)], self.files)  # first: the folder may have many files
         found = found_files.in_folder(folder, within=self._within)
         identity = {"kind": "folder", "path": folder}

@@ -47,7 +47,7 @@ class Location:
             found = cls.parse(uri)
             keys.setdefault(found.bucket, []).append(found.prefix)
         return [
-            # Not `commonpath`, which changes `a//b`.
+            # RUF071: `commonpath` changes `a//b`
             cls(bucket, os.path.commonprefix(each).rpartition("/")[0].strip("/"))  # noqa: RUF071
             for bucket, each in keys.items()
         ]
