@@ -322,9 +322,7 @@ def test_gateway_exits_on_a_signal_and_leaves_nothing(
 ) -> None:
     made = gateway()
     made.start()
-    entries = list(made.home.rglob("labelstudio-proxy-*.json"))
-    assert len(entries) == 1
-    assert entries[0].stat().st_mode & 0o077 == 0
+    assert made.wait_until_listed().stat().st_mode & 0o077 == 0
     os.kill(made.process.pid, number)
     wait_for(lambda: made.process.returncode is not None, what="its end", timeout=20)
     # Not 0: jupyter-server-proxy starts only those again that end otherwise.
@@ -398,6 +396,7 @@ def run(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Gateway]) -> None:
     made = gateway("echo hello from label studio", RUN_ECHO)
+    made.wait_until_listed()
     assert "stopped" in run(made, "status").stdout
     assert run(made, "start").stdout == f"Label Studio is ready at {made.prefix}\n"
     status = json.loads(run(made, "status", "--json").stdout)
@@ -424,6 +423,7 @@ def test_the_command_line_talks_to_the_running_gateway(gateway: Callable[..., Ga
 
 def test_command_line_reports_a_failed_start(gateway: Callable[..., Gateway]) -> None:
     made = gateway("echo no good", "exit 7")
+    made.wait_until_listed()
     failed = run(made, "start", "--json")
     assert failed.returncode == 1
     assert "exit status 7" in json.loads(failed.stdout)["error"]["what"]

@@ -187,6 +187,12 @@ class Gateway:
         except OSError:
             return False
 
+    def wait_until_listed(self) -> Path:
+        """Wait until commands find this gateway, a little after its first response; return its file."""
+        name = f"labelstudio-proxy-{self.process.pid}.json"
+        (file,) = wait_for(lambda: list(self.home.rglob(name)), what="the gateway's file")
+        return file
+
     @contextlib.contextmanager
     def connection(self, timeout: float = 60) -> Iterator[socket.socket]:
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as sock:
