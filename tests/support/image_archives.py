@@ -51,7 +51,8 @@ PYTHON = "/usr/bin/python3"
 
 REQUIREMENTS = {
     LABEL_STUDIO: label_studio_image.REQUIREMENTS,
-    JUPYTER: ["pip", "jupyterlab", *_dependencies()],
+    # with a hub's single-user server, as Jupyter's own images have it
+    JUPYTER: ["pip", "jupyterlab", "jupyterhub", *_dependencies()],
 }
 
 # The images of each archive, which have the same layers.
