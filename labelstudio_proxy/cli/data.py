@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 configured = data_dir_option("data directory; default: from the settings")
 
 
-@click.command(short_help="download the container's image in advance")
+@click.command(short_help="do in advance what the first start would do")
 @json_option
 def prepare(as_json: bool) -> None:
-    """Download the container's image in advance, before the first start."""
+    """Do in advance what the first start would do, for images and shared machines.
+
+    Compiles Label Studio and compresses its scripts. For a container it downloads the image and
+    compiles Label Studio in it. Afterwards a start needs no network.
+    """
     import asyncio
 
     from . import prepare as preparation

@@ -1,8 +1,9 @@
-"""Download and compile the image before the first start."""
+"""Do before the first start what it would have to do, so that users wait less, without a network."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ..backends.factory import (
     container_planner,
@@ -10,20 +11,47 @@ from ..backends.factory import (
     process_environment,
     runs_as_process,
 )
+from ..backends.process.byte_code import compile_installation
 from ..backends.process.installation import find_installation
 from ..config.settings import LabelStudioProxy
+from ..gateway.assets.prepared import compress_scripts
 from .output import progress_bar
 
 
 async def prepare(settings: LabelStudioProxy) -> str:
-    """Pull the image, with a progress bar on a terminal; return what is here now, as a sentence.
+    """Prepare what the settings choose; return what is ready now, as a sentence; raises Problem.
 
-    Where Label Studio runs as a process, only check its installation. Raises Problem.
+    What is there already is not made again. Shows a progress bar on a terminal.
     """
-    if runs_as_process(settings):
-        environment = process_environment(settings, files_root=None)
-        found = await find_installation(settings.label_studio, environment)
-        return f"Label Studio {found.version} is installed."
+    with progress_bar() as show:
+        if runs_as_process(settings):
+            return await _prepare_installation(settings, show)
+        return await _prepare_image(settings, show)
+
+
+async def _prepare_installation(settings: LabelStudioProxy, show: Callable[..., None]) -> str:
+    """Compile Label Studio and compress its scripts, in its environment."""
+    environment = process_environment(settings, files_root=None)
+    found = await find_installation(settings.label_studio, environment)
+    name = f"Label Studio {found.version}"
+    show(0, 1, f"compiling {name}")
+    await compile_installation(found, environment)
+    try:
+        await asyncio.to_thread(
+            compress_scripts,
+            found.build,
+            lambda done, total: show(done, total, "compressing its scripts"),
+        )
+    except OSError as error:
+        return (
+            f"{name} is ready. Its scripts could not be compressed for all users "
+            f"({error.strerror}: {error.filename}), so the first start of each user does that."
+        )
+    return f"{name} is ready, with its byte code and compressed scripts."
+
+
+async def _prepare_image(settings: LabelStudioProxy, show: Callable[..., None]) -> str:
+    """Download the image and compile Label Studio in it, for this user."""
     with docker_sdk():
         from ..backends.docker.engine import connect_engine
         from ..backends.docker.image import get_image
@@ -32,18 +60,17 @@ async def prepare(settings: LabelStudioProxy) -> str:
 
     engine = await connect_engine()
     try:
-        with progress_bar() as show:
-            image = await get_image(
-                engine,
-                settings.image,
-                settings.pull_policy,
-                lambda text, done, total: show(done, total, text),
-            )
-            show(1, 1, "compiling Label Studio")
-            site = await find_site(engine)
-            planner = container_planner(settings, files=None)
-            plan = await asyncio.to_thread(short_plan, planner, str(image.id), site)
-            await run(engine, plan, settings.image, "compile")
+        image = await get_image(
+            engine,
+            settings.image,
+            settings.pull_policy,
+            lambda text, done, total: show(done, total, text),
+        )
+        show(1, 1, "compiling Label Studio")
+        site = await find_site(engine)
+        planner = container_planner(settings, files=None)
+        plan = await asyncio.to_thread(short_plan, planner, str(image.id), site)
+        await run(engine, plan, settings.image, "compile")
         return f"The image {settings.image} is here ({image.short_id}), with its byte code."
     finally:
         engine.close()

@@ -73,7 +73,7 @@ class BackgroundCompression:
         if await asyncio.to_thread(complete.exists):
             return
         with contextlib.suppress(OSError):  # a full disk, or an upgrade of Label Studio
-            for file in await asyncio.to_thread(_large_files, front_end):
+            for file in await asyncio.to_thread(large_files, front_end):
                 async with self._one_at_a_time:
                     body = await asyncio.to_thread(file.read_bytes)
                     if is_style_sheet(file.name):
@@ -102,7 +102,7 @@ def _compress_at_lowest_priority(body: bytes, coding: str, level: int) -> bytes:
     return compress(body, coding, level)
 
 
-def _large_files(front_end: Path) -> list[Path]:
+def large_files(front_end: Path) -> list[Path]:
     """Return the files to compress: `main`, which every page needs, and then the largest first.
 
     Shorter files are compressed as well and as quickly when a browser asks for them.

@@ -81,6 +81,7 @@ class AssetFolder:
     """The assets of one build of Label Studio. All methods block; those that save raise OSError."""
 
     path: Path
+    prepared: Path | None = None  # a second folder to read content from: assets/prepared.py
 
     def load(self, name: str, coding: str) -> Asset | None:
         """Return the asset in `coding`, or uncompressed if it is not compressible; None if missing."""
@@ -112,20 +113,30 @@ class AssetFolder:
 
     def has_content(self, content: str, coding: str, level: int) -> bool:
         """Return True if `save_content` was called for this."""
-        return (self.path / _content_file(content, coding, level)).exists()
+        name = _content_file(content, coding, level)
+        return any((folder / name).exists() for folder in self._folders)
+
+    def content_file(self, content: str, coding: str, level: int) -> Path:
+        """Return the file that `save_content` makes for this."""
+        return self.path / _content_file(content, coding, level)
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.path, self.prepared) if self.prepared is not None else (self.path,)
 
     def _read(self, file_name: str) -> bytes | None:
-        file = self.path / file_name
-        try:
-            with file.open("rb", buffering=0) as stream:  # unbuffered: no copy of the body
-                head, body = stream.read(SEAL_BYTES), stream.readall()
-        except OSError:
-            return None
-        if head != _seal(file_name, body):
+        for folder in self._folders:
+            file = folder / file_name
+            try:
+                with file.open("rb", buffering=0) as stream:  # unbuffered: no copy of the body
+                    head, body = stream.read(SEAL_BYTES), stream.readall()
+            except OSError:
+                continue
+            if head == _seal(file_name, body):
+                return body
             with contextlib.suppress(OSError):
                 file.unlink()
-            return None
-        return body
+        return None
 
     def _write(self, file_name: str, body: bytes) -> None:
         if not self.path.name.startswith(ONCE):  # a closed one must not come back
@@ -153,8 +164,10 @@ def _seal(file_name: str, body: bytes) -> bytes:
     return found.hexdigest().encode() + b"\n"
 
 
-def open_folder(version: str, fingerprint: str) -> AssetFolder:
+def open_folder(version: str, fingerprint: str, prepared: Path | None = None) -> AssetFolder:
     """Return the folder for a build of Label Studio; a new one if `fingerprint` is empty.
+
+    `prepared`: a folder with content of this build that was compressed in advance.
 
     Removes folders of other builds that are no longer used. Raises OSError if there can be no cache,
     or if other users may write to it: the browser runs what is in it.
@@ -172,7 +185,7 @@ def open_folder(version: str, fingerprint: str) -> AssetFolder:
     else:
         folder = Path(tempfile.mkdtemp(prefix=ONCE, dir=root))
     _remove_unused(root, folder)
-    return AssetFolder(folder)
+    return AssetFolder(folder, prepared)
 
 
 def close_folder(folder: AssetFolder) -> None:

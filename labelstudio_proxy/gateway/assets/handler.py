@@ -23,6 +23,7 @@ from ..proxy.compression import BEST, IDENTITY, compress, kept_level, negotiate
 from .background import BackgroundCompression
 from .cache import Asset, AssetFolder, close_folder, name_of, open_folder
 from .fetch import fetch
+from .prepared import prepared_in
 from .responses import AssetResponse, asset_path, response_for
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Assets:
         if build.front_end is None or not (fingerprint := await _fingerprint(build)):
             return
         try:
-            folder = await asyncio.to_thread(open_folder, version, fingerprint)
+            folder = await asyncio.to_thread(open_folder, version, fingerprint, prepared_in(build))
         except OSError as error:
             self._warn(error)
             return
@@ -69,7 +70,9 @@ class Assets:
             if self._endpoint is not endpoint or self._fingerprint != fingerprint:
                 await self.leave()
                 try:
-                    self._folder = await asyncio.to_thread(open_folder, version, fingerprint)
+                    self._folder = await asyncio.to_thread(
+                        open_folder, version, fingerprint, prepared_in(build)
+                    )
                 except OSError as error:
                     self._warn(error)
                 self._endpoint, self._fingerprint = endpoint, fingerprint

@@ -1,0 +1,44 @@
+"""Compiles an installation of Label Studio in advance: some installers leave this to the first start."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+
+from ...label_studio.programs import SERVER
+from ...problem import Problem
+from .installation import Installation
+
+SHOWN_LINES = 3
+
+
+async def compile_installation(installation: Installation, environment: Mapping[str, str]) -> None:
+    """Import what Label Studio imports, so that its byte code is on disk where this user may write.
+
+    `environment`: Label Studio's. Its data directory is not used. Raises Problem if Label Studio
+    cannot be imported.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        own = {"LABEL_STUDIO_BASE_DATA_DIR": folder, "TMPDIR": folder}
+        process = await asyncio.create_subprocess_exec(
+            *(*installation.command, str(SERVER), "compile"),
+            env={**installation.variables, **environment, **own},
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            printed, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    if process.returncode:
+        lines = printed.decode(errors="replace").strip().splitlines()
+        raise Problem(
+            f"Label Studio {installation.version} does not start with {installation.python}.",
+            "\n".join(lines[-SHOWN_LINES:]),
+            "Install it again, then try again.",
+        )
