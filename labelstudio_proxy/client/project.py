@@ -94,8 +94,9 @@ class Project:
     def to_dataframe(self, unlabelled: bool = False) -> pd.DataFrame:
         """Return the labels as a pandas DataFrame: a row for each labelled item, or each region.
 
-        docs/projects.md describes the columns. `unlabelled`: add rows for items without a label, and
-        the column `skipped`. Raises Problem.
+        unlabelled: add rows for items without a label, and the column `skipped`.
+
+        The documentation describes the columns: `docs/projects.md`. Raises Problem.
         """
         messages = self._connection.messages(
             "GET", f"projects/{self.id}/rows?unlabelled={unlabelled:d}"
@@ -125,7 +126,8 @@ class Project:
                        Series or dict from items to labels works too. The columns are those of
                        `to_dataframe`; items are named by `task_id`, `file`, text or index.
         model_version: a name. What an item has of the same version already is replaced.
-        column, score: the columns with the labels and with the scores, from 0 to 1.
+        column:        the column with the labels.
+        score:         the column with the scores, from 0 to 1.
 
         Checks everything before the first prediction is added. Raises Problem with the row.
         """
