@@ -51,6 +51,7 @@ lint: .venv/.test
 	.venv/bin/lint-imports
 	.venv/bin/deptry labelstudio_proxy
 	.venv/bin/python scripts/make-api-types --check
+	.venv/bin/python scripts/make-settings-page --check
 	$(NPM) run --silent lint
 	$(NPM) run --silent test
 	scripts/check-english

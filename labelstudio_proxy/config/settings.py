@@ -38,7 +38,19 @@ RESERVED_ENVIRONMENT = {
 # belongs to the user whose home folder it is in.
 SAGEMAKER_VOLUME = Path("/home/ec2-user/SageMaker")
 
+SETTINGS_PAGE = "https://github.com/labelstudio-proxy/labelstudio-proxy/blob/main/docs/settings.md"
 TRUE_OR_FALSE = "`True` or `False`"
+
+# What people want to do with a setting. The documentation has the settings in this order.
+GROUPS = (
+    CHOOSE := "Choose which Label Studio runs",
+    START_STOP := "Start it early, stop it when idle",
+    DATA := "Choose where the data are",
+    FILES := "Let it read files and S3, keep labels on disk",
+    OPEN := "Open it in JupyterLab",
+    LIMITS := "Limit it",
+    LABEL_STUDIO := "Configure Label Studio itself",
+)
 
 
 def default_data_dir() -> Path:
@@ -76,7 +88,8 @@ class LabelStudioProxy(Configurable):
     In `jupyter_server_config.py` as `c.LabelStudioProxy.<name>`, on the command line of Jupyter as
     `--LabelStudioProxy.<name>=…`, in the environment as `LABELSTUDIO_PROXY_<NAME>`.
 
-    The tag `rule` says what a value must be; `pattern` is a regular expression for all of it.
+    The tag `group` is one of GROUPS, `rule` says what a value must be, and `pattern` is a regular
+    expression for all of it.
     """
 
     backend = Enum(
@@ -85,14 +98,16 @@ class LabelStudioProxy(Configurable):
         help="""How to run Label Studio. `process`: as a local process. `docker`: as a container of
         Docker or Podman. `auto`: as a process if Label Studio is installed, else as a container if
         Docker or Podman responds; else the page says what to install.""",
-    ).tag(config=True, rule="`auto`, `process` or `docker`")
+    ).tag(config=True, group=CHOOSE, rule="`auto`, `process` or `docker`")
 
     label_studio = Unicode(
         help="""Path of the `label-studio` executable, for example
         `/opt/label-studio/bin/label-studio`. Empty: the one of the notebook's environment, else the
         first on `PATH`.""",
     ).tag(
-        config=True, rule="the absolute path of a program, for example `~/labels/bin/label-studio`"
+        config=True,
+        group=CHOOSE,
+        rule="the absolute path of a program, for example `~/labels/bin/label-studio`",
     )
 
     image = Unicode(
@@ -100,6 +115,7 @@ class LabelStudioProxy(Configurable):
         help="""Container only: the image of Label Studio, with a tag or a digest.""",
     ).tag(
         config=True,
+        group=CHOOSE,
         rule=f"the name of an image, for example `heartexlabs/label-studio:{LABEL_STUDIO_VERSION}`",
         pattern=r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*",
     )
@@ -109,13 +125,14 @@ class LabelStudioProxy(Configurable):
         "missing",
         help="""Container only: when to download the image. `missing`: if it is not on the machine.
         `always`: at each start. `never`.""",
-    ).tag(config=True, rule="`missing`, `always` or `never`")
+    ).tag(config=True, group=CHOOSE, rule="`missing`, `always` or `never`")
 
     memory_limit = Unicode(
         help="""Container only: the most memory to use, in bytes or with `k`, `m` or `g`, for example
         `2g`. Empty: no limit.""",
     ).tag(
         config=True,
+        group=LIMITS,
         rule="a number of bytes, or a number with k, m or g, for example `2g`",
         pattern="([0-9]+[bkmgBKMG]?)?",
     )
@@ -124,13 +141,14 @@ class LabelStudioProxy(Configurable):
         0.0,
         min=0.0,
         help="""Container only: the most processors to use, for example `1.5`. 0: no limit.""",
-    ).tag(config=True, rule="a number of processors, for example 1.5")
+    ).tag(config=True, group=LIMITS, rule="a number of processors, for example 1.5")
 
     docker_network = Unicode(
         help="""Container only: the network that the container joins, for example `labels`. Empty:
         the engine's default.""",
     ).tag(
         config=True,
+        group=LIMITS,
         rule="the name of a network, not `host`, `none` or `container:…`, for example `bridge`",
         pattern="(?!(host|none)$|container:).*",
     )
@@ -139,7 +157,7 @@ class LabelStudioProxy(Configurable):
         help="""Folder for Label Studio's database, uploads and secret key. Empty:
         `~/.local/share/labelstudio-proxy`; on a SageMaker notebook instance
         `/home/ec2-user/SageMaker/.labelstudio-proxy`.""",
-    ).tag(config=True, rule="the absolute path of a folder, for example `~/labels`")
+    ).tag(config=True, group=DATA, rule="the absolute path of a folder, for example `~/labels`")
 
     files_root = Unicode(
         None,
@@ -147,45 +165,46 @@ class LabelStudioProxy(Configurable):
         help="""Folder whose files Label Studio may read as local files, for example `~/images`.
         Default: the home folder if Jupyter's `root_dir` is in it, else `root_dir`. Empty: no
         folder.""",
-    ).tag(config=True, rule="the absolute path of a folder, for example `~/images`")
+    ).tag(config=True, group=FILES, rule="the absolute path of a folder, for example `~/images`")
 
     files_writable = Bool(
         False,
         help="""Let Label Studio write into `files_root` (export to local storage).""",
-    ).tag(config=True, rule=TRUE_OR_FALSE)
+    ).tag(config=True, group=FILES, rule=TRUE_OR_FALSE)
 
     owner_email = Unicode(
         help="""E-mail address of the account that the first start makes, for example
         `ada@localhost`. Empty: `<user>@localhost`. Ignored if the data directory has accounts.""",
     ).tag(
         config=True,
+        group=DATA,
         rule="an e-mail address, for example `ada@localhost`",
         pattern=r"([^@\s]+@[^@\s]+)?",
     )
 
     start_timeout = Float(
         600.0, min=1.0, help="""Seconds that Label Studio may take to respond after a start."""
-    ).tag(config=True, rule="a number of seconds, at least 1, for example 600")
+    ).tag(config=True, group=START_STOP, rule="a number of seconds, at least 1, for example 600")
 
     idle_timeout = Float(
         0.0,
         min=0.0,
         help="""Stop Label Studio after so many seconds without use, for example 1800; the next click
         starts it. Open pages do not count as use. 0: never.""",
-    ).tag(config=True, rule="a number of seconds, for example 1800")
+    ).tag(config=True, group=START_STOP, rule="a number of seconds, for example 1800")
 
     prewarm = Bool(
         False,
         help="""Start Label Studio with Jupyter, in the background, instead of at the first
         click.""",
-    ).tag(config=True, rule=TRUE_OR_FALSE)
+    ).tag(config=True, group=START_STOP, rule=TRUE_OR_FALSE)
 
     aws_credentials = Bool(
         False,
         help="""Let Label Studio read S3 with the notebook's AWS credentials, as boto3 finds them: in
         the environment (`AWS_…`), in `~/.aws`, and by the role of the machine. Every account of
         Label Studio can then read what they can read. `False`: Label Studio gets none of them.""",
-    ).tag(config=True, rule=TRUE_OR_FALSE)
+    ).tag(config=True, group=FILES, rule=TRUE_OR_FALSE)
 
     environment = Dict(
         key_trait=Unicode(),
@@ -194,6 +213,7 @@ class LabelStudioProxy(Configurable):
         `{"POSTGRE_HOST": "db"}`. In the environment and on the command line as JSON.""",
     ).tag(
         config=True,
+        group=LABEL_STUDIO,
         rule='names with texts, for example `{"POSTGRE_HOST": "db"}`, without '
         + ", ".join(f"{name} ({why})" for name, why in RESERVED_ENVIRONMENT.items()),
         secret=True,
@@ -205,13 +225,14 @@ class LabelStudioProxy(Configurable):
         it. Empty: none.""",
     ).tag(
         config=True,
+        group=FILES,
         rule="a relative path that ends in `.jsonl`, for example `labels.jsonl`",
         pattern=r"(?!/)[^\0]*\.jsonl|",
     )
 
     new_browser_tab = Bool(
         True, help="""Open Label Studio in a new browser tab. `False`: in a tab of JupyterLab."""
-    ).tag(config=True, rule=TRUE_OR_FALSE)
+    ).tag(config=True, group=OPEN, rule=TRUE_OR_FALSE)
 
     @validate("data_dir", "files_root", "label_studio")
     def _validate_path(self, proposal: Any) -> str | None:
@@ -343,16 +364,5 @@ def _unknown(name: str, source: str, names: Iterable[str]) -> Problem:
         f"There is no setting `{name}`.",
         f"{source} it.",
         (f"Did you mean `{close[0]}`? " if close else "")
-        + "Correct the name, then restart Jupyter. README.md lists the settings.",
+        + f"Correct the name, then restart Jupyter. All settings: {SETTINGS_PAGE}",
     )
-
-
-def describe() -> str:
-    """Return the settings as the Markdown table that README.md shows."""
-    rows = ["| setting | environment | default | what |", "|---|---|---|---|"]
-    for name, trait in LabelStudioProxy.class_traits(config=True).items():
-        default = trait.default_value
-        shown = f"`{default!r}`" if isinstance(default, (str, int, float)) and default != "" else ""
-        text = " ".join((trait.help or "").split())
-        rows.append(f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {shown} | {text} |")
-    return "\n".join(rows)

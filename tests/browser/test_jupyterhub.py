@@ -32,8 +32,8 @@ HURRY = """() => {
 
 
 def documented_command() -> list[str]:
-    """The command of README.md that runs Label Studio alone on a hub."""
-    readme = Path(__file__).parents[2] / "README.md"
+    """The command of the documentation that runs Label Studio alone on a hub."""
+    readme = Path(__file__).parents[2] / "docs" / "hosts" / "index.md"
     found = re.search(r"^ +(jupyter standaloneproxy .*)$", readme.read_text(), re.MULTILINE)
     assert found
     return shlex.split(found[1])

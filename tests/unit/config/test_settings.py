@@ -16,7 +16,7 @@ from traitlets.config.loader import DeferredConfigString
 from labelstudio_proxy.config import settings as config
 from labelstudio_proxy.config.handoff import Handoff
 from labelstudio_proxy.config.notebook_files import NotebookFiles
-from labelstudio_proxy.config.settings import LabelStudioProxy, describe, resolve
+from labelstudio_proxy.config.settings import LabelStudioProxy, resolve
 from labelstudio_proxy.problem import Problem
 
 
@@ -280,8 +280,3 @@ def test_handoff_loads_what_it_dumped() -> None:
     assert again.dump() == handoff.dump()
     assert again.settings.environment == {"A": "{b}"}
     assert again.problems[0].as_json() == {"what": "what", "why": "why", "remedy": "remedy"}
-
-
-def test_readme_has_the_table_of_settings() -> None:
-    readme = Path(__file__).parents[3] / "README.md"
-    assert describe() in readme.read_text()
