@@ -16,7 +16,7 @@ from support.events import events_of
 from support.http import Http
 from support.jupyter import LabelStudioClient
 from support.jupyterhub import JupyterHub, UserServer
-from support.labelling import choices, new_task, open_task
+from support.labelling import choose, submit
 from support.processes import wait_for
 
 START_MS = 60_000
@@ -65,19 +65,6 @@ def expect_label_studio(page: Page) -> None:
 
 def expect_card(page: Page, title: str) -> None:
     expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=START_MS)
-
-
-def choose(page: Page, server: UserServer, studio: LabelStudioClient) -> int:
-    """Open a new task and choose an answer, without saving it; return the task."""
-    task = new_task(studio)
-    open_task(page, server, studio, task)
-    page.get_by_text(re.compile("^cat")).last.click()
-    return task
-
-
-def submit(page: Page, studio: LabelStudioClient, task: int) -> None:
-    page.get_by_role("button", name="Submit").click()
-    wait_for(lambda: choices(studio, task) == ["cat"], what="the annotation", timeout=30)
 
 
 def label_folder(lab: Page, name: str) -> None:

@@ -301,34 +301,30 @@ def test_ten_tabs_cause_one_start_and_each_shows_its_own_page(
     assert len(re.findall(r"Label Studio \(.*\) is starting", log)) == 1
 
 
-def test_a_click_starts_label_studio_where_browsers_send_no_sec_fetch_headers(
+def test_a_picture_is_labelled_with_jupyters_server_alone_over_http(
     jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
 ) -> None:
-    # as over http to another host than localhost
     jupyter = jupyter_lab(
+        program="jupyter_server",
         config={"data_dir": str(data_dir)},
-        server_config={"ServerApp": {"local_hostnames": [INSECURE_HOST]}},
+        server_config={
+            "ServerApp": {
+                "local_hostnames": [INSECURE_HOST],
+                # as if they were not installed
+                "jpserver_extensions": {"jupyterlab": False, "notebook": False},
+            },
+        },
     )
-    page, _ = new_page()
+    assert jupyter.get("lab").status_code == jupyter.get("tree").status_code == 404
+    page, recorder = new_page()
+    page.set_default_timeout(STEP_MS)
     address = f"http://{INSECURE_HOST}:{jupyter.port}/labelstudio/?token={jupyter.token}"
     with page.expect_request(lambda request: request.url.endswith("_proxy/start")) as asked:
         page.goto(address)
+    # A browser sends none over http to another host than localhost.
     assert "sec-fetch-site" not in asked.value.all_headers()
-    create = page.get_by_role("button", name="Create Project").first
-    expect(create).to_be_visible(timeout=START_MS)
-
-
-def test_the_launcher_of_notebook_7_has_one_tile_too(
-    jupyter_lab: Callable[..., JupyterLab], new_page: Callable[..., Tab], data_dir: Path
-) -> None:
-    jupyter = jupyter_lab(config={"data_dir": str(data_dir)})
-    page, _ = new_page(jupyter)
-    page.set_default_timeout(STEP_MS)
-    page.goto(f"{jupyter.url}tree")
-    page.get_by_text("New", exact=True).click()
-    entry = page.locator(".lm-Menu-itemLabel", has_text="Label Studio")
-    expect(entry).to_have_count(1)
-    with page.expect_popup() as opened:
-        entry.click()
-    heading = opened.value.get_by_role("heading", name="Starting Label Studio")
-    expect(heading).to_be_visible()
+    desk = Desk(jupyter, page, page, page.main_frame, recorder)
+    see_it_start(desk)
+    create_project(desk)
+    see_thumbnail(desk)
+    label_picture(desk)

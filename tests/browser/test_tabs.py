@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Frame, Locator, Page, expect
 from support import media
 from support.browser import Tab, drop
+from support.documents import recipe
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import wait_for
 
@@ -36,17 +37,38 @@ def jupyter(
     return module_jupyter_lab(
         python=any_jupyterlab,
         base_url="/user/a%40b.c/",
-        config={"data_dir": str(new_data_dir()), "new_browser_tab": False},
+        config={"data_dir": str(new_data_dir())},
+        config_py=recipe("docs/hosts/jupyter.md", "c.LabelStudioProxy.new_browser_tab"),
         server_config={"LabApp": EXPOSED, "JupyterNotebookApp": EXPOSED},
     )
 
 
-@pytest.fixture(scope="module")
-def project(studio: LabelStudioClient) -> int:
-    made = studio.post("api/projects", json={"title": "Cats", "label_config": CONFIG}).json()
+def new_project(studio: LabelStudioClient, title: str) -> int:
+    """Make a project with a picture."""
+    made = studio.post("api/projects", json={"title": title, "label_config": CONFIG}).json()
     number: int = made["id"]
     studio.post(f"api/projects/{number}/import", files={"file": ("cat.png", media.png())})
     return number
+
+
+def open_picture(studio: Page | Frame, title: str) -> None:
+    """Go from the list of projects to the project's picture, as a user does."""
+    studio.get_by_text(title).first.click()
+    studio.get_by_text("Label All Tasks").click()
+    expect(studio.get_by_role("button", name="Submit").first).to_be_visible()
+
+
+def label_picture(studio: Page | Frame) -> None:
+    page = studio if isinstance(studio, Page) else studio.page
+    studio.get_by_role("checkbox", name="Dog").click()
+    with page.expect_response(re.compile(r"/api/tasks/\d+/annotations")) as response:
+        studio.get_by_role("button", name="Submit").first.click()
+    assert response.value.status == 201
+
+
+@pytest.fixture(scope="module")
+def project(studio: LabelStudioClient) -> int:
+    return new_project(studio, "Cats")
 
 
 @pytest.fixture
@@ -90,17 +112,16 @@ def open_project(lab: Page, project: int, page: str = "data?labeling=1") -> Fram
 
 
 def test_a_tab_has_the_title_of_its_project_and_comes_back_where_it_was(
-    lab: Page, jupyter: JupyterLab, project: int
+    lab: Page, jupyter: JupyterLab, studio: LabelStudioClient
 ) -> None:
+    project = new_project(studio, "Horses")
     frame = click_tile(lab)
     tab = tabs(lab).first
     expect(tab.locator(".lm-TabBar-tabLabel")).to_have_text("Label Studio")
     expect(tab.locator(".lm-TabBar-tabIcon svg")).to_be_visible()
     with lab.expect_response(re.compile(r"/lab/api/workspaces/"), timeout=STEP_MS):
-        frame.get_by_text("Cats").first.click()
-    frame.get_by_text("Label All Tasks").click()
-    expect(frame.get_by_role("button", name="Submit").first).to_be_visible()
-    expect(tab.locator(".lm-TabBar-tabLabel")).to_have_text("Cats")
+        open_picture(frame, "Horses")
+    expect(tab.locator(".lm-TabBar-tabLabel")).to_have_text("Horses")
     there = frame.url
     assert f"/projects/{project}/" in there
 
@@ -113,11 +134,12 @@ def test_a_tab_has_the_title_of_its_project_and_comes_back_where_it_was(
     wait_for(is_saved, what="the page in JupyterLab's workspace")
     lab.goto(f"{jupyter.url}lab")
     expect(lab.locator("iframe")).to_have_count(1)
-    expect(tab.locator(".lm-TabBar-tabLabel")).to_have_text("Cats")
+    expect(tab.locator(".lm-TabBar-tabLabel")).to_have_text("Horses")
     expect(tab.locator(".lm-TabBar-tabIcon svg")).to_be_visible()
     frame = frame_of(lab)
     expect(frame.get_by_role("button", name="Submit").first).to_be_visible()
     assert frame.url == there
+    label_picture(frame)
     frame.goto(f"{jupyter.url}labelstudio/projects")
     expect(tab.locator(".lm-TabBar-tabLabel")).to_have_text("Label Studio")
 
@@ -273,12 +295,23 @@ def test_a_tab_is_dragged_over_the_frame(lab: Page, project: int) -> None:
     assert frame.evaluate("window.stays")
 
 
-def test_notebook_7_opens_a_tab_of_the_browser(
-    new_page: Callable[..., Tab], jupyter: JupyterLab, project: int
+def test_notebook_7_opens_tabs_of_the_browser(
+    new_page: Callable[..., Tab], jupyter: JupyterLab, studio: LabelStudioClient
 ) -> None:
+    project = new_project(studio, "Hens")
     page, _ = new_page(jupyter)
+    page.set_default_timeout(STEP_MS)
     page.goto(f"{jupyter.url}tree")
     page.wait_for_function("() => window.jupyterapp?.commands.hasCommand('labelstudio:open')")
     with page.expect_popup() as opened:
-        run(page, "labelstudio:open", path=f"projects/{project}/data", title="Cats")
+        run(page, "labelstudio:open", path=f"projects/{project}/data", title="Hens")
     expect(opened.value).to_have_url(f"{jupyter.origin}{jupyter.prefix}projects/{project}/data")
+    opened.value.close()
+
+    page.get_by_text("New", exact=True).click()
+    entry = page.locator(".lm-Menu-itemLabel", has_text="Label Studio")
+    expect(entry).to_have_count(1)
+    with page.expect_popup() as opened:
+        entry.click()
+    open_picture(opened.value, "Hens")
+    label_picture(opened.value)

@@ -6,7 +6,7 @@ import base64
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -36,9 +36,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-sync",
     "--no-first-run",
-    # no internet, so that the tests do not depend on it
     "--no-proxy-server",
-    f"--host-resolver-rules=MAP {INSECURE_HOST} 127.0.0.1 , MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
 
@@ -57,8 +55,16 @@ def _runs(executable: str) -> bool:
     return asked.returncode == 0
 
 
-def launch(playwright: Playwright, executable: str) -> Browser:
-    return playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+def launch(
+    playwright: Playwright, executable: str, hosts: Mapping[str, str] | None = None
+) -> Browser:
+    """`hosts`: more names that the browser knows, as `{"example.org:443": "127.0.0.1:8443"}`."""
+    known = {**(hosts or {}), INSECURE_HOST: "127.0.0.1"}
+    # no internet, so that the tests do not depend on it
+    rules = [f"MAP {name} {there}" for name, there in known.items()]
+    rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]
+    arguments = [*ARGUMENTS, f"--host-resolver-rules={' , '.join(rules)}"]
+    return playwright.chromium.launch(executable_path=executable, args=arguments)
 
 
 @dataclass
@@ -161,7 +167,10 @@ class Tab(NamedTuple):
 
 def new_tab(browser: Browser, login_url: str | None = None) -> Tab:
     """Return a tab in a new browser profile; `login_url` gives it Jupyter's cookie first."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context = browser.new_context(
+        viewport={"width": 1400, "height": 900},
+        ignore_https_errors=True,  # no browser knows who signed the tests' certificates
+    )
     if login_url:
         response = context.request.get(login_url)
         assert response.ok, f"{response.status} at the login"

@@ -43,16 +43,20 @@ def write_page_config(folder: Path) -> None:
 
 
 class JupyterLab(Http):
-    """`jupyter lab` on a loopback port. Ready when constructed; `stop()` it.
+    """`jupyter lab` on a loopback port, or another server of Jupyter's.
+
+    Ready when constructed; `stop()` it.
 
     As an `Http` it sends requests to Jupyter's own API with its token; `LabelStudioClient` does so
     for `labelstudio/`.
 
     - `config`: settings of `LabelStudioProxy`; `server_config`: other sections of
       jupyter_server_config.json, as `{"ServerApp": {...}}`.
+    - `config_py`: the text of jupyter_server_config.py, such as a document's.
     - `env` is added to an otherwise clean environment.
     - `umask`: in place of the tests' own.
-    - `python`: run JupyterLab from another environment.
+    - `program`: the module to run, in place of JupyterLab.
+    - `python`: run it from another environment.
     - `terminal`: run it in a terminal, for `process.type`.
     - `user`: Popen's arguments for another user than that of the tests.
     - `cache`: the user's cache, in place of a new one in the home folder.
@@ -66,9 +70,11 @@ class JupyterLab(Http):
         root_dir: Path | None = None,
         config: Mapping[str, Any] | None = None,
         server_config: Mapping[str, Mapping[str, Any]] | None = None,
+        config_py: str = "",
         argv: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         umask: int = -1,
+        program: str = "jupyterlab",
         python: str | Path = sys.executable,
         terminal: bool = False,
         user: Mapping[str, Any] | None = None,
@@ -85,6 +91,8 @@ class JupyterLab(Http):
         self.root_dir = root_dir or self.home / "notebooks"
         self.root_dir.mkdir(exist_ok=True)
         self._write_config(config or {}, server_config or {})
+        if config_py:
+            (self.home / ".jupyter" / "jupyter_server_config.py").write_text(config_py)
         self.environment = self._environment() | dict(env or {})
         if cache is not None:
             self.environment["XDG_CACHE_HOME"] = str(cache)
@@ -92,7 +100,7 @@ class JupyterLab(Http):
             give(self.home, user["user"], user["group"])
         self._launch = functools.partial(
             Process,
-            [str(python), "-m", "jupyterlab", *argv],
+            [str(python), "-m", program, *argv],
             env=self.environment,
             cwd=self.home,
             log=self.home / "jupyter.log",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from .jupyter import LabelStudioClient, Server
+from .processes import wait_for
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="choice" toName="text">'
@@ -32,3 +35,16 @@ def choices(studio: LabelStudioClient, task: int) -> list[str]:
     """What the annotations of the task chose."""
     annotations = studio.get(f"api/tasks/{task}").json()["annotations"]
     return [choice for each in annotations for choice in each["result"][0]["value"]["choices"]]
+
+
+def choose(page: Page, server: Server, studio: LabelStudioClient) -> int:
+    """Open a new task and choose an answer, without saving it; return the task."""
+    task = new_task(studio)
+    open_task(page, server, studio, task)
+    page.get_by_text(re.compile("^cat")).last.click()
+    return task
+
+
+def submit(page: Page, studio: LabelStudioClient, task: int) -> None:
+    page.get_by_role("button", name="Submit").click()
+    wait_for(lambda: choices(studio, task) == ["cat"], what="the annotation", timeout=30)
