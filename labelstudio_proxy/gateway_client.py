@@ -159,6 +159,14 @@ class JupyterServer:
 
         Raises OSError; Refused if this server has no Label Studio, or does not let us in.
         """
+        path = f"{self.base_url}api/labelstudio{command and '/' + command}"
+        return self.request("POST" if command else "GET", path, seconds)
+
+    def request(self, method: str, path: str, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+        """Return the JSON response of this server at `path`, which includes the base URL.
+
+        Raises OSError and ValueError; Refused for the status of an error.
+        """
         connection: http.client.HTTPConnection
         host = "127.0.0.1" if self.hostname in ANY_ADDRESS else self.hostname
         if self.sock:
@@ -180,12 +188,11 @@ class JupyterServer:
             if token
             else {"Cookie": "_xsrf=00", "X-XSRFToken": "00"}
         )
-        path = f"{self.base_url}api/labelstudio{command and '/' + command}"
-        with send(connection, "POST" if command else "GET", path, headers) as response:
+        with send(connection, method, path, headers) as response:
             if response.status == 404:
                 raise Refused("the server extension of labelstudio-proxy is not enabled in it")
             if response.status in {302, 401, 403}:
-                raise Refused("it requires a password, or a token that is not in its file")
+                raise Refused("it requires a login, and its file has no token that works")
             if response.status >= 400:
                 raise Refused(_said(response))
             state: dict[str, Any] = json.loads(response.read())

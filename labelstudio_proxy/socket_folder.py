@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_runtime_dir
@@ -20,29 +20,33 @@ def new_socket(name: str) -> Path:
 
     Raises Problem if no folder is usable.
     """
+    with contextlib.suppress(OSError):
+        Path(jupyter_runtime_dir()).mkdir(mode=0o700, parents=True, exist_ok=True)
     tried = []
-    for place in _places():
+    for place in places():
         try:
-            return _socket_in(place, name)
+            return socket_in(place, name)
         except OSError as error:
             tried.append(f"{place} ({error.strerror or error})")
-    raise Problem(
+    raise no_place(tried)
+
+
+def no_place(tried: Iterable[str]) -> Problem:
+    """Return the Problem of a machine without a usable folder; `tried`: folders and reasons."""
+    return Problem(
         "There is no folder for a socket.",
         f"labelstudio-proxy tried {', '.join(dict.fromkeys(tried))}.",
         "Set `JUPYTER_RUNTIME_DIR` to a writable folder with a short path, and restart Jupyter.",
     )
 
 
-def _places() -> Iterator[Path]:
+def places() -> Iterator[Path]:
     """Yield the folders to try, the best one first.
 
     Jupyter keeps its own files of this kind in its runtime folder, for as long as it runs. Others
     lose files: a session's end clears XDG_RUNTIME_DIR, and cleaners clear temporary folders.
     """
-    runtime = Path(jupyter_runtime_dir())
-    with contextlib.suppress(OSError):
-        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    yield runtime
+    yield Path(jupyter_runtime_dir())
     if session := os.environ.get("XDG_RUNTIME_DIR"):
         yield Path(session)
     with contextlib.suppress(OSError):
@@ -50,7 +54,7 @@ def _places() -> Iterator[Path]:
     yield from map(Path, ("/tmp", "/var/tmp", "/dev/shm"))  # noqa: S108 - mkdtemp is private
 
 
-def _socket_in(place: Path, name: str) -> Path:
+def socket_in(place: Path, name: str) -> Path:
     """Return the path in a new folder in `place`; raises OSError if no socket can listen there.
 
     Paths of more than some 100 bytes are too long, and some network file systems have no sockets.

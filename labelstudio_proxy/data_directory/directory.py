@@ -85,11 +85,11 @@ class DataDirectory:
             shutil.rmtree(self.temporary, ignore_errors=True)
             self.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
 
     def prepare(self) -> None:
         """Make the directory, make it private and check it; raises Problem if it cannot be used."""
-        self._check_owner()
+        self.check_owner()
         try:
             interrupted_restore.check(self.path)
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ class DataDirectory:
                 "Move it away, then try again. Or set `data_dir` to another folder and restart Jupyter.",
             ) from None
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
         try:
             # A plain Label Studio makes files that all users can read.
             if self.path.stat().st_uid == os.getuid():
@@ -108,10 +108,10 @@ class DataDirectory:
                 for file in (self.database, self.path / ".env"):
                     if file.is_file() and file.stat().st_mode & 0o077:
                         file.chmod(0o600)
-            self._check_free_space()
-            self._write_a_little()
+            self.check_free_space()
+            self.write_a_little()
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
         if self.database.exists() and not os.access(self.database, os.R_OK | os.W_OK):
             raise Problem(
                 f"Label Studio's database {self.database} cannot be written.",
@@ -135,9 +135,9 @@ class DataDirectory:
                     if path.lstat().st_uid == 0:
                         os.lchown(path, uid, gid)
         except OSError as error:
-            raise self._unusable(error) from error
+            raise self.unusable(error) from error
 
-    def _check_owner(self) -> None:
+    def check_owner(self) -> None:
         """Raise Problem if this user cannot use files here that belong to another one."""
         if os.getuid() == 0 or not self.path.exists():
             return
@@ -155,7 +155,7 @@ class DataDirectory:
             if not usable:
                 raise Problem(
                     f"The data directory {path} belongs to another user.",
-                    f"{place} belongs to {_name_of(owner)}, and this user may not write it. A "
+                    f"{place} belongs to {name_of(owner)}, and this user may not write it. A "
                     "container that ran there may have made it.",
                     'Run `sudo chown -R "$(id -u):$(id -g)" '
                     f"{shlex.quote(str(path))}` in a terminal, then try again. Or set `data_dir` "
@@ -174,7 +174,7 @@ class DataDirectory:
         if found := self.free_space_problem():
             return found
         try:
-            self._write_a_little()
+            self.write_a_little()
         except OSError as error:
             if error.errno in DISK_FULL:
                 quota = error.errno == errno.EDQUOT
@@ -190,7 +190,7 @@ class DataDirectory:
             "Free some space, then save again.",
         )
 
-    def _check_free_space(self) -> None:
+    def check_free_space(self) -> None:
         """Raise Problem if a start would fail for a full disk."""
         free = shutil.disk_usage(self.path).free
         if free < MINIMUM_FREE_BYTES:
@@ -202,7 +202,7 @@ class DataDirectory:
                 "restart Jupyter.",
             )
 
-    def _write_a_little(self) -> None:
+    def write_a_little(self) -> None:
         """Write a file and remove it; raises OSError.
 
         Only a write shows what is left of a quota, and on a network file system only one that has
@@ -235,10 +235,9 @@ class DataDirectory:
         """
         env = self.path / ".env"
         try:
-            text = env.read_bytes().decode() if env.exists() else ""
-            found = _value(text, "SECRET_KEY")
-            if found:
+            if found := self.present_secret_key():
                 return found
+            text = env.read_bytes().decode() if env.exists() else ""
             # Letters and digits only: Label Studio reads it with django-environ, for which $ and
             # quotes have a meaning.
             made = secrets.token_hex(32)
@@ -252,6 +251,15 @@ class DataDirectory:
                 f"Make {env} readable for this user, then try again.",
             ) from error
         return made
+
+    def present_secret_key(self) -> str:
+        """Return the `SECRET_KEY`, or an empty string if there is none yet.
+
+        Raises OSError and UnicodeDecodeError.
+        """
+        env = self.path / ".env"
+        text = env.read_bytes().decode() if env.exists() else ""
+        return _value(text, "SECRET_KEY") or ""
 
     def has_accounts(self) -> bool:
         """Return True if there is an account."""
@@ -293,7 +301,8 @@ class DataDirectory:
     def _read_only(self) -> sqlite3.Connection:
         return sqlite3.connect(sqlite_uri(self.database, "ro"), uri=True, timeout=5)
 
-    def _unusable(self, error: OSError) -> Problem:
+    def unusable(self, error: OSError) -> Problem:
+        """Return the Problem of a directory in which a file cannot be made or written."""
         if error.errno in DISK_FULL:
             quota = error.errno == errno.EDQUOT
             disk, full = ("Your quota on the disk", "used up") if quota else ("The disk", "full")
@@ -316,7 +325,8 @@ class DataDirectory:
         )
 
 
-def _name_of(uid: int) -> str:
+def name_of(uid: int) -> str:
+    """Return a user as a part of a sentence."""
     try:
         return f"the user {pwd.getpwuid(uid).pw_name}"
     except KeyError:  # common for the user of an image

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from .. import private_file
 from .directory import PROXY_FOLDER
@@ -191,11 +192,19 @@ def check_database_locks(database: Path) -> None:
     A file system can have the locks of flock(2) without those of fcntl(2), which SQLite uses. SQLite
     waits for minutes where a lock is refused with ENOLCK, and then reports a locked database.
     """
-    folder = (database.resolve() if database.is_symlink() else database).parent
+    _try_lock((database.resolve() if database.is_symlink() else database).parent, fcntl.lockf)
+
+
+def check_directory_locks(folder: Path) -> None:
+    """Raise Problem if a `DirectoryLock` cannot lock a file in `folder`. Blocks."""
+    _try_lock(folder, fcntl.flock)
+
+
+def _try_lock(folder: Path, lock: Callable[[IO[bytes], int], object]) -> None:
     probe = folder / f"{private_file.UNFINISHED}{secrets.token_hex(4)}"
     try:
         with private_file.create(probe) as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise cannot_lock(folder, error) from error
     finally:

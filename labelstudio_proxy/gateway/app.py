@@ -23,9 +23,11 @@ from ..problem import Problem
 from ..request_kind import CONTROL, RequestKind, Sender, classify
 from ..snapshot import Snapshot, State
 from . import request_guard
+from .arrivals import Arrivals
 from .assets.handler import Assets, concerns
 from .connection import Connection
 from .control_routes import ControlRoutes
+from .diagnostics import Diagnostics
 from .disk_check import DiskCheck
 from .error_responses import ErrorResponses
 from .identity import explain_refusal
@@ -60,6 +62,7 @@ class Gateway:
         self,
         *,
         settings: LabelStudioProxy,
+        problems: list[Problem],
         place: Place,
         supervisor: Supervisor,
         directory: DataDirectory,
@@ -73,6 +76,7 @@ class Gateway:
     ) -> None:
         """The caller must `finish`, close the supervisor, and then `close` the gateway.
 
+        `problems`: of the settings.
         `token`: only programs of this user on this machine know it.
         `umask`: of the user, for files with labels.
         `root`: Jupyter's root folder.
@@ -94,7 +98,9 @@ class Gateway:
         self._projects = Projects(
             directory, functools.partial(self._load_projects, files, umask, token, root)
         )
-        control = ControlRoutes(settings, directory, supervisor, self._idle_stop, place.prefix)
+        self._arrivals = Arrivals()
+        diagnostics = Diagnostics(settings, problems, supervisor, place, self._arrivals)
+        control = ControlRoutes(directory, supervisor, self._idle_stop, diagnostics)
         invitations = Invitations(place)
         # The first route that matches the decoded path, and returns a response, serves the request.
         self._routes: tuple[tuple[Callable[[str], object], Handler], ...] = (
@@ -159,6 +165,7 @@ class Gateway:
     async def handle(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         """Serve a request for `target`: encoded, with its query, without the prefix."""
         kind = classify(request.method, unquote(target.partition("?")[0]), request.headers)
+        self._arrivals.record(kind, request.headers)
         problem = request_guard.refusal(kind, request.headers, self._place.origins)
         if problem is not None:
             return self._errors.refuse(request, problem)

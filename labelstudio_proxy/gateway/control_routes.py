@@ -11,7 +11,6 @@ from typing import Any
 from aiohttp import web
 
 from .. import api_types
-from ..config.settings import LabelStudioProxy
 from ..data_directory.directory import DataDirectory
 from ..data_directory.earlier_data import Choice
 from ..label_studio.upstream import is_healthy, open_session
@@ -21,7 +20,7 @@ from ..snapshot import Snapshot, State
 from . import event_stream
 from .assets.handler import send
 from .assets.responses import response_for
-from .diagnostics import diagnostics
+from .diagnostics import Diagnostics
 from .event_stream import event
 from .idle_stop import IdleStop
 from .proxy.compression import negotiate
@@ -45,18 +44,15 @@ class ControlRoutes:
 
     def __init__(
         self,
-        settings: LabelStudioProxy,
         directory: DataDirectory,
         supervisor: Supervisor,
         idle_stop: IdleStop,
-        prefix: str,
+        diagnostics: Diagnostics,
     ) -> None:
-        """`prefix`: the gateway's path in browsers."""
-        self._settings = settings
         self._directory = directory
         self._supervisor = supervisor
         self._idle_stop = idle_stop
-        self._prefix = prefix
+        self._diagnostics = diagnostics
         self._routes: dict[
             tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
         ] = {
@@ -64,7 +60,8 @@ class ControlRoutes:
             ("GET", "snapshot"): self._snapshot,
             ("GET", "memory"): self._memory,
             ("GET", "events"): self._events,
-            ("GET", "diagnostics"): self._diagnostics,
+            ("GET", "diagnostics"): self._diagnostics_text,
+            ("GET", "doctor"): self._doctor,
             ("GET", "activity"): self._activity,
             ("POST", "activity"): self._activity,
             ("GET", "responds"): self._responds,
@@ -121,10 +118,12 @@ class ControlRoutes:
         """For `labelstudio-proxy status`: the bytes that Label Studio uses; null if it does not run."""
         return json_response({"memory": await self._supervisor.memory()})
 
-    async def _diagnostics(self, request: web.BaseRequest) -> web.StreamResponse:
-        text = await asyncio.to_thread(
-            diagnostics, self._settings, self._directory, self._supervisor, self._prefix
-        )
+    async def _doctor(self, request: web.BaseRequest) -> web.StreamResponse:
+        """For `labelstudio-proxy doctor`: what its checks find here."""
+        return json_response(await self._diagnostics.checks())
+
+    async def _diagnostics_text(self, request: web.BaseRequest) -> web.StreamResponse:
+        text = await self._diagnostics.text()
         return web.Response(
             # A file name that is not valid UTF-8 has lone surrogates, which cannot be encoded.
             body=text.encode(errors="backslashreplace"),

@@ -113,6 +113,7 @@ async def serve(
         token=token,
         root=str(absolute(root_dir)),
         settings=settings,
+        problems=problems,
         place=place,
         supervisor=supervisor,
         directory=directory,

@@ -89,7 +89,7 @@ def test_other_folders_replace_those_that_are_not_usable(
 def test_no_usable_folder_is_a_problem_that_names_them(
     monkeypatch: pytest.MonkeyPatch, short: Path
 ) -> None:
-    monkeypatch.setattr(socket_folder, "_places", lambda: iter([short / "missing"]))
+    monkeypatch.setattr(socket_folder, "places", lambda: iter([short / "missing"]))
     with pytest.raises(Problem, match="no folder for a socket") as problem:
         new_socket("a.sock")
     assert f"{short / 'missing'} (No such file or directory)" in problem.value.why

@@ -35,7 +35,7 @@ async def get_image(engine: Engine, name: str, policy: str, progress: Progress) 
     Raises Problem.
     """
     if policy != "always":
-        image = await _find(engine, name)
+        image = await find_image(engine, name)
         if image is not None:
             return image
         if policy == "never":
@@ -53,7 +53,7 @@ async def get_image(engine: Engine, name: str, policy: str, progress: Progress) 
     message = await pull(engine.client, name, login.headers, progress)
     if message:
         raise explain_pull(engine, name, message, login.error)
-    image = await _find(engine, name)
+    image = await find_image(engine, name)
     if image is None:
         raise explain_pull(engine, name, "not found")
     progress("downloaded", 0, 0)
@@ -69,7 +69,8 @@ def version_label(image: Image) -> str:
     return ""
 
 
-async def _find(engine: Engine, name: str) -> Image | None:
+async def find_image(engine: Engine, name: str) -> Image | None:
+    """Return the image `name` if it is on this machine; raises Problem."""
     try:
         return await engine.ask(lambda client: client.images.get(name))
     except ImageNotFound:

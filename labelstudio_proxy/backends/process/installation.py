@@ -43,6 +43,7 @@ class Installation:
     build: Build
     options: Sequence[str] = ()  # of the interpreter
     variables: Mapping[str, str] = field(default_factory=dict)  # that the interpreter needs
+    origin: str = ""  # why this one, as a sentence without its full stop
 
     @property
     def command(self) -> list[str]:
@@ -69,7 +70,7 @@ async def find_installation(label_studio: str, environment: Mapping[str, str]) -
     if label_studio:
         executable, origin = absolute(label_studio), "The setting `label_studio` names it"
     elif _is_importable():
-        return _own(Path(sys.executable), installed())
+        return _own(Path(sys.executable), installed(), "It is in the notebook's environment")
     elif found := shutil.which("label-studio"):
         executable, origin = Path(found), "It is the first on `PATH`"
     else:
@@ -81,14 +82,15 @@ async def find_installation(label_studio: str, environment: Mapping[str, str]) -
         )
     python, *options = await asyncio.to_thread(_command_of, executable, origin, environment)
     if _is_this_interpreter(python):
-        return _own(Path(python), installed())
-    return _usable(Path(python), await _probe([python, *options], environment), options)
+        return _own(Path(python), installed(), origin)
+    versions = await _probe([python, *options], environment)
+    return _usable(Path(python), versions, options, origin=origin)
 
 
-def _own(python: Path, versions: dict[str, str]) -> Installation:
+def _own(python: Path, versions: dict[str, str], origin: str) -> Installation:
     """Return the Label Studio of the notebook's interpreter; raises Problem."""
     variables = own_interpreter.variables(os.environ)
-    return _usable(python, versions, own_interpreter.options(), variables)
+    return _usable(python, versions, own_interpreter.options(), variables, origin)
 
 
 def _is_this_interpreter(python: str) -> bool:
@@ -108,6 +110,7 @@ def _usable(
     versions: dict[str, str] | None,
     options: Sequence[str],
     variables: Mapping[str, str] | None = None,
+    origin: str = "",
 ) -> Installation:
     """Return the installation that `labelstudio_server.py probe` found; raises Problem."""
     if versions is None:
@@ -123,7 +126,8 @@ def _usable(
             f"Run `{pip_install('label-studio', python)}`, then try again.",
         )
     build = Build.of_package(Path(versions["folder"])) if "folder" in versions else Build()
-    return Installation(python, versions["label-studio"], build, options, variables or {})
+    version = versions["label-studio"]
+    return Installation(python, version, build, options, variables or {}, origin)
 
 
 def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -> list[str]:

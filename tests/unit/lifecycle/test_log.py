@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_proxy.gateway.diagnostics import redacted
+from labelstudio_proxy.doctor.redaction import redacted
 from labelstudio_proxy.lifecycle import log
 from labelstudio_proxy.lifecycle.log import LabelStudioLog
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelstudio_proxy.gateway.diagnostics import redacted
+from labelstudio_proxy.doctor.redaction import redacted
 
 
 @pytest.mark.parametrize(

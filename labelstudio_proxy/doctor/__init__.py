@@ -1,0 +1,1 @@
+"""Checks of everything that Label Studio needs, for people and for bug reports."""
