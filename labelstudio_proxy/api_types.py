@@ -62,12 +62,20 @@ class Offer(TypedDict):
     folder: str
 
 
+class Action(TypedDict):
+    """A button that the state offers. `command`: the route to POST to, as for `start`."""
+
+    command: str
+    label: str
+
+
 class Details(TypedDict, total=False):
     """The fields that an error adds to the state."""
 
     holder: HolderWithAction
     offer: Offer
     installed: bool
+    actions: list[Action]
 
 
 class Snapshot(TypedDict):
@@ -79,6 +87,7 @@ class Snapshot(TypedDict):
     ready_after: seconds that the start took.
     stopped_because: a sentence, if no user asked for the stop.
     installed:  False if the last start found no Label Studio.
+    actions:    more buttons for this state; the first one helps most.
     next_start: when Label Studio restarts after a crash; None if it does not.
     notices:    sentences to show to the user, about what does not prevent a start.
     """
@@ -99,6 +108,7 @@ class Snapshot(TypedDict):
     holder: HolderWithAction | None
     offer: Offer | None
     installed: bool
+    actions: list[Action]
     next_start: float | None
     notices: list[str]
 

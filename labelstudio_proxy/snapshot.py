@@ -178,6 +178,7 @@ class Snapshot:
             "holder": details.get("holder"),
             "offer": details.get("offer"),
             "installed": details.get("installed", True),
+            "actions": details.get("actions", []),
             "next_start": self.next_start,
             "notices": [*self.notices, *self.file_problems],
         }

@@ -35,9 +35,15 @@ class NoRestart(Problem):
 class NotInstalled(Problem):
     """There is no Label Studio to run."""
 
+    def __init__(self, what: str, why: str, remedy: str, *, can_install: bool) -> None:
+        """`can_install`: whether the page offers to install it."""
+        super().__init__(what, why, remedy)
+        self.can_install = can_install
+
     def details_as_json(self) -> api_types.Details:
-        """Return the field that says so in the JSON of the state."""
-        return {"installed": False}
+        """Return the fields that say so in the JSON of the state."""
+        install: api_types.Action = {"command": "install", "label": "Install Label Studio"}
+        return {"installed": False, "actions": [install] if self.can_install else []}
 
 
 class Paused(NoRestart):

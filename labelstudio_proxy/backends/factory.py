@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from ..config.notebook_files import NotebookFiles
 from ..config.settings import LabelStudioProxy, user_name
 from ..data_directory.directory import DataDirectory
+from ..installation.folder import InstallFolder
 from ..label_studio.aws import notebook_variables
 from ..label_studio.environment import labelstudio_environment
 from ..problem import Problem
 from ..shell_command import pip_install
 from .base import Backend, Report
 from .process.backend import ProcessBackend
-from .process.installation import HOW_TO_INSTALL, is_installed
+from .process.installation import how_to_install, is_installed
 
 if TYPE_CHECKING:
     from .docker.plan import DockerSettings, Planner
@@ -35,6 +36,8 @@ def make_backend(
             report,
             log,
             label_studio=settings.label_studio,
+            install_folder=InstallFolder(settings.install_directory()),
+            can_install=settings.allow_install,
             environment=process_environment(settings, files.root if files else None),
             files_root=files.root if files and files.fixed else None,
         )
@@ -42,8 +45,16 @@ def make_backend(
     with docker_sdk():
         from .docker.backend import DockerBackend
 
-    without_process = HOW_TO_INSTALL if settings.backend == "auto" else ""
-    return DockerBackend(report, log, container_planner(settings, files), without_process)
+    can_install = settings.allow_install and settings.backend == "auto"
+    folder = InstallFolder(settings.install_directory())
+    without_process = how_to_install(folder, can_install=can_install)
+    return DockerBackend(
+        report,
+        log,
+        container_planner(settings, files),
+        without_process if settings.backend == "auto" else "",
+        can_install=can_install,
+    )
 
 
 def container_planner(settings: LabelStudioProxy, files: NotebookFiles | None) -> Planner:
@@ -97,7 +108,8 @@ def process_environment(settings: LabelStudioProxy, files_root: Path | None) -> 
 
 def runs_as_process(settings: LabelStudioProxy) -> bool:
     """Return True for a local process, False for a container."""
-    automatic = settings.backend == "auto" and is_installed(settings.label_studio)
+    folder = InstallFolder(settings.install_directory())
+    automatic = settings.backend == "auto" and is_installed(settings.label_studio, folder)
     return settings.backend == "process" or automatic
 
 

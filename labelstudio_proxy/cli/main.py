@@ -9,7 +9,7 @@ import click
 from .._version import __version__
 from ..problem import Problem, unexpected
 from ..shell_command import shell_command
-from . import control, data, doctor, output, projects, serve
+from . import control, data, doctor, install, output, projects, serve
 
 NAME = "labelstudio-proxy"
 
@@ -24,6 +24,7 @@ for each in (
     *(control.status, control.logs, control.open_page),
     *(control.start, control.stop, control.restart),
     *(projects.label, projects.projects, projects.export),
+    *(install.install, install.uninstall),
     *(data.prepare, data.backup, data.restore, serve.serve, doctor.doctor),
 ):
     commands.add_command(each)

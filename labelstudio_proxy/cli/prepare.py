@@ -15,6 +15,7 @@ from ..backends.process.byte_code import compile_installation
 from ..backends.process.installation import find_installation
 from ..config.settings import LabelStudioProxy
 from ..gateway.assets.prepared import compress_scripts
+from ..installation.folder import InstallFolder
 from .output import progress_bar
 
 
@@ -32,7 +33,8 @@ async def prepare(settings: LabelStudioProxy) -> str:
 async def _prepare_installation(settings: LabelStudioProxy, show: Callable[..., None]) -> str:
     """Compile Label Studio and compress its scripts, in its environment."""
     environment = process_environment(settings, files_root=None)
-    found = await find_installation(settings.label_studio, environment)
+    folder = InstallFolder(settings.install_directory())
+    found = await find_installation(settings.label_studio, environment, folder, can_install=False)
     name = f"Label Studio {found.version}"
     show(0, 1, f"compiling {name}")
     await compile_installation(found, environment)

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.paths import jupyter_data_dir
 from traitlets import Bool, Dict, Enum, Float, TraitError, Unicode, validate
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import DeferredConfig, DeferredConfigString, LazyConfigValue
@@ -55,14 +56,23 @@ GROUPS = (
 
 def default_data_dir() -> Path:
     """Return where Label Studio's data go by default: a folder that survives the machine."""
-    # os.access, unlike is_dir(), does not raise if the folder above is another user's.
-    if _has_sagemaker_volume() and os.access(SAGEMAKER_VOLUME, os.W_OK | os.X_OK):
+    if _has_sagemaker_volume():
         return SAGEMAKER_VOLUME / ".labelstudio-proxy"
     return absolute("~/.local/share/labelstudio-proxy")
 
 
+def default_install_dir() -> Path:
+    """Return where Label Studio is installed by default: a folder that survives the machine."""
+    if _has_sagemaker_volume():
+        return SAGEMAKER_VOLUME / ".labelstudio-proxy-installation"
+    return absolute(jupyter_data_dir()) / "labelstudio-proxy" / "installation"
+
+
 def _has_sagemaker_volume() -> bool:
-    """Return True if this user is the one of SAGEMAKER_VOLUME, by home folder or by name."""
+    """Return True if this user may write to SAGEMAKER_VOLUME, and is its user by home folder or name."""
+    # os.access, unlike is_dir(), does not raise if the folder above is another user's.
+    if not os.access(SAGEMAKER_VOLUME, os.W_OK | os.X_OK):
+        return False
     import pwd  # here: most users do not need it
 
     home = SAGEMAKER_VOLUME.parent
@@ -97,18 +107,35 @@ class LabelStudioProxy(Configurable):
         "auto",
         help="""How to run Label Studio. `process`: as a local process. `docker`: as a container of
         Docker or Podman. `auto`: as a process if Label Studio is installed, else as a container if
-        Docker or Podman responds; else the page says what to install.""",
+        Docker or Podman responds; else the page offers to install it.""",
     ).tag(config=True, group=CHOOSE, rule="`auto`, `process` or `docker`")
 
     label_studio = Unicode(
         help="""Path of the `label-studio` executable, for example
         `/opt/label-studio/bin/label-studio`. Empty: the one of the notebook's environment, else the
-        first on `PATH`.""",
+        first on `PATH`, else the one in `install_dir`.""",
     ).tag(
         config=True,
         group=CHOOSE,
         rule="the absolute path of a program, for example `~/labels/bin/label-studio`",
     )
+
+    install_dir = Unicode(
+        help="""Folder for the Label Studio that *Install Label Studio* and `labelstudio-proxy install`
+        install. Empty: `labelstudio-proxy/installation` in Jupyter's data folder
+        (`~/.local/share/jupyter`); on a SageMaker notebook instance
+        `/home/ec2-user/SageMaker/.labelstudio-proxy-installation`.""",
+    ).tag(
+        config=True,
+        group=CHOOSE,
+        rule="the absolute path of a folder, for example `~/label-studio`",
+    )
+
+    allow_install = Bool(
+        True,
+        help="""Let the page and JupyterLab's panel install Label Studio where there is none. `False`:
+        they say what to do in a terminal.""",
+    ).tag(config=True, group=CHOOSE, rule=TRUE_OR_FALSE)
 
     image = Unicode(
         f"heartexlabs/label-studio:{LABEL_STUDIO_VERSION}",
@@ -234,7 +261,7 @@ class LabelStudioProxy(Configurable):
         True, help="""Open Label Studio in a new browser tab. `False`: in a tab of JupyterLab."""
     ).tag(config=True, group=OPEN, rule=TRUE_OR_FALSE)
 
-    @validate("data_dir", "files_root", "label_studio")
+    @validate("data_dir", "files_root", "install_dir", "label_studio")
     def _validate_path(self, proposal: Any) -> str | None:
         value: str | None = proposal["value"]
         # Where Jupyter starts must not decide which data it opens. RuntimeError for `~name` without
@@ -269,6 +296,10 @@ class LabelStudioProxy(Configurable):
     def data_directory(self) -> Path:
         """Return `data_dir` or its default, absolute."""
         return absolute(self.data_dir) if self.data_dir else default_data_dir()
+
+    def install_directory(self) -> Path:
+        """Return `install_dir` or its default, absolute."""
+        return absolute(self.install_dir) if self.install_dir else default_install_dir()
 
     def notebook_files(self, root_dir: str) -> NotebookFiles | None:
         """Return the folders of `files_root`, by default around `root_dir`; None for no files.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .._version import LABEL_STUDIO_VERSION
 from ..backends.factory import process_environment, runs_as_process
-from ..backends.process.installation import HOW_TO_INSTALL, find_installation
+from ..backends.process.installation import command_to_install, find_installation
 from ..data_directory.migrations import VersionRecord, is_newer
+from ..installation.folder import InstallFolder
 from ..problem import Problem
 from .finding import Finding, error, of_problem, ok, warning
 from .situation import Situation
@@ -23,7 +24,10 @@ async def check(situation: Situation) -> list[Finding]:
         return [ok(SUBJECT, f"runs as a container, because {why}: {settings.image}")]
     try:
         found = await find_installation(
-            settings.label_studio, process_environment(settings, files_root=None)
+            settings.label_studio,
+            process_environment(settings, files_root=None),
+            InstallFolder(settings.install_directory()),
+            can_install=False,
         )
     except Problem as problem:
         return [of_problem(SUBJECT, problem)]
@@ -34,7 +38,7 @@ async def check(situation: Situation) -> list[Finding]:
             error(
                 SUBJECT,
                 f"Its version {found.version} is older than {used}, which has used the database.",
-                f"Install Label Studio {used} or newer. {HOW_TO_INSTALL}",
+                f"Run `{command_to_install(f'label-studio=={used}', found.python)}`.",
             )
         )
     elif is_newer(found.version, LABEL_STUDIO_VERSION):

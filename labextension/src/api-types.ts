@@ -54,11 +54,18 @@ export interface Offer {
   folder: string;
 }
 
+/** A button that the state offers. `command`: the route to POST to, as for `start`. */
+export interface Action {
+  command: string;
+  label: string;
+}
+
 /** The fields that an error adds to the state. */
 export interface Details {
   holder?: HolderWithAction;
   offer?: Offer;
   installed?: boolean;
+  actions?: Array<Action>;
 }
 
 /** The state of Label Studio at one moment.
@@ -69,6 +76,7 @@ export interface Details {
  * ready_after: seconds that the start took.
  * stopped_because: a sentence, if no user asked for the stop.
  * installed:  False if the last start found no Label Studio.
+ * actions:    more buttons for this state; the first one helps most.
  * next_start: when Label Studio restarts after a crash; None if it does not.
  * notices:    sentences to show to the user, about what does not prevent a start. */
 export interface Snapshot {
@@ -88,6 +96,7 @@ export interface Snapshot {
   holder: HolderWithAction | null;
   offer: Offer | null;
   installed: boolean;
+  actions: Array<Action>;
   next_start: number | null;
   notices: Array<string>;
 }
@@ -120,6 +129,7 @@ export interface State {
   holder: HolderWithAction | null;
   offer: Offer | null;
   installed: boolean;
+  actions: Array<Action>;
   next_start: number | null;
   notices: Array<string>;
   data_dir: string;
@@ -147,6 +157,7 @@ export interface SnapshotWithLog {
   holder: HolderWithAction | null;
   offer: Offer | null;
   installed: boolean;
+  actions: Array<Action>;
   next_start: number | null;
   notices: Array<string>;
   address: string;
@@ -171,6 +182,7 @@ export interface StateWithLog {
   holder: HolderWithAction | null;
   offer: Offer | null;
   installed: boolean;
+  actions: Array<Action>;
   next_start: number | null;
   notices: Array<string>;
   address: string;
@@ -198,6 +210,7 @@ export interface StateWithMemory {
   holder: HolderWithAction | null;
   offer: Offer | null;
   installed: boolean;
+  actions: Array<Action>;
   next_start: number | null;
   notices: Array<string>;
   address: string;

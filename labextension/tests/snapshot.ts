@@ -19,6 +19,7 @@ export function snapshot(fields: Partial<State>): State {
     holder: null,
     offer: null,
     installed: true,
+    actions: [],
     next_start: null,
     notices: [],
     data_dir: "/data",

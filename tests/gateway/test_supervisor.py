@@ -22,6 +22,7 @@ from labelstudio_proxy.backends.process import backend as process
 from labelstudio_proxy.backends.process.backend import ProcessBackend
 from labelstudio_proxy.data_directory import upgrade
 from labelstudio_proxy.data_directory.directory import DataDirectory
+from labelstudio_proxy.installation.folder import InstallFolder
 from labelstudio_proxy.label_studio.environment import labelstudio_environment
 from labelstudio_proxy.lifecycle import restart_policy
 from labelstudio_proxy.lifecycle.log import LabelStudioLog
@@ -41,7 +42,12 @@ class Life:
         )
         self.supervisor = Supervisor(
             make_backend=lambda report, log: ProcessBackend(
-                report, log, label_studio=str(self.executable), environment=environment
+                report,
+                log,
+                label_studio=str(self.executable),
+                install_folder=InstallFolder(data_dir / "none"),
+                can_install=False,
+                environment=environment,
             ),
             directory=DataDirectory(data_dir),
             log=LabelStudioLog(data_dir.parent / "log"),

@@ -37,7 +37,7 @@ def commands(jupyter: JupyterLab) -> list[list[str]]:
     return [line.decode().split("\0") for line in lines]
 
 
-def test_without_label_studio_and_engine_the_page_says_both_ways_to_get_it(
+def test_without_label_studio_and_engine_the_page_offers_to_install_one(
     jupyter_lab: Callable[..., JupyterLab],
     label_studio_client: Callable[[JupyterLab], LabelStudioClient],
     tmp_path: Path,
@@ -58,8 +58,9 @@ def test_without_label_studio_and_engine_the_page_says_both_ways_to_get_it(
     error = failed["error"]
     assert error["what"].startswith("Label Studio is not installed, and there is no")
     assert f"{tmp_path}/docker.sock does not exist" in error["why"]
-    assert "labelstudio-proxy[local]" in error["remedy"]
-    assert "label_studio" in error["remedy"]
+    assert "Press Install Label Studio" in error["remedy"]
+    assert "labelstudio-proxy install" in error["remedy"]
+    assert failed["actions"] == [{"command": "install", "label": "Install Label Studio"}]
     assert "systemctl start docker" in error["remedy"]
     page = client.get("", headers={"Accept": "text/html"})
     assert page.status_code == 200

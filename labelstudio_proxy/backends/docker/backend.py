@@ -79,13 +79,19 @@ class DockerBackend(Backend):
         log: Callable[[str], None],
         planner: Planner,
         without_process: str = "",
+        *,
+        can_install: bool = False,
     ) -> None:
-        """`without_process`: how to install Label Studio as a process, shown without an engine."""
+        """`without_process`: how to install Label Studio as a process, shown without an engine.
+
+        `can_install`: whether the page can do that.
+        """
         super().__init__(report, log)
         self._planner = planner
         self._settings = planner.settings
         self._directory = planner.directory
         self._without_process = without_process
+        self._can_install = can_install
         self._engine: Engine | None = None
         self._site = Site()
         self._image = ""
@@ -280,7 +286,8 @@ class DockerBackend(Backend):
         except EngineProblem as fault:
             if not self._without_process:
                 raise
-            raise not_installed(fault, self._without_process) from fault
+            can_install = self._can_install
+            raise not_installed(fault, self._without_process, can_install=can_install) from fault
 
     def _report_pull(self, text: str, done: int, total: int) -> None:
         self.report(PULL, detail=text, done=done, total=total)

@@ -68,8 +68,11 @@ def absent(places: list[Address]) -> EngineProblem:
     )
 
 
-def not_installed(fault: EngineProblem, without_engine: str) -> Problem:
-    """There is neither a Label Studio nor an engine; `without_engine`: how to install the former."""
+def not_installed(fault: EngineProblem, without_engine: str, *, can_install: bool) -> Problem:
+    """There is neither a Label Studio nor an engine.
+
+    `without_engine`: how to install the former; `can_install`: whether the page can.
+    """
     engine = (
         "there is no container engine"
         if isinstance(fault, EngineMissing)
@@ -79,6 +82,7 @@ def not_installed(fault: EngineProblem, without_engine: str) -> Problem:
         f"Label Studio is not installed, and {engine}.",
         f"{fault.what} {fault.why}",
         f"{without_engine}\nTo run it in a container instead: {fault.remedy}",
+        can_install=can_install,
     )
 
 

@@ -15,15 +15,15 @@ import psutil
 from ...aio import begin_task
 from ...config.notebook_files import check_files_root
 from ...data_directory.foreign_processes import PARENT
+from ...installation.folder import InstallFolder, hold
 from ...label_studio.exit_reasons import describe_return_code
 from ...label_studio.programs import GUNICORN, SERVER
 from ...label_studio.upstream import Endpoint
 from ...problem import Problem
-from ...shell_command import pip_install
 from ...socket_folder import new_socket
 from ..base import Backend, Owner, Report
 from ..start_output import LOAD, RESPONSE, StartOutput
-from .installation import Installation, find_installation
+from .installation import Installation, command_to_install, find_installation
 
 STOP_SECONDS = 30.0
 # After Jupyter was killed. The database already holds everything that was acknowledged.
@@ -48,16 +48,22 @@ class ProcessBackend(Backend):
         log: Callable[[str], None],
         *,
         label_studio: str,
+        install_folder: InstallFolder,
+        can_install: bool,
         environment: Mapping[str, str],
         files_root: Path | None = None,
     ) -> None:
         """`label_studio`: the setting.
 
+        `install_folder`: of the Label Studio that labelstudio-proxy installs; `can_install`: whether
+        the page can do that.
         `environment`: Label Studio's, without what only the notebook's interpreter needs.
         `files_root`: the setting, a folder that must exist.
         """
         super().__init__(report, log)
         self._label_studio = label_studio
+        self._install_folder = install_folder
+        self._can_install = can_install
         self._environment = dict(environment)
         self._files_root = files_root
         if files_root is not None:
@@ -67,12 +73,18 @@ class ProcessBackend(Backend):
         self._reader: asyncio.Task[None] | None = None
         self._socket: Path | None = None
         self._output = StartOutput(report)
+        self._held: int | None = None  # marks the environment as in use
 
     async def prepare(self) -> None:
         self.report("find")
         if self._files_root is not None:
             await asyncio.to_thread(check_files_root, self._files_root)
-        self._installation = await find_installation(self._label_studio, self._environment)
+        self._installation = await find_installation(
+            self._label_studio,
+            self._environment,
+            self._install_folder,
+            can_install=self._can_install,
+        )
         self.versions["Label Studio"] = self._installation.version
         self.build = self._installation.build
         self.report("find", detail=f"Label Studio {self._installation.version}")
@@ -88,6 +100,7 @@ class ProcessBackend(Backend):
         environment[PARENT] = str(os.getpid())
         socket = self._socket = await asyncio.to_thread(new_socket, "label-studio.sock")
         python = self._installation.python
+        self._held = await asyncio.to_thread(hold, python)
         arguments = ["serve", str(socket), "--gunicorn", str(GUNICORN)]
         if background:
             arguments.append("--background")
@@ -100,6 +113,8 @@ class ProcessBackend(Backend):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
+                # Label Studio keeps it open, also if this process is killed.
+                pass_fds=() if self._held is None else (self._held,),
                 umask=0o077,
             )
         except OSError as error:
@@ -113,12 +128,16 @@ class ProcessBackend(Backend):
         self._reader = begin_task(self._read(self._process))
         return Endpoint(unix_socket=socket)
 
+    async def on_first_response(self) -> None:
+        if self._held is not None:  # an upgrade may have left the environment of before
+            begin_task(asyncio.to_thread(self._install_folder.remove_unused))
+
     async def memory(self) -> int | None:
         return await asyncio.to_thread(_memory, self._process.pid) if self._process else None
 
     def how_to_install(self, requirements: str) -> str:
         assert self._installation is not None, "prepare() comes first"
-        command = pip_install(requirements, self._installation.python)
+        command = command_to_install(requirements, self._installation.python)
         return f"Run `{command}`, then try again."
 
     async def wait(self) -> str:
@@ -155,6 +174,9 @@ class ProcessBackend(Backend):
             self._reader.cancel()
 
     async def _remove_socket_folder(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
         if self._socket is not None:
             await asyncio.to_thread(shutil.rmtree, self._socket.parent, ignore_errors=True)
             self._socket = None

@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -16,22 +17,19 @@ from pathlib import Path
 
 from ... import own_interpreter
 from ...config.settings import absolute
+from ...installation.folder import InstallFolder, is_own_environment
 from ...label_studio.build import Build
 from ...label_studio.programs import SERVER
 from ...label_studio.programs.labelstudio_server import installed
 from ...problem import Problem
-from ...shell_command import pip_install
+from ...shell_command import pip_install, shell_command
 from ..base import NotInstalled
 from .launcher import command_of
 
 PROBE_SECONDS = 30.0
+OWN = "It is in the notebook's environment"
 
-INSTALL = pip_install("'labelstudio-proxy[local]'")
-HOW_TO_INSTALL = (
-    f"Install it into the notebook's environment, `{INSTALL}`, then try again. Or install "
-    "it into a separate environment, set `label_studio` to the path of its `label-studio` "
-    "executable, and restart Jupyter."
-)
+INSTALL = shell_command("labelstudio-proxy install")
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,10 @@ class Installation:
         return [str(self.python), *self.options]
 
 
-def is_installed(label_studio: str) -> bool:
+def is_installed(label_studio: str, folder: InstallFolder) -> bool:
     """Return True if there is a Label Studio to try; `label_studio` is the setting."""
-    return bool(label_studio or _is_importable() or shutil.which("label-studio"))
+    here = label_studio or _is_importable() or shutil.which("label-studio")
+    return bool(here) or folder.has_label_studio
 
 
 def _is_importable() -> bool:
@@ -61,36 +60,66 @@ def _is_importable() -> bool:
     return spec is not None and spec.origin is not None  # no origin: only a folder of that name
 
 
-async def find_installation(label_studio: str, environment: Mapping[str, str]) -> Installation:
-    """Find Label Studio: the executable `label_studio`, else this environment's, else on `PATH`.
+async def find_installation(
+    label_studio: str, environment: Mapping[str, str], folder: InstallFolder, *, can_install: bool
+) -> Installation:
+    """Find Label Studio.
 
-    `environment`: Label Studio's, without what only the notebook's interpreter needs. Raises Problem
-    if there is no Label Studio, or if it cannot run.
+    It is the executable `label_studio`, else this environment's, else on `PATH`, else in `folder`.
+    `environment`: Label Studio's, without what only the notebook's interpreter needs. `can_install`:
+    whether the page can install it. Raises Problem if there is no Label Studio, or if it cannot run.
     """
     if label_studio:
         executable, origin = absolute(label_studio), "The setting `label_studio` names it"
     elif _is_importable():
-        return _own(Path(sys.executable), installed(), "It is in the notebook's environment")
+        return _own(Path(sys.executable), OWN)
     elif found := shutil.which("label-studio"):
         executable, origin = Path(found), "It is the first on `PATH`"
+    elif folder.has_label_studio:
+        executable, origin = folder.executable, "`labelstudio-proxy install` has put it there"
     else:
         raise NotInstalled(
             "Label Studio is not installed.",
-            "It is neither in the notebook's environment nor on `PATH`, and the setting "
-            "`label_studio` is empty.",
-            HOW_TO_INSTALL,
+            "It is neither in the notebook's environment nor on `PATH` nor in "
+            f"{folder.path}, and the setting `label_studio` is empty.",
+            how_to_install(folder, can_install=can_install),
+            can_install=can_install,
         )
     python, *options = await asyncio.to_thread(_command_of, executable, origin, environment)
     if _is_this_interpreter(python):
-        return _own(Path(python), installed(), origin)
-    versions = await _probe([python, *options], environment)
-    return _usable(Path(python), versions, options, origin=origin)
+        return _own(Path(python), origin)
+    return _usable(Path(python), await _probe([python, *options], environment), options, origin)
 
 
-def _own(python: Path, versions: dict[str, str], origin: str) -> Installation:
+def how_to_install(folder: InstallFolder, *, can_install: bool) -> str:
+    """Return what a user must do to get a Label Studio here."""
+    command = f"`{INSTALL}`"
+    first = (
+        f"Press Install Label Studio, or run {command} and try again."
+        if can_install
+        else f"Run {command}, then try again."
+    )
+    return f"{first} It takes about 1 GB, in a separate environment in {folder.path}."
+
+
+def command_to_install(requirements: str, python: Path) -> str:
+    """Return the command that installs into the environment of `python`.
+
+    `requirements`: pip's arguments, for example `label-studio==1.23.2`.
+    """
+    if not is_own_environment(python):
+        return pip_install(requirements, python)
+    if found := re.search(r"label-studio==(\S+)", requirements):
+        return f"{INSTALL} --version {found[1]}"
+    if "--upgrade" in requirements:
+        return f"{INSTALL} --upgrade"
+    return f"{shell_command('labelstudio-proxy uninstall')} && {INSTALL}"
+
+
+def _own(python: Path, origin: str) -> Installation:
     """Return the Label Studio of the notebook's interpreter; raises Problem."""
     variables = own_interpreter.variables(os.environ)
-    return _usable(python, versions, own_interpreter.options(), variables, origin)
+    return _usable(python, installed(), own_interpreter.options(), origin, variables)
 
 
 def _is_this_interpreter(python: str) -> bool:
@@ -109,8 +138,8 @@ def _usable(
     python: Path,
     versions: dict[str, str] | None,
     options: Sequence[str],
+    origin: str,
     variables: Mapping[str, str] | None = None,
-    origin: str = "",
 ) -> Installation:
     """Return the installation that `labelstudio_server.py probe` found; raises Problem."""
     if versions is None:
@@ -123,11 +152,10 @@ def _usable(
         raise Problem(
             f"label-studio is not installed for {python}.",
             "That environment has no package of this name.",
-            f"Run `{pip_install('label-studio', python)}`, then try again.",
+            f"Run `{command_to_install('label-studio', python)}`, then try again.",
         )
     build = Build.of_package(Path(versions["folder"])) if "folder" in versions else Build()
-    version = versions["label-studio"]
-    return Installation(python, version, build, options, variables or {}, origin)
+    return Installation(python, versions["label-studio"], build, options, variables or {}, origin)
 
 
 def _command_of(executable: Path, origin: str, environment: Mapping[str, str]) -> list[str]:

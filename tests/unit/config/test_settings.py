@@ -118,6 +118,7 @@ def test_problem_of_a_wrong_value_names_its_source_and_the_default_stays(
 
 # A wrong value of each setting, and words of the rule that its message must have.
 WRONG: dict[str, tuple[object, str]] = {
+    "allow_install": ("maybe", "`True` or `False`"),
     "aws_credentials": ("maybe", "`True` or `False`"),
     "backend": ("podman", "`process`"),
     "cpu_limit": (-1, "processors"),
@@ -129,6 +130,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "idle_timeout": ("half-an-hour", "seconds"),
     "image": ("two words", "an image"),
     "keep_labels": ("labels.csv", "`labels.jsonl`"),
+    "install_dir": ("~no-such-user-here", "a folder"),
     "label_studio": ("~no-such-user-here/label-studio", "a program"),
     "memory_limit": ("2 GB", "`2g`"),
     "new_browser_tab": ("maybe", "`True` or `False`"),
@@ -148,7 +150,7 @@ def test_problem_of_a_wrong_value_says_what_the_setting_must_be(name: str) -> No
     assert getattr(settings, name) == getattr(LabelStudioProxy(), name)
 
 
-@pytest.mark.parametrize("name", ["data_dir", "files_root", "label_studio"])
+@pytest.mark.parametrize("name", ["data_dir", "files_root", "install_dir", "label_studio"])
 @pytest.mark.parametrize("value", ["~no-such-user-here/x", "labels", "./labels", " ", "/a\0b"])
 def test_path_that_depends_on_the_current_folder_or_names_none_is_wrong(
     name: str, value: str

@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.gateway import script, stand_in
 
-from labelstudio_proxy.backends.process.installation import find_installation
+from labelstudio_proxy.backends.process import installation
+from labelstudio_proxy.backends.process.installation import Installation
+from labelstudio_proxy.installation.folder import InstallFolder
 from labelstudio_proxy.problem import Problem
 
 # Label Studio's, as the backend gives it.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+
+
+async def find_installation(
+    label_studio: str, environment: dict[str, str], folder: str = "/nonexistent"
+) -> Installation:
+    there = InstallFolder(Path(folder))
+    return await installation.find_installation(label_studio, environment, there, can_install=True)
 
 
 async def test_the_label_studio_of_this_environment_is_found() -> None:
@@ -90,7 +100,8 @@ async def test_the_notebooks_own_interpreter_gets_what_this_one_has(
     # Also if the setting names its executable.
     executable = script(tmp_path / "label-studio", "")
     executable.write_text(f"#!{sys.executable}\n")
-    assert await find_installation(str(executable), ENVIRONMENT) == found
+    named = await find_installation(str(executable), ENVIRONMENT)
+    assert named == replace(found, origin=named.origin)
 
 
 async def test_another_environment_gets_nothing_of_this_interpreter(

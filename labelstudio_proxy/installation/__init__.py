@@ -1,0 +1,1 @@
+"""Installs Label Studio into a separate environment."""

@@ -1,0 +1,148 @@
+"""Why an installation failed: the texts are what pip and uv have printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labelstudio_proxy.installation.problems import explain
+
+RETRY = (
+    "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after "
+    "connection broken by 'NewConnectionError('<pip._vendor.urllib3.connection.HTTPSConnection object "
+    "at 0x7f27c0d5a3d0>: Failed to establish a new connection: [Errno -2] Name or service not "
+    "known')': /simple/label-studio/"
+)
+PRINTED = {
+    "uv: no network": (
+        "uv",
+        (
+            "error: Request failed after 1 retry in 1.4s\n"
+            "  cause: Failed to fetch: https://no-such-host.invalid/simple/label-studio/\n"
+            "  cause: error sending request for url (https://no-such-host.invalid/simple/label-studio/)\n"
+            "  cause: client error (Connect)\n  cause: dns error\n  cause: error resolving DNS\n"
+            "  cause: failed to lookup address information: Name or service not known"
+        ),
+        "The package index cannot be reached.",
+        "Name or service not known",
+    ),
+    "pip: no network": (
+        "pip",
+        (
+            f"{RETRY}\n"
+            "ERROR: Could not find a version that satisfies the requirement label-studio==1.23.2 (from "
+            "versions: none)\nERROR: No matching distribution found for label-studio==1.23.2"
+        ),
+        "The package index cannot be reached.",
+        "pip config list",
+    ),
+    "uv: no space": (
+        "uv",
+        (
+            "error: Failed to install: label_studio-3.0-py3-none-any.whl (label-studio==3.0)\n"
+            "  cause: Failed to copy to `/small/env/lib/python3.11/site-packages/label_studio/big.bin`\n"
+            "  cause: failed to copy file from /cache/big.bin to /small/.tmpwvJRJS: No space left on "
+            "device (os error 28)"
+        ),
+        "There is not enough space for Label Studio.",
+        "install_dir",
+    ),
+    "pip: no space": (
+        "pip",
+        "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+        "There is not enough space for Label Studio.",
+        "1 GB",
+    ),
+    "pip: quota": (
+        "pip",
+        "ERROR: Could not install packages due to an OSError: [Errno 122] Disk quota exceeded",
+        "There is not enough space for Label Studio.",
+        "1 GB",
+    ),
+    "uv: no compiler": (
+        "uv",
+        (
+            "error: Failed to build `needs-compiler==1.0`\n  cause: The build backend returned an error\n"
+            "  cause: Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)\n\n"
+            "         [stderr]\n         error: [Errno 2] No such file or directory: 'gcc'"
+        ),
+        "needs-compiler could not be compiled.",
+        "build-essential",
+    ),
+    "pip: no compiler": (
+        "pip",
+        (
+            "  error: subprocess-exited-with-error\n"
+            "      error: command 'gcc' failed: No such file or directory\n      [end of output]\n"
+            "  ERROR: Failed building wheel for needs-compiler\nFailed to build needs-compiler"
+        ),
+        "needs-compiler could not be compiled.",
+        "--python python3.12",
+    ),
+    "uv: other Python": (
+        "uv",
+        (
+            "error: No solution found when resolving dependencies\n"
+            "  cause: Because label-studio==1.0 requires Python >=3.99 and you require "
+            "label-studio==1.0, we can conclude that your requirements are unsatisfiable."
+        ),
+        "Label Studio 1.23.2 does not support the Python 3.11.7.",
+        "requires Python >=3.99",
+    ),
+    "pip: other Python": (
+        "pip",
+        "ERROR: Package 'label-studio' requires a different Python: 3.11.7 not in '>=3.99'",
+        "Label Studio 1.23.2 does not support the Python 3.11.7.",
+        "3.11.7 not in '>=3.99'",
+    ),
+    "uv: no such version": (
+        "uv",
+        (
+            "error: No solution found when resolving dependencies\n"
+            "  cause: Because there is no version of label-studio==99.9 and you require "
+            "label-studio==99.9, we can conclude that your requirements are unsatisfiable."
+        ),
+        "The package index has no Label Studio 1.23.2.",
+        "install --version",
+    ),
+    "pip: no such version": (
+        "pip",
+        (
+            "ERROR: Could not find a version that satisfies the requirement label-studio==99.9 (from "
+            "versions: 0.4.1, 1.23.1, 1.23.2)\nERROR: No matching distribution found for "
+            "label-studio==99.9"
+        ),
+        "The package index has no Label Studio 1.23.2.",
+        "index-url",
+    ),
+    "uv: proxy": (
+        "uv",
+        (
+            "error: Failed to fetch: https://pypi.org/simple/label-studio/\n"
+            "  cause: client error (Connect)\n"
+            "  cause: tunnel error: failed to create underlying connection\n  cause: tcp connect error\n"
+            "  cause: Connection refused (os error 111)"
+        ),
+        "The proxy to the package index cannot be used.",
+        "Connection refused",
+    ),
+    "anything else": (
+        "uv",
+        "Resolved 158 packages in 32.44s\nerror: something new",
+        "Label Studio could not be installed.",
+        "something new",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_page_says_what_to_do(name: str) -> None:
+    tool, printed, what, part = PRINTED[name]
+    problem = explain(printed.splitlines(), tool, "1.23.2", "the Python 3.11.7", Path("/folder"))
+    assert problem.what == what
+    assert part in f"{problem.why} {problem.remedy}"
+
+
+def test_nothing_printed_is_explained_too() -> None:
+    assert "nothing" in explain([], "pip", "1.23.2", "the Python 3.11.7", Path("/folder")).why
