@@ -30,6 +30,8 @@ nitpick_ignore_regex = [("py:.*", r"(?!labelstudio_proxy\.).*")]
 # `name` in a docstring is code
 default_role = "code"
 autodoc_member_order = "bysource"
+add_module_names = False
+python_maximum_signature_line_length = 80
 
 html_theme = "sphinx_book_theme"
 html_title = project
@@ -41,6 +43,8 @@ html_theme_options = {
     "use_edit_page_button": True,
     "use_download_button": False,
     "home_page_in_toc": True,
+    "show_toc_level": 2,
+    "navbar_persistent": [],
 }
 
 # GitHub shows one of two pictures by <picture>, and the theme by a class.
