@@ -6,6 +6,7 @@ The pages are also read on GitHub and in an editor, so they are plain Markdown a
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from labelstudio_proxy import __version__
@@ -47,6 +48,14 @@ html_theme_options = {
     "navbar_persistent": [],
 }
 
+# Documents of the repository's root that are pages of the site, too.
+ROOT = Path(__file__).resolve().parents[1]
+FROM_ROOT = {
+    "changelog": "CHANGELOG.md",
+    "contributing": "CONTRIBUTING.md",
+    "security": "SECURITY.md",
+}
+TO_ROOT = re.compile(rf"\]\(\.\./((?:\.\./)*)({'|'.join(FROM_ROOT.values())})")
 # GitHub shows one of two pictures by <picture>, and the theme by a class.
 PICTURE = re.compile(
     r'<picture>\s*<source [^>]*srcset="(?P<dark>[^"]+)">\s*'
@@ -57,10 +66,15 @@ PICTURE = re.compile(
 PARAMETER = re.compile(r"(\w+):\s+(.*)")
 
 
-def for_the_site(_app: Any, _page: str, source: list[str]) -> None:
-    """Replace what only GitHub shows."""
+def for_the_site(_app: Any, page: str, source: list[str]) -> None:
+    """Replace what only GitHub shows, and links that lead out of the site."""
+    text = source[0]
+    if page in FROM_ROOT:
+        text = (ROOT / FROM_ROOT[page]).read_text()
+        text = re.sub(r"\]\((?!#|https?:)", "](../", text).replace("](../docs/", "](")
+    text = TO_ROOT.sub(lambda link: f"]({link[1]}{link[2].lower()}", text)
     source[0] = PICTURE.sub(
-        r"![\g<alt>](\g<light>){.only-light}\n![\g<alt>](\g<dark>){.only-dark}", source[0]
+        r"![\g<alt>](\g<light>){.only-light}\n![\g<alt>](\g<dark>){.only-dark}", text
     )
 
 
