@@ -59,6 +59,7 @@ class JupyterLab(Http):
     - `python`: run it from another environment.
     - `terminal`: run it in a terminal, for `process.type`.
     - `user`: Popen's arguments for another user than that of the tests.
+    - `launcher`: the begin of the command, which runs the rest.
     - `cache`: the user's cache, in place of a new one in the home folder.
     """
 
@@ -78,6 +79,7 @@ class JupyterLab(Http):
         python: str | Path = sys.executable,
         terminal: bool = False,
         user: Mapping[str, Any] | None = None,
+        launcher: Sequence[str] = (),
         cache: Path | None = None,
     ) -> None:
         self.base_url = base_url
@@ -100,7 +102,7 @@ class JupyterLab(Http):
             give(self.home, user["user"], user["group"])
         self._launch = functools.partial(
             Process,
-            [str(python), "-m", program, *argv],
+            [*launcher, str(python), "-m", program, *argv],
             env=self.environment,
             cwd=self.home,
             log=self.home / "jupyter.log",

@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/labelstudio-proxy/labelstudio-proxy/blob/main/"
 RAW = "https://raw.githubusercontent.com/labelstudio-proxy/labelstudio-proxy/main/"
 DOCUMENTS = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").rglob("*.md"))]
-FOLDERS = "labelstudio_proxy|tests|docs|examples|scripts|benchmarks|jupyter-config|labextension|\\.github|\\.ci"
+FOLDERS = "labelstudio_proxy|tests|docs|binder|examples|scripts|benchmarks|jupyter-config|labextension|\\.github|\\.ci"
 
 document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=[path.relative_to(CHECKOUT).as_posix() for path in DOCUMENTS]
