@@ -12,6 +12,8 @@ from enum import Enum
 
 # The gateway's own routes, below the prefix.
 CONTROL = "/_proxy/"
+# A header from Jupyter's process: the user is not the one whose Jupyter server this is.
+VISITOR = "X-LabelStudio-Proxy-Visitor"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -20,7 +20,7 @@ from ..label_studio import paths
 from ..label_studio.build import Build
 from ..lifecycle.supervisor import Supervisor
 from ..problem import Problem
-from ..request_kind import CONTROL, RequestKind, Sender, classify
+from ..request_kind import CONTROL, VISITOR, RequestKind, Sender, classify
 from ..snapshot import Snapshot, State
 from . import request_guard
 from .arrivals import Arrivals
@@ -283,7 +283,7 @@ class Gateway:
                 upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
-                scripts=("page.js",),
+                scripts=("page.js", "visitor.js") if VISITOR in request.headers else ("page.js",),
                 failed=functools.partial(self._check_disk, kind),
             )
         finally:  # Label Studio may have received it, whatever came back

@@ -13,6 +13,7 @@ from .proxy.compression import BEST, IDENTITY, compress, is_compressible
 MEDIA_TYPES = {
     "prefix.js": "text/javascript",
     "page.js": "text/javascript",
+    "visitor.js": "text/javascript",
     "theme.js": "text/javascript",
     "start.js": "text/javascript",
     "start.css": "text/css",

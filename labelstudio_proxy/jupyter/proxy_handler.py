@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -26,7 +27,7 @@ from ..gateway_client import RunningGateway
 from ..label_studio.access_token import explain_refused_token
 from ..label_studio.upstream import HOP_BY_HOP, Endpoint, open_session
 from ..problem import Problem
-from ..request_kind import SAFE_METHODS, classify
+from ..request_kind import SAFE_METHODS, VISITOR, classify
 from .supervising_handler import PAGE_SECONDS, SupervisingHandler
 from .unavailable import RELOAD_SECONDS, GatewayUnavailable, page_policy
 
@@ -97,6 +98,13 @@ class StreamingServerProcess(ServerProcess):  # type: ignore[misc]  # without ty
     def get_proxy_base_class(self) -> tuple[type, dict[str, Any]]:
         """Called by jupyter-server-proxy when it makes the routes."""
         return StreamingHandler, {"state": {}}
+
+
+def is_visitor(user: object) -> bool:
+    """Return True if JupyterHub says that this server belongs to another user."""
+    hub_user = getattr(user, "hub_user", None) or {}
+    owner = os.environ.get("JUPYTERHUB_USER", "")
+    return bool(owner) and hub_user.get("kind") == "user" and hub_user.get("name") != owner
 
 
 class _NoConnection(httputil.HTTPConnection):
@@ -280,8 +288,10 @@ class StreamingHandler(SupervisingHandler):
     async def _send_request(self) -> aiohttp.ClientResponse:
         request = self.request
         headers = httputil.HTTPHeaders(request.headers)
-        for name in (*HOP_BY_HOP, "Expect"):  # Tornado has answered `Expect`
+        for name in (*HOP_BY_HOP, "Expect", VISITOR):  # Tornado has answered `Expect`
             headers.pop(name, None)
+        if is_visitor(self.current_user):
+            headers[VISITOR] = "1"
         length = request.headers.get("Content-Length", "0")
         has_body = "Transfer-Encoding" in request.headers or length not in {"", "0"}
         # The target as it arrived, without the prefix: not decoded and encoded again.

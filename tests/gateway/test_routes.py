@@ -11,6 +11,8 @@ from urllib.parse import urljoin
 import pytest
 from support.gateway import PROGRAM, Arrived, Gateway, add_account, respond_with
 
+from labelstudio_proxy.request_kind import VISITOR
+
 NAVIGATION = [
     ("Accept", "text/html"),
     ("Sec-Fetch-Site", "same-origin"),
@@ -186,6 +188,14 @@ def test_pages_run_no_script_of_another_host(ready: Gateway) -> None:
     assert f"<a href='{ready.prefix}projects'>".encode() in page.body
     assert b"prefix.js" in page.body
     assert int(page["Content-Length"]) == len(page.body)
+
+
+def test_only_pages_of_visitors_say_as_whom_they_label(ready: Gateway) -> None:
+    asked = respond_with(headers=[("Content-Type", "text/html")], body="<script>x</script>")
+    own = ready.ask("GET", "/projects", [*NAVIGATION, asked])
+    others = ready.ask("GET", "/projects", [*NAVIGATION, asked, (VISITOR, "1")])
+    assert b"visitor.js" not in own.body
+    assert others.body.count(b"visitor.js") == 1
 
 
 def test_each_page_has_its_own_nonce(ready: Gateway) -> None:
