@@ -56,6 +56,15 @@ class Owner:
 
     email: str
     password: str
+    name: str = ""  # that Label Studio shows; empty: the e-mail address
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables from which the start makes the account."""
+        return {
+            "LABEL_STUDIO_USERNAME": self.email,
+            "LABEL_STUDIO_PASSWORD": self.password,
+            "LABELSTUDIO_PROXY_OWNER_NAME": self.name,
+        }
 
 
 class Backend(ABC):

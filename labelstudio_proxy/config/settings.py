@@ -20,6 +20,7 @@ from traitlets.config.loader import DeferredConfig, DeferredConfigString, LazyCo
 from .._version import LABEL_STUDIO_VERSION
 from ..problem import Problem
 from .notebook_files import NotebookFiles, home_around
+from .owner_email import email_of
 
 ENVIRONMENT_PREFIX = "LABELSTUDIO_PROXY_"
 SHOWN_CHARACTERS = 200  # of a wrong value
@@ -201,7 +202,8 @@ class LabelStudioProxy(Configurable):
 
     owner_email = Unicode(
         help="""E-mail address of the account that the first start makes, for example
-        `ada@localhost`. Empty: `<user>@localhost`. Ignored if the data directory has accounts.""",
+        `ada@localhost`. Empty: the name of the user if that is an address, else `<user>@localhost`.
+        Ignored if the data directory has accounts.""",
     ).tag(
         config=True,
         group=DATA,
@@ -317,8 +319,12 @@ class LabelStudioProxy(Configurable):
 
     def owner(self) -> str:
         """Return `owner_email` or its default."""
-        name = re.sub(r"[^A-Za-z0-9._+-]", "-", user_name().split("@")[0]).strip(".-")
-        return self.owner_email or f"{name or 'jupyter'}@localhost"
+        return self.owner_email or email_of(user_name())
+
+    def owner_name(self) -> str:
+        """Return the name that Label Studio shows for the owner; empty: the e-mail address."""
+        name = os.environ.get("JUPYTERHUB_USER", "")
+        return name or ("" if self.owner_email else user_name())
 
 
 def absolute(path: str) -> Path:

@@ -100,6 +100,7 @@ async def serve(
         directory=directory,
         log=LabelStudioLog(log_path(directory)),
         owner_email=settings.owner(),
+        owner_name=settings.owner_name(),
         start_timeout=settings.start_timeout,
         problems=problems,
         external_database=external,

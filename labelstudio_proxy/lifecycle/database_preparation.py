@@ -20,8 +20,13 @@ logger = logging.getLogger(__name__)
 LABEL_STUDIO = "Label Studio"  # in `Backend.versions`, after `prepare`
 
 
-def new_owner(directory: DataDirectory, email: str, *, external_database: bool) -> Owner | None:
-    """Return the account to make, or None if there are accounts; raises Problem. Blocks."""
+def new_owner(
+    directory: DataDirectory, email: str, name: str, *, external_database: bool
+) -> Owner | None:
+    """Return the account to make, or None if there are accounts; raises Problem. Blocks.
+
+    `name`: that Label Studio shows; empty: the e-mail address.
+    """
     try:
         if not external_database:
             directory.recover()
@@ -34,7 +39,7 @@ def new_owner(directory: DataDirectory, email: str, *, external_database: bool) 
             "Put back a copy that worked, then try again. Or set `data_dir` to another folder and "
             "restart Jupyter.",
         ) from error
-    return Owner(email, secrets.token_urlsafe(24))
+    return Owner(email, secrets.token_urlsafe(24), name)
 
 
 async def prepare_database(

@@ -28,6 +28,7 @@ class Preparation:
     lock: DirectoryLock
     store: StateStore
     owner_email: str
+    owner_name: str
     external_database: bool
     earlier_data: EarlierData | None = None
 
@@ -61,7 +62,9 @@ class Preparation:
         await asyncio.to_thread(self.directory.clear_temporary)
         external = self.external_database
         owner = await asyncio.to_thread(
-            new_owner, self.directory, self.owner_email, external_database=external
+            new_owner,
+            *(self.directory, self.owner_email, self.owner_name),
+            external_database=external,
         )
         await backend.prepare()
         self.store.report("database")

@@ -65,11 +65,14 @@ class Supervisor:
         owner_email: str,
         start_timeout: float,
         problems: list[Problem],
+        owner_name: str = "",
         external_database: bool = False,
         earlier_data: EarlierData | None = None,
         server: str = "labelstudio-proxy",
     ) -> None:
         """`problems`: of the settings; with any, every start fails with the first one.
+
+        `owner_email`, `owner_name`: of the account that a first start makes.
 
         `earlier_data`: to offer at a first start. `server`: the name of this server for people whose
         other server wants the data directory.
@@ -84,7 +87,9 @@ class Supervisor:
         self.changed = self._store.changed
         self._lock = DirectoryLock(directory.path, server)
         self._preparation = Preparation(
-            directory, self._lock, self._store, owner_email, external_database, earlier_data
+            *(directory, self._lock, self._store, owner_email, owner_name),
+            external_database,
+            earlier_data,
         )
         # What is wanted.
         self._wanted = False

@@ -1,55 +1,77 @@
-"""On a real JupyterHub: label, and continue after a logout and after a stop of the server."""
+"""On a real JupyterHub, with the settings of docs/hosts/jupyterhub.md, from a login to a label.
+
+The tests run in this order, and use the servers that earlier ones have started: each costs seconds.
+"""
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Page, expect
 from support import jupyterhub, media, results
-from support.browser import Tab
+from support.browser import INSECURE_HOST, Tab
 from support.events import events_of
 from support.http import Http
-from support.jupyter import LabelStudioClient
-from support.jupyterhub import JupyterHub, UserServer
+from support.jupyter import LabelStudioClient, Server
+from support.jupyterhub import JupyterHub, UserServer, documented, spawner_command
 from support.labelling import choose, submit
 from support.processes import wait_for
 
-START_MS = 60_000
-# Characters that the hub escapes in the URL, and those that it leaves.
-ADA = "ada o'neil@example.org"
-BOB = "bob@example.org"
-# Runs Label Studio alone. Label Studio has a path with this name, too.
-PROJECTS = "projects"
+START_MS = 120_000
+NAMAE = "名前"
+ADA = "ada@example.org"
+O_BRIEN = "o.brien-x"
+JUERGEN = "jürgen"
+NAMED = "second"
+SERVICE = "/services/label-studio/"
+VISITOR_NOTE = "labelstudio-proxy-visitor"
 HURRY = """() => {
     window[Symbol.for("labelstudio-proxy.watch")].beat = 500;
     dispatchEvent(new Event("focus"));
 }"""
 
 
-def documented_command() -> list[str]:
-    """The command of the documentation that runs Label Studio alone on a hub."""
-    readme = Path(__file__).parents[2] / "docs" / "hosts" / "index.md"
-    found = re.search(r"^ +(jupyter standaloneproxy .*)$", readme.read_text(), re.MULTILINE)
-    assert found
-    return shlex.split(found[1])
+@pytest.fixture(scope="module")
+def proxy() -> list[str]:
+    found = jupyterhub.find_proxy()
+    if found is None:
+        pytest.skip("no proxy for JupyterHub: scripts/system-packages installs it")
+    return found
 
 
 @pytest.fixture(scope="module")
-def hub(request: pytest.FixtureRequest) -> Iterator[JupyterHub]:
-    proxy = jupyterhub.find_proxy()
-    if proxy is None:
-        pytest.skip("no proxy for JupyterHub: scripts/system-packages installs it")
-    hub = JupyterHub(proxy, {PROJECTS: documented_command()})
+def hub(proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub]:
+    titles = ("Named servers", "Share a server", "Label Studio alone, for a team")
+    settings = "\n".join(documented(title) for title in titles)
+    settings = settings.replace('"users": ["ada", "bob"]', f'"users": ["{O_BRIEN}"]')
+    alone = spawner_command(documented("Label Studio alone, for each user"))
+    yield from run(request, JupyterHub(proxy, settings, {O_BRIEN: alone}))
+
+
+@pytest.fixture
+def hub_with_hosts(proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub]:
+    settings = documented("A host name for each user")
+    yield from run(request, JupyterHub(proxy, settings, host=INSECURE_HOST))
+
+
+def run(request: pytest.FixtureRequest, hub: JupyterHub) -> Iterator[JupyterHub]:
     try:
         yield hub
     finally:
         results.keep_log(request, hub.process.log)
         hub.stop()
+
+
+@dataclass(frozen=True)
+class Service(Server):
+    """Label Studio as a service of the hub."""
+
+    origin: str
+    token: str
+    prefix: str = SERVICE
 
 
 def log_in(page: Page, user: str) -> None:
@@ -61,6 +83,12 @@ def log_in(page: Page, user: str) -> None:
 def expect_label_studio(page: Page) -> None:
     create = page.get_by_role("button", name="Create Project").first
     expect(create).to_be_visible(timeout=START_MS)
+
+
+def expect_owner(page: Page, name: str) -> None:
+    """The picture of the account, with two letters of the name, is named for the owner."""
+    picture = page.get_by_test_id("userpic").locator("img").first
+    expect(picture).to_have_attribute("alt", name.upper(), timeout=START_MS)
 
 
 def expect_card(page: Page, title: str) -> None:
@@ -90,44 +118,46 @@ def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_stop(
     hub: JupyterHub, new_page: Callable[..., Tab]
 ) -> None:
     lab, recorder = new_page()
-    ada = UserServer(hub, ADA)
+    owner = UserServer(hub, NAMAE)
     lab.goto(hub.origin)
-    log_in(lab, ADA)
+    log_in(lab, NAMAE)
     tile = lab.locator(".jp-LauncherCard", has_text="Label Studio")
     with lab.expect_popup(timeout=START_MS) as opened:
         tile.click(timeout=START_MS)
     page = opened.value
     expect_label_studio(page)
-    with closing(LabelStudioClient(ada)) as studio:
-        submit(page, studio, choose(page, ada, studio))
+    expect_owner(page, NAMAE)
+    assert page.locator(VISITOR_NOTE).count() == 0
+    with closing(LabelStudioClient(owner)) as studio:
+        submit(page, studio, choose(page, owner, studio))
         failed = [each for each in recorder.exchanges if each.is_failed]
         assert not failed, failed
 
-        folder = hub.home / ADA / "pictures"
+        folder = hub.home / NAMAE / "pictures"
         folder.mkdir()
         (folder / "1.png").write_bytes(media.png(64, 48, (200, 20, 40)))
         label_folder(lab, folder.name)
         wait_for((folder / "labels.jsonl").exists, what="the labels on disk", timeout=30)
 
-        task = choose(page, ada, studio)
+        task = choose(page, owner, studio)
         page.evaluate(HURRY)
         page.evaluate("window.isTheSamePage = true")
         lab.goto(f"{hub.origin}/hub/logout")
         expect_card(page, "You are logged out")
         with lab.context.expect_page() as opened:
             page.get_by_role("button", name="Log in again").click()
-        log_in(opened.value, ADA)
+        log_in(opened.value, NAMAE)
         expect_label_studio(opened.value)
         opened.value.close()
         expect(page.get_by_role("dialog")).not_to_be_visible(timeout=START_MS)
 
-        ada.stop()
+        owner.stop()
         expect_card(page, "Your Jupyter server is not running")
         with lab.context.expect_page() as opened:
             page.get_by_role("button", name="Start the server").click()
         expect(opened.value.get_by_text("Launch Server")).to_be_visible()
         opened.value.close()
-        ada.start()
+        owner.start()
         # The hub renews the login without asking, since the user is still logged in there.
         expect_card(page, "Label Studio is not running")
         page.get_by_role("button", name="Start", exact=True).click()
@@ -136,32 +166,118 @@ def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_stop(
         assert page.evaluate("window.isTheSamePage")
 
 
+def test_a_visitor_labels_as_the_owner_and_reads_so(
+    hub: JupyterHub, new_page: Callable[..., Tab]
+) -> None:
+    owner = UserServer(hub, NAMAE)
+    owner.ensure_running()
+    owner.share_with(ADA)
+    page, _ = new_page()
+    page.goto(owner.origin + owner.prefix)
+    log_in(page, ADA)
+    page.get_by_role("button", name="Authorize").click()
+    expect_label_studio(page)
+    note = page.locator(VISITOR_NOTE)
+    expect(note).to_contain_text(f"You label as {NAMAE}, the owner of this Jupyter server.")
+    note.get_by_role("button", name="OK").click()
+    with closing(LabelStudioClient(owner)) as studio:
+        task = choose(page, owner, studio)
+        submit(page, studio, task)
+        assert note.count() == 0
+        (annotation,) = studio.get(f"api/tasks/{task}").json()["annotations"]
+        assert annotation["created_username"].startswith(f"{NAMAE} ")
+
+
 def test_a_hub_sees_no_activity_while_a_panel_listens(hub: JupyterHub) -> None:
-    bob = UserServer(hub, BOB)
-    bob.add_user()
-    bob.start()
+    ada = UserServer(hub, ADA)
+    ada.ensure_running()
     with (
-        closing(Http(f"{bob.origin}{bob.base_url}api/", lambda: f"token {bob.token}")) as api,
-        events_of(bob) as events,
+        closing(Http(f"{ada.origin}{ada.base_url}api/", lambda: f"token {ada.token}")) as api,
+        events_of(ada) as events,
     ):
         events.state("stopped")
         assert api.post("labelstudio/start").status_code == 202
         reported = api.get("status").json()["last_activity"]  # by Jupyter, to the hub
-        seen = bob.seen_by_proxy()
+        seen = ada.seen_by_proxy()
         events.state("ready")
-        assert bob.seen_by_proxy() == seen
+        assert ada.seen_by_proxy() == seen
         for path in ("labelstudio?memory=1", "labelstudio/log", "labelstudio/projects"):
             assert api.get(path).status_code == 200
         assert api.get("status").json()["last_activity"] == reported
 
 
+def test_a_named_server_leads_to_the_label_studio_of_the_first(
+    hub: JupyterHub, new_page: Callable[..., Tab]
+) -> None:
+    first, named = UserServer(hub, ADA), UserServer(hub, ADA, NAMED)
+    first.ensure_running()
+    named.ensure_running()
+    page, _ = new_page()
+    page.goto(first.origin + first.prefix)
+    log_in(page, ADA)
+    expect_label_studio(page)
+    expect_owner(page, ADA)
+    page.goto(named.origin + named.prefix)
+    expect_card(page, "Label Studio is running on another server")
+    expect(page.get_by_text(f"the Jupyter server at {first.base_url}")).to_be_visible()
+    expect(page.get_by_role("button", name="Take over")).to_be_visible()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open it there").click()
+    expect_label_studio(opened.value)
+    with closing(LabelStudioClient(first)) as studio:
+        submit(opened.value, studio, choose(opened.value, first, studio))
+
+
 def test_hub_runs_label_studio_alone(hub: JupyterHub, new_page: Callable[..., Tab]) -> None:
     page, recorder = new_page()
-    alone = UserServer(hub, PROJECTS, below="")
+    alone = UserServer(hub, O_BRIEN, below="")
     page.goto(hub.origin)
-    log_in(page, PROJECTS)
+    log_in(page, O_BRIEN)
     expect_label_studio(page)
+    expect_owner(page, O_BRIEN)
     recorder.forget()
     with closing(LabelStudioClient(alone)) as studio:
         submit(page, studio, choose(page, alone, studio))
     recorder.assert_clean(alone.prefix, alone.origin)
+
+
+def test_a_team_labels_with_a_service_of_the_hub(
+    hub: JupyterHub, new_page: Callable[..., Tab]
+) -> None:
+    service = Service(hub.origin, hub.token)
+    refused, _ = new_page()
+    refused.goto(service.origin + service.prefix)
+    log_in(refused, ADA)  # has no role for it
+    expect(refused.get_by_role("heading", name="403")).to_be_visible(timeout=START_MS)
+    page, recorder = new_page()
+    page.goto(service.origin + service.prefix)
+    log_in(page, O_BRIEN)
+    expect_label_studio(page)
+    expect(page.get_by_title("team@hub.example")).to_be_visible()
+    recorder.forget()
+    with closing(LabelStudioClient(service)) as studio:
+        submit(page, studio, choose(page, service, studio))
+    recorder.assert_clean(service.prefix, service.origin)
+
+
+def test_user_with_a_host_name_labels(
+    hub_with_hosts: JupyterHub, new_page: Callable[..., Tab]
+) -> None:
+    hub = hub_with_hosts
+    lab, recorder = new_page()
+    lab.goto(hub.origin)
+    log_in(lab, JUERGEN)
+    tile = lab.locator(".jp-LauncherCard", has_text="Label Studio")
+    with lab.expect_popup(timeout=START_MS) as opened:
+        tile.click(timeout=START_MS)
+    page = opened.value
+    expect_label_studio(page)
+    expect_owner(page, JUERGEN)
+    assert page.url.startswith(hub.origin.replace("//", "//xn--jrgen-kva."))
+    failed = [each for each in recorder.exchanges if each.is_failed]
+    assert not failed, failed
+    folder = hub.home / JUERGEN / "pictures"
+    folder.mkdir()
+    (folder / "1.png").write_bytes(media.png(64, 48, (200, 20, 40)))
+    label_folder(lab, folder.name)
+    wait_for((folder / "labels.jsonl").exists, what="the labels on disk", timeout=30)

@@ -52,6 +52,7 @@ class Life:
             directory=DataDirectory(data_dir),
             log=LabelStudioLog(data_dir.parent / "log"),
             owner_email="ada@localhost",
+            owner_name="Ada",
             start_timeout=30,
             problems=problems or [],
         )
@@ -305,16 +306,17 @@ async def test_backend_that_cannot_be_made_fails_the_start_and_not_the_next_one(
 
 
 async def test_an_owner_is_made_at_the_first_start_only(lives: list[Life], data_dir: Path) -> None:
-    show = 'echo "owner: $LABEL_STUDIO_USERNAME ${LABEL_STUDIO_PASSWORD:+with a password}"'
+    show = 'echo "owner: $LABELSTUDIO_PROXY_OWNER_NAME $LABEL_STUDIO_USERNAME '
+    show += '${LABEL_STUDIO_PASSWORD:+with a password}"'
     first = Life(data_dir, show, "exit 1")
     lives.append(first)
     first.supervisor.start()
     await first.until(State.FAILED)
-    assert first.supervisor.log.tail(2)[0] == "owner: ada@localhost with a password"
+    assert first.supervisor.log.tail(2)[0] == "owner: Ada ada@localhost with a password"
     add_account(data_dir, "bob@localhost")
     first.supervisor.start()
     await first.until(State.FAILED)
-    assert first.supervisor.log.tail(2)[0] == "owner:  "
+    assert first.supervisor.log.tail(2)[0] == "owner:   "
 
 
 async def test_stop_waits_for_the_preparation_of_the_database(

@@ -59,7 +59,8 @@ def launch(
     playwright: Playwright, executable: str, hosts: Mapping[str, str] | None = None
 ) -> Browser:
     """`hosts`: more names that the browser knows, as `{"example.org:443": "127.0.0.1:8443"}`."""
-    known = {**(hosts or {}), INSECURE_HOST: "127.0.0.1"}
+    ours = {INSECURE_HOST: "127.0.0.1", f"*.{INSECURE_HOST}": "127.0.0.1"}
+    known = {**(hosts or {}), **ours}
     # no internet, so that the tests do not depend on it
     rules = [f"MAP {name} {there}" for name, there in known.items()]
     rules += ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"]

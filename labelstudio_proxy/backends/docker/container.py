@@ -41,11 +41,7 @@ async def make_container(
     background: bool,
 ) -> Container:
     """Make a container and start it; raises Problem. `start` identifies this start in its label."""
-    account = (
-        {"LABEL_STUDIO_USERNAME": owner.email, "LABEL_STUDIO_PASSWORD": owner.password}
-        if owner is not None
-        else {}
-    )
+    account = owner.variables() if owner is not None else {}
     files, options = plan.files(account), plan.options(key)
     options["labels"] = {**options["labels"], START_LABEL: start}
     if background:

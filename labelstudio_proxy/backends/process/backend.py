@@ -94,8 +94,7 @@ class ProcessBackend(Backend):
         self.report("load")
         environment = {**self._installation.variables, **self._environment}
         if owner is not None:
-            environment["LABEL_STUDIO_USERNAME"] = owner.email
-            environment["LABEL_STUDIO_PASSWORD"] = owner.password
+            environment |= owner.variables()
         # The server stops with this process, and other gateways recognise it as ours.
         environment[PARENT] = str(os.getpid())
         socket = self._socket = await asyncio.to_thread(new_socket, "label-studio.sock")

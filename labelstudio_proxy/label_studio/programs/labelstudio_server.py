@@ -118,12 +118,25 @@ def migrate() -> None:
 
 
 def make_owner() -> None:
-    """Make the account named in LABEL_STUDIO_USERNAME with Label Studio's own `init`."""
+    """Make the account named in LABEL_STUDIO_USERNAME with Label Studio's own `init`.
+
+    An account that exists keeps its name.
+    """
+    from django.contrib.auth import get_user_model
+    from django.db.models.signals import pre_save
     from label_studio.server import main
 
+    shown = os.environ.get("LABELSTUDIO_PROXY_OWNER_NAME", "")
+
+    def set_name(instance: Any, **_: object) -> None:
+        if instance._state.adding:
+            instance.first_name = shown
+
+    pre_save.connect(set_name, sender=get_user_model())
     sys.argv = ["label-studio", "init", "--quiet"]
     main()
-    for name in ("LABEL_STUDIO_USERNAME", "LABEL_STUDIO_PASSWORD"):
+    pre_save.disconnect(set_name, sender=get_user_model())
+    for name in ("LABEL_STUDIO_USERNAME", "LABEL_STUDIO_PASSWORD", "LABELSTUDIO_PROXY_OWNER_NAME"):
         os.environ.pop(name, None)
 
 

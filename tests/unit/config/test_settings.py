@@ -16,7 +16,7 @@ from traitlets.config.loader import DeferredConfigString
 from labelstudio_proxy.config import settings as config
 from labelstudio_proxy.config.handoff import Handoff
 from labelstudio_proxy.config.notebook_files import NotebookFiles
-from labelstudio_proxy.config.settings import LabelStudioProxy, resolve
+from labelstudio_proxy.config.settings import LabelStudioProxy, resolve, user_name
 from labelstudio_proxy.problem import Problem
 
 
@@ -215,8 +215,18 @@ def test_owner_email_must_be_an_address(email: str) -> None:
 
 def test_owner_is_the_jupyterhub_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_USER", "ada lovelace@example.org")
-    assert LabelStudioProxy().owner() == "ada-lovelace@localhost"
-    assert LabelStudioProxy(owner_email="x@y").owner() == "x@y"
+    settings, named = LabelStudioProxy(), LabelStudioProxy(owner_email="x@y")
+    assert settings.owner() == "ada-lovelace@localhost"
+    assert settings.owner_name() == named.owner_name() == "ada lovelace@example.org"
+    assert named.owner() == "x@y"
+
+
+def test_owner_without_a_hub_has_the_name_of_the_user_unless_the_address_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_USER", raising=False)
+    assert LabelStudioProxy().owner_name() == user_name()
+    assert LabelStudioProxy(owner_email="x@y").owner_name() == ""
 
 
 def test_files_root_can_be_set_and_be_empty(tmp_path: Path) -> None:
