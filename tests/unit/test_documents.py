@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from labelstudio_proxy.cli.main import commands
+from labelstudio_proxy.config.settings import LabelStudioProxy
+
 CHECKOUT = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/labelstudio-proxy/labelstudio-proxy/blob/main/"
 RAW = "https://raw.githubusercontent.com/labelstudio-proxy/labelstudio-proxy/main/"
@@ -85,6 +88,25 @@ def test_named_make_targets_exist(document: Path) -> None:
     targets = set(re.findall(r"^([\w-]+):(?!=)", makefile, re.MULTILINE))
     for named in re.findall(r"(?:`|^    )make ([a-z][\w-]*)", prose(document), re.MULTILINE):
         assert named in targets, f"make {named}"
+
+
+@document
+def test_named_commands_and_their_options_exist(document: Path) -> None:
+    text = document.read_text()
+    blocks = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    lines = re.findall(r"(?:`|^    )labelstudio-proxy ([a-z]+)([^`\n]*)", text, re.MULTILINE)
+    lines += re.findall(r"^labelstudio-proxy ([a-z]+)(.*)$", blocks, re.MULTILINE)
+    for name, rest in lines:
+        assert name in commands.commands, f"labelstudio-proxy {name}"
+        options = {each for option in commands.commands[name].params for each in option.opts}
+        named = set(re.findall(r"[ \[](--?[a-z][a-z-]*)", rest.partition("#")[0]))
+        assert named <= options, f"labelstudio-proxy {name}"
+
+
+@document
+def test_named_settings_exist(document: Path) -> None:
+    named = set(re.findall(r"LabelStudioProxy\.([a-z]\w*)", document.read_text()))
+    assert named <= set(LabelStudioProxy.class_trait_names(config=True))
 
 
 def test_messages_in_the_headings_of_troubleshooting_exist() -> None:
