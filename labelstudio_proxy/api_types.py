@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-StateName = Literal["stopped", "preparing", "pulling", "starting", "ready", "stopping", "failed"]
+StateName = Literal[
+    "stopped", "preparing", "pulling", "installing", "starting", "ready", "stopping", "failed"
+]
 StepState = Literal["next", "current", "done", "failed"]
 Medium = Literal["image", "text", "audio", "video", "time-series"]
 

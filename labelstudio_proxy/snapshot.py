@@ -16,16 +16,25 @@ from .problem import Problem
 PULL = "pull"
 
 
+# How the ids of the steps begin that install Label Studio.
+INSTALL = "install-"
+
+
 class State(str, Enum):
     """The states that Label Studio goes through."""
 
     STOPPED = "stopped"
     PREPARING = "preparing"
     PULLING = "pulling"
+    INSTALLING = "installing"
     STARTING = "starting"
     READY = "ready"
     STOPPING = "stopping"
     FAILED = "failed"
+
+
+_BEFORE_LAUNCH = frozenset({State.PREPARING, State.PULLING, State.INSTALLING})
+CANCEL: api_types.Action = {"command": "stop", "label": "Cancel"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Snapshot:
     @property
     def underway(self) -> bool:
         """True during a start."""
-        return self.state in {State.PREPARING, State.PULLING, State.STARTING}
+        return self.state in {*_BEFORE_LAUNCH, State.STARTING}
 
     def preparing(self, backend: str = "", steps: tuple[Step, ...] = ()) -> Snapshot:
         """A start begins, or the start that began gets its `backend` and `steps`."""
@@ -107,8 +116,9 @@ class Snapshot:
         )
         progress = (done, total) if done is not None and total else None
         state = self.state
-        if state in {State.PREPARING, State.PULLING}:
-            state = State.PULLING if step == PULL else State.PREPARING
+        if state in _BEFORE_LAUNCH:
+            installing = State.INSTALLING if step.startswith(INSTALL) else State.PREPARING
+            state = State.PULLING if step == PULL else installing
         return replace(self, state=state, steps=tuple(steps), progress=progress)
 
     def ready(self, endpoint: Endpoint) -> Snapshot:
@@ -178,7 +188,7 @@ class Snapshot:
             "holder": details.get("holder"),
             "offer": details.get("offer"),
             "installed": details.get("installed", True),
-            "actions": details.get("actions", []),
+            "actions": [CANCEL] if self.state is State.INSTALLING else details.get("actions", []),
             "next_start": self.next_start,
             "notices": [*self.notices, *self.file_problems],
         }

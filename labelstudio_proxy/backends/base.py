@@ -46,6 +46,24 @@ class NotInstalled(Problem):
         return {"installed": False, "actions": [install] if self.can_install else []}
 
 
+class InstallFailed(Problem):
+    """Label Studio could not be installed; the next attempt continues with what was downloaded."""
+
+    def details_as_json(self) -> api_types.Details:
+        """Return the fields that offer another attempt."""
+        again: api_types.Action = {"command": "install", "label": "Try again"}
+        return {"installed": False, "actions": [again]}
+
+
+def install_cancelled() -> Problem:
+    """Return the Problem for a user who cancelled the installation."""
+    return InstallFailed(
+        "The installation was cancelled.",
+        "",
+        "Try again whenever you like: it continues with what was downloaded.",
+    )
+
+
 class Paused(NoRestart):
     """Paused by someone else: Label Studio stays paused and keeps the data directory."""
 

@@ -32,22 +32,13 @@ def make_backend(
 ) -> Backend:
     """Return a new backend for one run of Label Studio; raises Problem."""
     if runs_as_process(settings):
-        return ProcessBackend(
-            report,
-            log,
-            label_studio=settings.label_studio,
-            install_folder=InstallFolder(settings.install_directory()),
-            can_install=settings.allow_install,
-            environment=process_environment(settings, files.root if files else None),
-            files_root=files.root if files and files.fixed else None,
-        )
+        return _make_process(ProcessBackend, settings, files, report, log)
     # Here, not above: the import of Docker's SDK is slow and takes memory.
     with docker_sdk():
         from .docker.backend import DockerBackend
 
     can_install = settings.allow_install and settings.backend == "auto"
-    folder = InstallFolder(settings.install_directory())
-    without_process = how_to_install(folder, can_install=can_install)
+    without_process = how_to_install(_folder(settings), can_install=can_install)
     return DockerBackend(
         report,
         log,
@@ -55,6 +46,43 @@ def make_backend(
         without_process if settings.backend == "auto" else "",
         can_install=can_install,
     )
+
+
+def make_installing_backend(
+    settings: LabelStudioProxy,
+    files: NotebookFiles | None,
+    report: Report,
+    log: Callable[[str], None],
+) -> Backend:
+    """Return a backend that installs Label Studio first, where there is none; raises Problem."""
+    present = is_installed(settings.label_studio, _folder(settings))
+    if present or settings.backend == "docker" or not settings.allow_install:
+        return make_backend(settings, files, report, log)
+    from .process.installing import InstallingBackend  # here: seldom needed
+
+    return _make_process(InstallingBackend, settings, files, report, log)
+
+
+def _make_process(
+    kind: type[ProcessBackend],
+    settings: LabelStudioProxy,
+    files: NotebookFiles | None,
+    report: Report,
+    log: Callable[[str], None],
+) -> ProcessBackend:
+    return kind(
+        report,
+        log,
+        label_studio=settings.label_studio,
+        install_folder=_folder(settings),
+        can_install=settings.allow_install,
+        environment=process_environment(settings, files.root if files else None),
+        files_root=files.root if files and files.fixed else None,
+    )
+
+
+def _folder(settings: LabelStudioProxy) -> InstallFolder:
+    return InstallFolder(settings.install_directory())
 
 
 def container_planner(settings: LabelStudioProxy, files: NotebookFiles | None) -> Planner:
@@ -108,8 +136,9 @@ def process_environment(settings: LabelStudioProxy, files_root: Path | None) -> 
 
 def runs_as_process(settings: LabelStudioProxy) -> bool:
     """Return True for a local process, False for a container."""
-    folder = InstallFolder(settings.install_directory())
-    automatic = settings.backend == "auto" and is_installed(settings.label_studio, folder)
+    automatic = settings.backend == "auto" and is_installed(
+        settings.label_studio, _folder(settings)
+    )
     return settings.backend == "process" or automatic
 
 

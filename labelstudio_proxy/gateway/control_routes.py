@@ -69,6 +69,7 @@ class ControlRoutes:
             ("POST", "stop"): self._command("stop", supervisor.stop),
             ("POST", "restart"): self._command("restart", supervisor.restart),
             ("POST", "take-over"): self._command("take over", supervisor.take_over),
+            ("POST", "install"): self._command("install", supervisor.install),
             ("POST", "use-data"): self._command(
                 "use the earlier data", partial(supervisor.choose_data, Choice.USE)
             ),

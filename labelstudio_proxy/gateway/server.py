@@ -97,6 +97,7 @@ async def serve(
     is_default = directory.path == default_data_dir() and not external
     supervisor = Supervisor(
         make_backend=functools.partial(factory.make_backend, settings, files),
+        make_installing_backend=functools.partial(factory.make_installing_backend, settings, files),
         directory=directory,
         log=LabelStudioLog(log_path(directory)),
         owner_email=settings.owner(),

@@ -42,6 +42,7 @@ _WORDS = {
     "stopped": ("Label Studio is not running", "Your projects and annotations are saved."),
     "preparing": ("Starting Label Studio…", ""),
     "pulling": ("Starting Label Studio…", "The image is downloaded only once."),
+    "installing": ("Installing Label Studio…", "This happens only once."),
     "starting": ("Starting Label Studio…", ""),
     "ready": ("Opening Label Studio…", "Label Studio is ready."),
     "stopping": ("Stopping Label Studio…", "This takes a few seconds."),
@@ -49,6 +50,8 @@ _WORDS = {
     "ended": ("Label Studio stopped working", ""),  # failed, after it was ready
     # failed, because another server uses the data directory
     "elsewhere": ("Label Studio is running on another server", ""),
+    # failed, because there is no Label Studio
+    "missing": ("Label Studio is not installed", ""),
     # failed, because the user must choose the data of a first start
     "offer": ("Which data should Label Studio use?", ""),
     # failed, with an automatic restart: after it was ready, and before
@@ -88,7 +91,8 @@ def render_start_page(snapshot: Mapping[str, Any], prefix: str) -> str:
         "offer": snapshot.get("offer"),
         "reachable": there,
         "ran": snapshot["ready_after"] is not None,
-        "retry": Action("Try again", "").helps(error.get("remedy", "")),
+        "retry": not snapshot.get("actions")
+        and Action("Try again", "").helps(error.get("remedy", "")),
     }
     facts = " · ".join(map(" ".join, snapshot["versions"].items()))
     return _render(
@@ -151,6 +155,8 @@ def _words(snapshot: Mapping[str, Any]) -> tuple[str, str]:
         return _WORDS["elsewhere"]
     if snapshot.get("offer"):
         return _WORDS["offer"]
+    if snapshot["state"] == "failed" and not snapshot.get("installed", True):
+        return _WORDS["missing"]
     ended = snapshot["state"] == "failed" and snapshot["ready_after"] is not None
     return _WORDS["ended" if ended else snapshot["state"]]
 
@@ -160,7 +166,7 @@ def _sentence(snapshot: Mapping[str, Any]) -> str:
     texts = [snapshot["stopped_because"], _words(snapshot)[1]]
     now = [step["title"] for step in snapshot["steps"] if step["state"] == "current"]
     then = [step["title"] for step in snapshot["steps"] if step["state"] == "next"]
-    if now and snapshot["state"] in ("preparing", "pulling", "starting"):
+    if now and snapshot["state"] in ("preparing", "pulling", "installing", "starting"):
         following = f"Next: {then[0]}." if then else "It appears here in a moment."
         texts = [f"Now: {now[0]}.", following, *texts]
     return " ".join(filter(None, texts))

@@ -21,7 +21,7 @@ from ..label_studio.programs import SERVER
 from ..problem import Problem
 from .folder import InstallFolder, no_space
 from .problems import explain
-from .progress import ENVIRONMENT, UNPACK, Progress, Show
+from .progress import DOWNLOAD, ENVIRONMENT, UNPACK, Progress, Show
 from .tools import base_environment, find_tool
 
 # An environment has 0.8 to 1.0 GB.
@@ -82,7 +82,7 @@ def install(
             temporary.mkdir()
             chosen = find_tool(new_python, tool, temporary)
             log(f"labelstudio-proxy: Installing Label Studio {version} with {chosen.name}.")
-            show("download")
+            show(DOWNLOAD[0])
             progress = Progress(show)
             lines: deque[str] = deque(maxlen=KEPT_LINES)
 

@@ -13,7 +13,8 @@ PIP_SECONDS = 60.0
 # They change what pip prints, or what does not matter in a separate environment.
 IGNORED = frozenset(
     {
-        *("break-system-packages", "cache-dir", "disable-pip-version-check", "exists-action"),
+        *("break-system-packages", "cache-dir", "config-file", "disable-pip-version-check"),
+        *("exists-action",),
         *("log", "no-cache-dir", "no-color", "no-input", "no-python-version-warning"),
         *("no-warn-conflicts", "no-warn-script-location", "prefer-binary", "progress-bar", "quiet"),
         *(

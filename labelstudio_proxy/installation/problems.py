@@ -18,7 +18,7 @@ _PYTHON = re.compile(
 )
 _BUILD = re.compile(
     r"Failed to build [`']?(?P<uv>[\w.-]+)|Failed building wheel for (?P<pip>\S+)"
-    r"|(?P<metadata>metadata-generation-failed)"
+    r"|metadata-generation-failed|(?:to build wheel|Preparing metadata .*) did not run successfully"
 )
 _CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer")
 _PROXY = re.compile(r"ProxyError|Proxy Authentication Required|tunnel error|\b407\b")
@@ -53,7 +53,7 @@ def explain(lines: Sequence[str], tool: str, version: str, python: str, folder: 
             f"Name another Python: `{shell_command('labelstudio-proxy install')} --python python3.12`.",
         )
     if found := _BUILD.search(text):
-        name = found["uv"] or found["pip"] or "a package"
+        name = found["uv"] or found["pip"] or "A package"
         return Problem(
             f"{name} could not be compiled.",
             f"There is no ready-made build of it for {python}, and compiling it needs a C compiler and "

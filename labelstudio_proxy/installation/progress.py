@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-# The steps of an installation: id and title.
-ENVIRONMENT = ("environment", "Make a Python environment")
-DOWNLOAD = ("download", "Download Label Studio and its packages")
-UNPACK = ("unpack", "Unpack and compile them")
+# The steps of an installation: id and title. The snapshot knows them by the beginning of their ids.
+ENVIRONMENT = ("install-environment", "Make a Python environment")
+DOWNLOAD = ("install-download", "Download Label Studio and its packages")
+UNPACK = ("install-unpack", "Unpack and compile them")
 STEPS = (ENVIRONMENT, DOWNLOAD, UNPACK)
 
 # What pip downloads for the Label Studio that this version was tested with, about.

@@ -22,7 +22,7 @@ from .proxy_handler import StreamingServerProcess
 
 ROUTE = "api/labelstudio"
 # Routes of the gateway that change its state.
-COMMANDS = ("start", "stop", "restart", "take-over", "use-data", "no-data")
+COMMANDS = ("start", "stop", "restart", "install", "take-over", "use-data", "no-data")
 # The gateway responds at once unless the machine is overloaded.
 TIMEOUT_SECONDS = 10.0
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ..aio import begin_task, cancel_and_wait
-from ..backends.base import Backend, NoRestart, Paused, Report
+from ..backends.base import Backend, NoRestart, Paused, Report, install_cancelled
 from ..data_directory.directory import DataDirectory
 from ..data_directory.earlier_data import Choice, EarlierData
 from ..data_directory.lock import DirectoryLock
@@ -41,6 +41,9 @@ UNREACHABLE_SECONDS = {"process": 1.0, "docker": 10.0}
 UNREACHABLE_POLL_SECONDS = 0.1
 
 
+MakeBackend = Callable[[Report, Callable[[str], None]], Backend]
+
+
 class _Crash(Problem):
     """Label Studio ended without a request to stop; `problem` says why."""
 
@@ -59,7 +62,8 @@ class Supervisor:
     def __init__(
         self,
         *,
-        make_backend: Callable[[Report, Callable[[str], None]], Backend],
+        make_backend: MakeBackend,
+        make_installing_backend: MakeBackend | None = None,
         directory: DataDirectory,
         log: LabelStudioLog,
         owner_email: str,
@@ -70,7 +74,9 @@ class Supervisor:
         earlier_data: EarlierData | None = None,
         server: str = "labelstudio-proxy",
     ) -> None:
-        """`problems`: of the settings; with any, every start fails with the first one.
+        """`make_installing_backend`: makes a backend that installs Label Studio first.
+
+        `problems`: of the settings; with any, every start fails with the first one.
 
         `owner_email`, `owner_name`: of the account that a first start makes.
 
@@ -78,6 +84,7 @@ class Supervisor:
         other server wants the data directory.
         """
         self._make_backend = make_backend
+        self._make_installing_backend = make_installing_backend or make_backend
         self._directory = directory
         self._start_timeout = start_timeout
         self._external_database = external_database
@@ -94,6 +101,7 @@ class Supervisor:
         # What is wanted.
         self._wanted = False
         self._choice: Choice | None = None  # of data, at a first start
+        self._installs = False  # Label Studio first
         self._insists = False  # on the data directory, if another server holds it
         self._background = False
         self._interrupt = asyncio.Event()  # set when the wish changes
@@ -150,6 +158,11 @@ class Supervisor:
         self._insists = True
         self.start()
 
+    def install(self) -> None:
+        """Install Label Studio where there is none, and start it."""
+        self._installs = True
+        self.start()
+
     def choose_data(self, choice: Choice) -> None:
         """Start Label Studio with the data that the user chose, if a first start offered some."""
         self._choice = choice
@@ -159,7 +172,9 @@ class Supervisor:
         """Stop Label Studio; `because`: a sentence for users, if no user asked for it."""
         if because:
             logger.info("Label Studio (%s): stop. %s", self._directory.path, because)
-        self._wanted = self._insists = False
+        self._wanted = self._insists = self._installs = False
+        if self.snapshot.state is State.INSTALLING:
+            self._handed_over = install_cancelled()
         self._interrupt_run()
         self._store.update(stopped_because=because)
 
@@ -236,7 +251,9 @@ class Supervisor:
         while self._wanted:
             self._interrupt.clear()
             self._handed_over = None
-            make = partial(self._make_backend, self._store.report, self._store.add_line)
+            kind = self._make_installing_backend if self._installs else self._make_backend
+            self._installs = False
+            make = partial(kind, self._store.report, self._store.add_line)
             backend = await asyncio.to_thread(make)  # looks for programs on the disk
             problem = await self._run_until_interrupted(backend)
             self._insists = False

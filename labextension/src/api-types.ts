@@ -1,6 +1,6 @@
 // Made by scripts/make-api-types from labelstudio_proxy/api_types.py. Do not edit.
 
-export type StateName = "stopped" | "preparing" | "pulling" | "starting" | "ready" | "stopping" | "failed";
+export type StateName = "stopped" | "preparing" | "pulling" | "installing" | "starting" | "ready" | "stopping" | "failed";
 
 export type StepState = "next" | "current" | "done" | "failed";
 

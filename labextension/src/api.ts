@@ -27,7 +27,8 @@ import type {
 /** Longer than a server that works sends nothing. */
 const SILENT_MS = 45_000;
 
-export type Command = "start" | "stop" | "restart" | "take-over" | "use-data" | "no-data";
+export type Command =
+  "start" | "stop" | "restart" | "install" | "take-over" | "use-data" | "no-data";
 
 export type StudioEvent =
   | { name: "state"; data: State }

@@ -169,7 +169,8 @@ function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
   const { address, action } = (failed ? state.holder : null) ?? { address: "", action: "" };
   const held = action !== "";
   const isReachable = /^https?:/.test(address);
-  const retryHelps = !held && /try again/i.test(state.error?.remedy ?? "");
+  const actions = new Set(state.actions.map(({ label }) => label));
+  const retryHelps = !held && !actions.size && /try again/i.test(state.error?.remedy ?? "");
   return (
     <>
       <div className="jp-LabelStudioPanel-buttons">
@@ -196,7 +197,15 @@ function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
             <TextButton label={trans.__("Start with no data")} onClick={run("no-data")} />
           </>
         )}
-        {failed && !offered && (
+        {state.actions.map(({ command, label }, index) => (
+          <TextButton
+            key={command}
+            primary={failed && index === 0}
+            label={label}
+            onClick={run(command as Command)}
+          />
+        ))}
+        {failed && !offered && !actions.has("Try again") && (
           <TextButton
             primary={retryHelps}
             label={trans.__("Try again")}
@@ -206,7 +215,7 @@ function Buttons(options: PanelOptions & { state: State }): React.JSX.Element {
         {failed && !offered && (
           <TextButton label={trans.__("Copy diagnostics")} onClick={() => void copy()} />
         )}
-        {isRunning(state) && (
+        {isRunning(state) && !actions.has("Cancel") && (
           <TextButton label={trans.__("Stop")} onClick={execute(CommandIDs.stop)} />
         )}
         {state.state === "ready" && (

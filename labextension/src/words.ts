@@ -24,6 +24,9 @@ export function wordsOf(state: State, trans: TranslationBundle): Words {
   }
   if (state.holder?.action) return words(trans.__("Label Studio is running on another server"));
   if (state.offer) return words(trans.__("Which data should Label Studio use?"));
+  if (state.state === "failed" && !state.installed) {
+    return words(trans.__("Label Studio is not installed"));
+  }
   switch (state.state) {
     case "stopped":
       return words(
@@ -35,6 +38,8 @@ export function wordsOf(state: State, trans: TranslationBundle): Words {
         trans.__("Starting Label Studio…"),
         trans.__("The image is downloaded only once."),
       );
+    case "installing":
+      return words(trans.__("Installing Label Studio…"), trans.__("This happens only once."));
     case "preparing":
     case "starting":
       return words(trans.__("Starting Label Studio…"));
@@ -61,6 +66,8 @@ export function wordOf({ state, next_start }: State, trans: TranslationBundle): 
     case "pulling":
     case "starting":
       return trans.__("starting");
+    case "installing":
+      return trans.__("installing");
     case "ready":
       return trans.__("ready");
     case "stopping":

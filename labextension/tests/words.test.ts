@@ -29,7 +29,7 @@ void test("each state has the words of the start page", () => {
       ([, name = "", heading, sentence]) => [name, { heading, sentence }],
     ),
   );
-  assert.equal(words.size, 12);
+  assert.equal(words.size, 14);
   words.set("ready", { heading: "Label Studio is ready", sentence: "" }); // the page opens it then
 
   const holder = { action: "Take over" } as State["holder"];
@@ -37,12 +37,14 @@ void test("each state has the words of the start page", () => {
     stopped: { state: "stopped" },
     preparing: { state: "preparing" },
     pulling: { state: "pulling" },
+    installing: { state: "installing" },
     starting: { state: "starting" },
     ready: { state: "ready" },
     stopping: { state: "stopping" },
     failed: { state: "failed" },
     ended: { state: "failed", ready_after: 3 },
     elsewhere: { state: "failed", holder },
+    missing: { state: "failed", installed: false },
     offer: { state: "failed", offer: { folder: "/data" } },
     waiting: { state: "failed", ready_after: 3, next_start: 10 },
     trying: { state: "failed", next_start: 10 },

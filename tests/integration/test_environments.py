@@ -59,7 +59,7 @@ def test_without_label_studio_and_engine_the_page_offers_to_install_one(
     assert error["what"].startswith("Label Studio is not installed, and there is no")
     assert f"{tmp_path}/docker.sock does not exist" in error["why"]
     assert "Press Install Label Studio" in error["remedy"]
-    assert "labelstudio-proxy install" in error["remedy"]
+    assert " -m labelstudio_proxy install` and try again" in error["remedy"]
     assert failed["actions"] == [{"command": "install", "label": "Install Label Studio"}]
     assert "systemctl start docker" in error["remedy"]
     page = client.get("", headers={"Accept": "text/html"})

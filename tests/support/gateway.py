@@ -143,7 +143,8 @@ class Gateway:
     """`labelstudio-proxy serve` on a unix socket. It responds once constructed; `stop()` it.
 
     Without `label_studio` in `settings`, the echo is run in Label Studio's place. `cache`: the
-    user's folder for caches, in the place of an empty one; `env`: more of its environment.
+    user's folder for caches, in the place of an empty one; `env`: more of its environment;
+    `python`: of another environment.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Gateway:
         settings: Mapping[str, Any] | None = None,
         cache: Path | None = None,
         env: Mapping[str, str] | None = None,
+        python: str | Path = sys.executable,
         **handoff: Any,
     ) -> None:
         self.data_dir = data_dir
@@ -164,7 +166,7 @@ class Gateway:
         echo = stand_in(self.home / "echo")
         chosen = {"data_dir": str(data_dir), "label_studio": str(echo)} | dict(settings or {})
         given = Handoff(LabelStudioProxy(**chosen), root_dir=str(self.home), **handoff)
-        command = [sys.executable, "-m", "labelstudio_proxy", "serve"]
+        command = [str(python), "-m", "labelstudio_proxy", "serve"]
         self.process = Process(
             [*command, "--unix-socket", str(self.socket), "--base-url", prefix],
             env=clean_environment(self.home)

@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
@@ -35,7 +36,7 @@ class ProcessBackend(Backend):
     """Runs `labelstudio_server.py` with the Python interpreter that Label Studio is installed for."""
 
     name = "process"
-    steps = (
+    steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("find", "Find Label Studio"),
         ("database", "Prepare the database"),
         LOAD,

@@ -119,7 +119,7 @@
     const before = snapshot;
     state = next.state;
     if (refused?.state !== state) refused = null;
-    if (refused) next = { ...next, state: "failed", error: refused.error, holder: null, offer: null, next_start: null };
+    if (refused) next = { ...next, state: "failed", error: refused.error, holder: null, offer: null, installed: true, actions: [], next_start: null };
     snapshot = next;
     received = Date.now();
     show(before);
@@ -172,10 +172,11 @@
     return minutes ? `${minutes} min ${rest.padStart(4, "0")}` : rest;
   }
 
-  function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder, offer }) {
+  function wordsOf({ state, next_start: nextStart, ready_after: readyAfter, holder, offer, installed }) {
     if (nextStart) return words[readyAfter === null ? "trying" : "waiting"];
     if (holder?.action) return words.elsewhere;
     if (offer) return words.offer;
+    if (state === "failed" && installed === false) return words.missing;
     return words[state === "failed" && readyAfter !== null && !refused ? "ended" : state];
   }
 
@@ -184,7 +185,7 @@
     const now = steps.find((step) => step.state === "current");
     const then = steps.find((step) => step.state === "next");
     const following = then ? `Next: ${then.title}.` : "It appears here in a moment.";
-    const moving = now && ["preparing", "pulling", "starting"].includes(state);
+    const moving = now && ["preparing", "pulling", "installing", "starting"].includes(state);
     const progress = moving ? [`Now: ${now.title}.`, following] : [];
     return [because, ...progress, wordsOf(shown)[1]].join(" ").trim();
   }
@@ -203,6 +204,7 @@
     while (list.children.length < steps.length) list.append($("step").content.cloneNode(true));
     steps.forEach((step, index) => showStep(list.children[index], step));
     tick();
+    showActions(snapshot.actions || []);
 
     if (state !== "failed") {
       put($("note"), "");
@@ -218,12 +220,27 @@
     $("there").href = reachable ? address : "";
     for (const part of ["what", "why", "remedy"]) prose($(part), error?.[part] || "");
     main.toggleAttribute("data-ran", snapshot.ready_after !== null);
-    main.toggleAttribute("data-retry", /try again/i.test(error?.remedy));
+    main.toggleAttribute("data-retry", !snapshot.actions?.length && /try again/i.test(error?.remedy));
     if (before?.state === "failed") return;
     opens = !action && !snapshot.offer;
     addLog([]);
     // In a frame, this would take the focus from what the user is typing in
     if (before && document.hasFocus()) $("heading").focus();
+  }
+
+  // The buttons of this state; one that is shown already keeps the focus
+  function showActions(actions) {
+    const [offered, key] = [$("offered"), JSON.stringify(actions)];
+    if (offered.dataset.shown === key) return;
+    offered.dataset.shown = key;
+    const buttons = actions.map(({ command, label }, index) => {
+      const button = Object.assign(make("button", label), { type: "button" });
+      if (command !== "stop" && index === 0) button.className = "primary";
+      button.onclick = () => post(`${prefix}_proxy/${command}`);
+      return button;
+    });
+    offered.replaceChildren(...buttons);
+    main.toggleAttribute("data-again", actions.some(({ label }) => label === "Try again"));
   }
 
   function showStep(item, step) {

@@ -13,8 +13,17 @@ from labelstudio_proxy.gateway.start_page import Action, render_notice_page, ren
 from labelstudio_proxy.problem import Problem
 
 PREFIX = "/user/alice/labelstudio/"
-STATES = ["stopped", "preparing", "pulling", "starting", "ready", "stopping", "failed"]
-MOVING = ["preparing", "pulling", "starting", "ready", "stopping"]
+STATES = [
+    "stopped",
+    "preparing",
+    "pulling",
+    "installing",
+    "starting",
+    "ready",
+    "stopping",
+    "failed",
+]
+MOVING = ["preparing", "pulling", "installing", "starting", "ready", "stopping"]
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "circle"}
 HOSTILE = (
     """</script></textarea><script>alert(1)</script><img src=x onerror="alert(2)">'"&$prefix"""
@@ -212,7 +221,15 @@ def test_script_finds_the_snapshot_in_the_page() -> None:
     page = Page(render_start_page(snapshot(), PREFIX))
     data = json.loads(page.texts["data"])
     assert (data["prefix"], data["snapshot"]) == (PREFIX, snapshot())
-    assert set(data["words"]) == {*STATES, "waiting", "trying", "elsewhere", "offer", "ended"}
+    assert set(data["words"]) == {
+        *STATES,
+        "waiting",
+        "trying",
+        "elsewhere",
+        "missing",
+        "offer",
+        "ended",
+    }
 
 
 def test_hostile_text_is_inert_wherever_it_comes_in() -> None:

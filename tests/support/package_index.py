@@ -1,0 +1,86 @@
+"""A folder of packages in the place of a package index, with a `label-studio` that is the echo."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+from .gateway import ECHO
+
+# Runs the echo when the environment's Python is asked to serve Label Studio.
+SITECUSTOMIZE = f"""\
+import os, sys
+if "serve" in sys.orig_argv:
+    os.execv({sys.executable!r}, [{sys.executable!r}, {str(ECHO)!r}, *sys.orig_argv[1:]])
+"""
+ENTRY_POINTS = "[console_scripts]\nlabel-studio = label_studio.server:main\n"
+
+
+class PackageIndex:
+    """`environment` has the settings of a pip that knows nothing but the packages in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.environment = {
+            "PIP_CONFIG_FILE": "/dev/null",
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(folder),
+        }
+
+    def add(self, version: str, *requirements: str, python: str = ">=3.8") -> None:
+        """Add a Label Studio."""
+        files = {
+            "label_studio/__init__.py": "",
+            "label_studio/server.py": "def main(): pass\n",
+            "sitecustomize.py": SITECUSTOMIZE,
+        }
+        info = f"label_studio-{version}.dist-info"
+        metadata = [
+            *("Metadata-Version: 2.1", "Name: label-studio", f"Version: {version}"),
+            f"Requires-Python: {python}",
+            *(f"Requires-Dist: {name}" for name in requirements),
+        ]
+        files[f"{info}/METADATA"] = "\n".join(metadata) + "\n"
+        files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        files[f"{info}/entry_points.txt"] = ENTRY_POINTS
+        files[f"{info}/RECORD"] = ""
+        wheel = self.folder / f"label_studio-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as packed:
+            for name, text in files.items():
+                packed.writestr(name, text)
+
+    def remove(self, version: str) -> None:
+        (self.folder / f"label_studio-{version}-py3-none-any.whl").unlink()
+
+    def add_source(self, name: str, backend: str) -> None:
+        """Add a package that must be built; `backend`: Python that does it, without setuptools."""
+        files = {
+            "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+            "backend.py": backend,
+            "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\n"
+            f"backend-path = ['.']\n[project]\nname = {json.dumps(name)}\nversion = '1.0'\n",
+        }
+        with tarfile.open(self.folder / f"{name.replace('-', '_')}-1.0.tar.gz", "w:gz") as packed:
+            for path, text in files.items():
+                member = tarfile.TarInfo(f"{name.replace('-', '_')}-1.0/{path}")
+                member.size = len(text)
+                packed.addfile(member, io.BytesIO(text.encode()))
+
+
+def without_label_studio(folder: Path) -> Path:
+    """Return the Python of an environment with all that is here, except Label Studio and uv."""
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python3*/site-packages")
+    here = Path(sys.prefix, *site.relative_to(folder).parts)
+    for path in here.iterdir():
+        if not path.name.startswith("label_studio") and not (site / path.name).exists():
+            (site / path.name).symlink_to(path)
+    for name in ("etc", "share"):
+        (folder / name).symlink_to(Path(sys.prefix, name))
+    return folder / "bin" / "python"
