@@ -11,6 +11,10 @@ PYTEST := .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadsco
 EXTENSION := .venv/bin/python scripts/build_labextension.py
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix labextension
 
+# Jupyter imports this through jsonschema if it is there, which takes a third of its start. It checks
+# the format `iri`, which nothing here uses.
+SLOW_TO_IMPORT := .venv/bin/python -m pip uninstall --quiet --yes rfc3987-syntax
+
 # without a display Jupyter prints its address instead
 LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
 LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
@@ -66,10 +70,12 @@ lint: .venv/.test
 
 .venv/.test: | .venv/bin/pip
 	scripts/install '.[local,test]'
+	$(SLOW_TO_IMPORT)
 	touch $@
 
 .venv/.test-fast: | .venv/bin/pip
 	scripts/install '.[test]'
+	$(SLOW_TO_IMPORT)
 	touch $@
 
 .venv/.docs: | .venv/bin/pip

@@ -66,7 +66,7 @@ def until(gateway: Gateway, *states: str) -> dict[str, Any]:
         found = snapshot(gateway)
         return found if found["state"] in states else None
 
-    return wait_for(reached, what=lambda: f"{states}, it is {snapshot(gateway)}")
+    return wait_for(reached, what=lambda: f"{states}, it is {snapshot(gateway)}", pause=0.05)
 
 
 def printed(told: dict[str, Any]) -> list[str]:

@@ -56,7 +56,7 @@ def test_uploads_go_on_and_a_gateway_out_of_reach_is_replaced(
 
     studio.post("_proxy/restart")
     studio.wait_for_state("starting")  # before, the folder of the earlier one is there
-    wait_for(beginning, what="the start of Label Studio")
+    wait_for(beginning, what="the start of Label Studio", pause=0.05)
     shutil.rmtree(beginning()[0])
     studio.wait_for_state("ready", timeout=60)
     assert studio.state()["restart_reasons"] == {"asked": 1}

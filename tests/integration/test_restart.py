@@ -185,7 +185,11 @@ def test_ten_kills_at_random_moments_of_writing_lose_nothing(
         for _ in range(KILLS):
             annotator.wait_for_more(chance.randint(1, 8))
             kill(jupyter)
-            wait_for(lambda: studio.state()["state"] != "ready", what="the crash to be noticed")
+            wait_for(
+                lambda: studio.state()["state"] != "ready",
+                what="the crash to be noticed",
+                pause=0.05,
+            )
             studio.start()  # like a user who presses Try again
             studio.wait_for_state("ready")
     assert len(annotator.acknowledged) >= KILLS

@@ -149,7 +149,7 @@ def test_killed_upgrade_is_undone_exactly(
             return migrations(database) > begun
         return False
 
-    wait_for(in_the_middle, what="the first migrations")
+    wait_for(in_the_middle, what="the first migrations", pause=0.05)
     for pid in (*pids_that_mention(used), new.process.pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -221,7 +221,7 @@ def test_upgrade_of_a_large_database_shows_its_progress(
         steps = new.ask("GET", "/_proxy/state").json()["steps"]
         return " ".join(step["detail"] for step in steps)
 
-    wait_for(lambda: "backing up the database first" in details(), what="progress")
+    wait_for(lambda: "backing up the database first" in details(), what="progress", pause=0.05)
     assert time.monotonic() - began < 60
     new.start()
     assert titles(new) == [TITLE]

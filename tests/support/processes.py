@@ -37,20 +37,27 @@ TERMINAL = (
 
 
 def wait_for(
-    condition: Callable[[], T | None], *, what: str | Callable[[], str], timeout: float = 60
+    condition: Callable[[], T | None],
+    *,
+    what: str | Callable[[], str],
+    timeout: float = 60,
+    pause: float = 0.25,
 ) -> T:
     """Return the first true value of `condition`.
 
-    Raises AssertionError with `what` after `timeout` seconds.
+    Raises AssertionError with `what` after `timeout` seconds. Asks every 0.05 s at first, and later
+    every `pause` seconds: a question, such as a request through Jupyter, takes processor time from
+    what is waited for.
     """
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         if value := condition():
             return value
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             reason = what if isinstance(what, str) else what()
             raise AssertionError(f"still waiting after {timeout:g} s: {reason}")
-        time.sleep(0.05)
+        time.sleep(min(max(0.05, waited / 10), pause))
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ def pulling(client: LabelStudioClient) -> dict[str, Any]:
         assert seen["state"] != "failed", seen["error"]
         return seen["state"] == "pulling" and seen["progress"] is not None
 
-    wait_for(under_way, what=lambda: f"a download: {seen}")
+    wait_for(under_way, what=lambda: f"a download: {seen}", pause=0.05)
     return seen
 
 

@@ -12,11 +12,11 @@ from labelstudio_proxy.client import masks
 from labelstudio_proxy.problem import Problem
 
 np = pytest.importorskip("numpy")
-brush = pytest.importorskip("label_studio_sdk.converter.brush")
 
 
 @pytest.mark.parametrize("width", [1, 3, 40, 300])
 def test_a_mask_is_decoded_as_the_sdk_does(width: int) -> None:
+    brush = pytest.importorskip("label_studio_sdk.converter.brush")
     generator = np.random.default_rng(width)
     alpha = generator.choice(np.array([0, 255, 127, 128], np.uint8), (20, width))
     alpha[5:15] = 255  # long runs, over several rows
