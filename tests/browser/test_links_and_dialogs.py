@@ -47,7 +47,17 @@ def project(studio: LabelStudioClient, root: Path) -> int:
 @pytest.fixture
 def page(new_page: Callable[..., Tab], jupyter: JupyterLab, project: int) -> Page:
     """A tab that is logged in, once the project is there."""
-    page = new_page(jupyter).page
+    return _page(new_page, jupyter)
+
+
+@pytest.fixture
+def whole_page(new_whole_page: Callable[..., Tab], jupyter: JupyterLab, project: int) -> Page:
+    """The same in a browser that shows PDFs."""
+    return _page(new_whole_page, jupyter)
+
+
+def _page(new_page: Callable[..., Tab], jupyter: JupyterLab) -> Page:
+    page: Page = new_page(jupyter).page
     page.set_default_timeout(STEP_MS)
     return page
 
@@ -72,6 +82,12 @@ def opened(frame: Frame, target: str, *, by_link: bool) -> Page:
     return page
 
 
+def upload_of(studio: LabelStudioClient, project: int, suffix: str) -> str:
+    uploads = studio.get(f"api/projects/{project}/file-uploads?all=true").json()
+    (file,) = (upload["file"] for upload in uploads if upload["file"].endswith(suffix))
+    return f"/data/{file.removeprefix('/data/')}"
+
+
 def test_pages_and_files_open_in_new_tabs(
     page: Page, jupyter: JupyterLab, studio: LabelStudioClient, project: int
 ) -> None:
@@ -80,9 +96,7 @@ def test_pages_and_files_open_in_new_tabs(
     frame = page.locator("iframe").element_handle().content_frame()
     assert frame is not None
     expect(frame.get_by_text("Cats").first).to_be_visible(timeout=STEP_MS)
-    uploads = studio.get(f"api/projects/{project}/file-uploads?all=true").json()
-    assert len(uploads) == 2
-    shown = {f"/data/{upload['file'].removeprefix('/data/')}": "" for upload in uploads} | {
+    shown = {upload_of(studio, project, ".png"): ""} | {
         f"/projects/{project}/data": "Label All Tasks",
         "/data/local-files/?d=local/note.txt": "a note of the notebook's",
         f"/api/projects/{project}": "Cats",
@@ -99,9 +113,10 @@ def test_pages_and_files_open_in_new_tabs(
             popup.close()
 
 
-def test_a_pdf_shows_in_the_editor_inside_jupyterlab(
-    page: Page, jupyter: JupyterLab, studio: LabelStudioClient
+def test_a_pdf_shows_in_the_editor_inside_jupyterlab_and_in_a_new_tab(
+    whole_page: Page, jupyter: JupyterLab, studio: LabelStudioClient, project: int
 ) -> None:
+    page = whole_page
     config = f'<View><Pdf name="pdf" value="$pdf"/>{CHOICES}</View>'
     made = studio.post("api/projects", json={"title": "Papers", "label_config": config}).json()
     file = ("paper.pdf", media.pdf(colour=ORANGE))
@@ -114,6 +129,11 @@ def test_a_pdf_shows_in_the_editor_inside_jupyterlab(
     expect(frame.get_by_text("Papers").first).to_be_visible(timeout=STEP_MS)
     frame.goto(f"{jupyter.url}labelstudio/projects/{made['id']}/data?task={task['id']}")
     wait_for_colour(frame.locator("embed"), ORANGE, 0.3)
+    target = upload_of(studio, project, ".pdf")
+    for by_link in (False, True):
+        popup = opened(frame, target, by_link=by_link)
+        assert popup.url.startswith(jupyter.url), popup.url
+        popup.close()
 
 
 def test_the_dialog_says_why_a_target_storage_is_refused(

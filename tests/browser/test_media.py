@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Response, Route, expect
+from playwright.sync_api import Locator, Page, Response, Route, expect
 from support import media
 from support.browser import (
     Exchange,
@@ -49,11 +49,20 @@ def jupyter(
 
 
 @pytest.fixture(scope="module")
-def tab(chromium: Browser, jupyter: JupyterLab) -> Iterator[Tab]:
-    """One for all: what Label Studio's pages consist of is fetched and compiled only once."""
-    tab = new_tab(chromium, f"{jupyter.url}login?token={jupyter.token}")
-    yield tab
-    tab.recorder.context.close()
+def tab_in(request: pytest.FixtureRequest, jupyter: JupyterLab) -> Callable[[str], Tab]:
+    """One tab for all: what Label Studio's pages consist of is fetched and compiled only once."""
+
+    @functools.cache
+    def tab_in(browser: str) -> Tab:
+        login = f"{jupyter.url}login?token={jupyter.token}"
+        return new_tab(request.getfixturevalue(browser), login)
+
+    return tab_in
+
+
+@pytest.fixture
+def tab(tab_in: Callable[[str], Tab], kind: str) -> Tab:
+    return tab_in("whole_chromium" if kind == "pdf" else "chromium")
 
 
 @functools.cache
