@@ -216,6 +216,8 @@ def _describe(state: dict[str, Any]) -> str:
     if memory := state["memory"]:
         rows.append(("memory", f"{memory / 1e6:,.0f} MB"))
     rows.append(("data directory", state["data_dir"]))
+    found = [step["detail"] for step in state["steps"] if step["id"] == "find"]
+    rows += [("found", detail) for detail in found if detail]
     rows += [("note", notice) for notice in state["notices"]]
     if because := state.get("stopped_because"):
         rows.append(("note", because))

@@ -165,6 +165,8 @@ def test_a_button_installs_is_cancelled_tries_again_and_starts_label_studio(
     assert state(gateway)["versions"]["Label Studio"] == LABEL_STUDIO_VERSION
     assert [step["state"] for step in state(gateway)["steps"]] == ["done"] * 8
     assert state(gateway)["actions"] == []
+    details = {step["id"]: step["detail"] for step in state(gateway)["steps"]}
+    assert details["find"].endswith("`labelstudio-proxy install` has put it there.")
 
     # An upgrade leaves the running one in place until it stops, and nothing removes it.
     index.add("9.9.9")

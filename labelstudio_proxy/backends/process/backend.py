@@ -88,7 +88,8 @@ class ProcessBackend(Backend):
         )
         self.versions["Label Studio"] = self._installation.version
         self.build = self._installation.build
-        self.report("find", detail=f"Label Studio {self._installation.version}")
+        found = self._installation
+        self.report("find", detail=f"Label Studio {found.version}. {found.origin}.")
 
     async def launch(self, owner: Owner | None, *, background: bool) -> Endpoint:
         assert self._installation is not None, "prepare() comes first"
