@@ -10,6 +10,7 @@ import { isRunning, type StudioModel } from "./state.ts";
 
 export const CommandIDs = {
   open: "labelstudio:open",
+  labelFolder: "labelstudio:label-folder",
   start: "labelstudio:start",
   stop: "labelstudio:stop",
   restart: "labelstudio:restart",
@@ -17,14 +18,19 @@ export const CommandIDs = {
   showPanel: "labelstudio:show-panel",
 } as const;
 
-/** What the commands show. `path`: of a page, below Label Studio's address. */
+/** `path`: of a page, below Label Studio's address. */
+export interface OpenArguments {
+  path?: string;
+  title?: string;
+}
+
+/** What the commands show. */
 export interface Views {
-  open: (path?: string, title?: string) => Promise<void>;
   log: () => void;
   panel: () => void;
 }
 
-/** Add the commands, and show all of them in the palette. */
+/** Add the commands that no menu has, and show all commands in the palette. */
 export function addCommands(
   commands: CommandRegistry,
   palette: ICommandPalette | null,
@@ -39,20 +45,6 @@ export function addCommands(
       await showProblem(error, trans);
     }
   };
-  commands.addCommand(CommandIDs.open, {
-    label: ({ isPalette }) =>
-      isPalette ? trans.__("Open Label Studio") : trans.__("Label Studio"),
-    caption: trans.__("Open Label Studio, and start it if necessary"),
-    icon: labelStudioIcon,
-    execute: async ({ path, title }) => {
-      model.followUntilSettled();
-      try {
-        await views.open(path as string | undefined, title as string | undefined);
-      } catch (error) {
-        await showProblem(error, trans);
-      }
-    },
-  });
   commands.addCommand(CommandIDs.start, {
     label: trans.__("Start Label Studio"),
     icon: runIcon,
@@ -87,7 +79,7 @@ export function addCommands(
     }
   });
   const category = trans.__("Label Studio");
-  for (const command of Object.values(CommandIDs)) {
+  for (const command of Object.values(CommandIDs).filter((id) => commands.hasCommand(id))) {
     palette?.addItem({ command, category, args: { isPalette: true } });
   }
 }

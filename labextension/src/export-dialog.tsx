@@ -3,6 +3,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import * as React from "react";
 
 import type { ExportRequest, Format, Project } from "./api-types.ts";
+import { Fragment, h } from "./jsx.ts";
 
 /** Ask for the format and the folder of an export; null if the user cancels. */
 export async function askForExport(

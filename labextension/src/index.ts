@@ -3,7 +3,7 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin,
 } from "@jupyterlab/application";
-import { ICommandPalette, IThemeManager } from "@jupyterlab/apputils";
+import { ICommandPalette, IThemeManager, showErrorMessage } from "@jupyterlab/apputils";
 import {
   type FileBrowser,
   IDefaultFileBrowser,
@@ -14,19 +14,15 @@ import { IRunningSessionManagers } from "@jupyterlab/running";
 import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
+import type { Message } from "@lumino/messaging";
+import { Panel, type Widget } from "@lumino/widgets";
 
-import { Api } from "./api.ts";
-import { addCommands } from "./commands.ts";
-import { addLabelFolder } from "./label-folder.ts";
-import { createLog } from "./log.tsx";
-import { StudioPanel } from "./panel.tsx";
-import { addToRunning, followWhileRunningIsVisible } from "./running.ts";
-import { StudioModel } from "./state.ts";
-import { addToStatusBar } from "./status-bar.tsx";
-import { Tabs } from "./tab.ts";
-import { shareTheme } from "./theme.ts";
+import { labelStudioIcon } from "./icon.ts";
+import { OPEN_TAB } from "./place.ts";
+import type { Studio } from "./studio.ts";
 
-const PAUSE_MS = 30_000;
+/** JupyterLab still loads its launcher and folders when its layout is restored. */
+const LATER_MS = 1000;
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: "labelstudio-proxy:plugin",
@@ -44,88 +40,116 @@ const plugin: JupyterFrontEndPlugin<void> = {
     IDefaultFileBrowser,
     IFileBrowserFactory,
   ],
-  activate: (
-    app: JupyterFrontEnd,
-    state: IStateDB,
-    translator: ITranslator | null,
-    themes: IThemeManager | null,
-    palette: ICommandPalette | null,
-    restorer: ILayoutRestorer | null,
-    statusBar: IStatusBar | null,
-    running: IRunningSessionManagers | null,
-    tracker: INotebookTracker | null,
-    files: FileBrowser | null,
-    browsers: IFileBrowserFactory | null,
-  ) => {
-    const { commands, serviceManager, shell } = app;
-    const trans = (translator ?? nullTranslator).load("labelstudio-proxy");
-    const api = new Api(serviceManager.serverSettings, trans);
-    const model = new StudioModel(api, document);
-    const tabs = new Tabs(app, api, state, trans);
-    if (themes) shareTheme(themes);
-
-    const panel = new StudioPanel({
-      model,
-      api,
-      commands,
-      trans,
-      tracker,
-      folder: () => (files ? serviceManager.contents.localPath(files.model.path) : ""),
-      activate: (id) => {
-        shell.activateById(id);
-      },
-    });
-    shell.add(panel, "left", { rank: 500 });
-    restorer?.add(panel, panel.id);
-
-    /** Show a widget after the command palette has closed: that moves the focus back. */
-    const show = (id: string) => {
-      setTimeout(() => {
-        shell.activateById(id);
-      });
-    };
-    let log: ReturnType<typeof createLog> | null = null;
-    const views = {
-      open: (path?: string, title?: string) => tabs.open(path, title),
-      log: () => {
-        if (!log || log.isDisposed) log = createLog(model, trans);
-        if (!log.isAttached) shell.add(log, "down");
-        show(log.id);
-      },
-      panel: () => {
-        show(panel.id);
-      },
-    };
-    if (browsers) addLabelFolder(app, browsers, palette, api, model, tabs, trans);
-    addCommands(commands, palette, model, views, trans);
-    commands.commandExecuted.connect((_, { id, args }) => {
-      const isTile = id === "server-proxy:open" && args.id === "server-proxy:labelstudio";
-      if (isTile) model.followUntilSettled();
-    });
-    if (running) {
-      addToRunning(running, model, commands, trans);
-      void app.restored.then(() => {
-        followWhileRunningIsVisible(shell, model);
-      });
-    }
-    if (statusBar) addToStatusBar(statusBar, model, commands, trans);
-    whileUsed(() => {
-      // The status bar and the commands show the state; Notebook 7 has no status bar
-      if (statusBar || model.state) void model.refresh();
-    });
-  },
+  activate,
 };
 
-/** Work when the user moves the mouse or presses a key, but not again within PAUSE_MS. JupyterLab's start sends no request. */
-function whileUsed(work: () => void): void {
-  let last = 0;
-  const use = () => {
-    if (Date.now() - last < PAUSE_MS) return;
-    last = Date.now();
-    work();
+/**
+ * Add what JupyterLab needs at its start: the place of the panel, and the commands of the menus.
+ *
+ * The rest is a separate file, which is loaded when JupyterLab is idle after its start.
+ */
+function activate(
+  app: JupyterFrontEnd,
+  state: IStateDB,
+  translator: ITranslator | null,
+  themes: IThemeManager | null,
+  palette: ICommandPalette | null,
+  restorer: ILayoutRestorer | null,
+  statusBar: IStatusBar | null,
+  running: IRunningSessionManagers | null,
+  tracker: INotebookTracker | null,
+  files: FileBrowser | null,
+  browsers: IFileBrowserFactory | null,
+): void {
+  const { commands, shell } = app;
+  const trans = (translator ?? nullTranslator).load("labelstudio-proxy");
+  const place = new Place(() => void load());
+  place.id = "labelstudio-panel";
+  place.title.icon = labelStudioIcon;
+  place.title.caption = trans.__("Label Studio");
+  shell.add(place, "left", { rank: 500 });
+  restorer?.add(place, place.id);
+
+  let restored: Set<Widget> | null = null;
+  /** Return whether JupyterLab restored a tab at its start. */
+  const isRestored = (tab: Widget) => restored?.has(tab) ?? true;
+  let studio: Studio | null = null;
+  let loading: Promise<Studio | null> | null = null;
+  const reload = trans.__("Reload the page: the extension for Label Studio could not be loaded.");
+  const parts = {
+    app,
+    state,
+    trans,
+    themes,
+    palette,
+    statusBar,
+    running,
+    tracker,
+    files,
+    browsers,
   };
-  for (const sign of ["pointermove", "pointerdown", "keydown"]) {
-    window.addEventListener(sign, use, { capture: true, passive: true });
+  /** Load the rest, once. */
+  const load = () =>
+    (loading ??= (async () => {
+      try {
+        const { createStudio } = await import(/* webpackChunkName: "studio" */ "./studio.ts");
+        place.node.textContent = "";
+        studio = createStudio({ ...parts, place, isRestored });
+      } catch {
+        loading = null;
+        place.node.textContent = reload;
+      }
+      return studio;
+    })());
+  const loadOrSay = async () => {
+    const loaded = await load();
+    if (!loaded) void showErrorMessage(trans.__("Label Studio"), reload);
+    return loaded;
+  };
+
+  commands.addCommand("labelstudio:open", {
+    label: ({ isPalette }) =>
+      isPalette ? trans.__("Open Label Studio") : trans.__("Label Studio"),
+    caption: trans.__("Open Label Studio, and start it if necessary"),
+    icon: labelStudioIcon,
+    execute: async (args) => (await loadOrSay())?.open(args),
+  });
+  if (browsers) {
+    commands.addCommand("labelstudio:label-folder", {
+      label: trans.__("Label with Label Studio…"),
+      caption: trans.__("Label the selected folder or files"),
+      icon: ({ isPalette }) => (isPalette ? undefined : labelStudioIcon),
+      isEnabled: (args) => studio?.labelFolder?.isEnabled(args) ?? true,
+      isVisible: (args) => studio?.labelFolder?.isVisible(args) ?? true,
+      execute: async (args) => (await loadOrSay())?.labelFolder?.execute(args),
+    });
+  }
+  // jupyter-server-proxy restores a tab of Label Studio, or the user clicks the tile
+  commands.commandExecuted.connect((_, { id }) => {
+    if (id === OPEN_TAB) void load();
+  });
+  void app.restored.then(() => {
+    restored = new Set(shell.widgets("main"));
+    setTimeout(() => {
+      if ("requestIdleCallback" in window)
+        requestIdleCallback(() => void load(), { timeout: LATER_MS });
+      else void load();
+    }, LATER_MS);
+  });
+}
+
+/** The place of the panel in the side bar. */
+class Place extends Panel {
+  private readonly _show: () => void;
+
+  constructor(show: () => void) {
+    super();
+    this._show = show;
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this._show();
   }
 }
 

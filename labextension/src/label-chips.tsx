@@ -2,6 +2,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import { closeIcon } from "@jupyterlab/ui-components";
 import * as React from "react";
 
+import { h } from "./jsx.ts";
 import { isComplete, type Labels, withLabels } from "./labels.ts";
 
 interface Props {

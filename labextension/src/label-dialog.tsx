@@ -1,10 +1,9 @@
 import { Dialog, Notification, ReactWidget } from "@jupyterlab/apputils";
 import type { TranslationBundle } from "@jupyterlab/translation";
-import * as React from "react";
 
-import "../style/label-dialog.css";
 import { type Api, problemFrom } from "./api.ts";
 import type { FoundProject, Look, LookRequest, Progress } from "./api-types.ts";
+import { h } from "./jsx.ts";
 import { LabelForm } from "./label-form.ts";
 import { LabelFormView } from "./label-form-view.tsx";
 

@@ -3,6 +3,7 @@ import { HTMLSelect, UseSignal } from "@jupyterlab/ui-components";
 import * as React from "react";
 
 import type { Progress } from "./api-types.ts";
+import { Fragment, h } from "./jsx.ts";
 import { LabelChips } from "./label-chips.tsx";
 import { fileOf, type LabelForm } from "./label-form.ts";
 import { ProblemView } from "./problem.tsx";

@@ -3,6 +3,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import { copyIcon, listIcon, ToolbarButton, UseSignal } from "@jupyterlab/ui-components";
 import * as React from "react";
 
+import { h } from "./jsx.ts";
 import type { StudioModel } from "./state.ts";
 import { followWhileVisible } from "./visible.ts";
 import { plain } from "./words.ts";

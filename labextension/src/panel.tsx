@@ -9,7 +9,7 @@ import { type Api, type Command, problemFrom } from "./api.ts";
 import type { Problem, Progress, Project, State, Step } from "./api-types.ts";
 import { CommandIDs } from "./commands.ts";
 import { askForExport } from "./export-dialog.tsx";
-import { labelStudioIcon } from "./icon.ts";
+import { Fragment, h } from "./jsx.ts";
 import { currentNotebook, insertCode } from "./notebook.ts";
 import { ProblemView, Prose, showProblem } from "./problem.tsx";
 import { isMoving, isRunning, type StudioModel } from "./state.ts";
@@ -46,10 +46,7 @@ export class StudioPanel extends ReactWidget {
   constructor(options: PanelOptions) {
     super();
     this._options = options;
-    this.id = "labelstudio-panel";
     this.addClass("jp-LabelStudioPanel");
-    this.title.icon = labelStudioIcon;
-    this.title.caption = options.trans.__("Label Studio");
     this.node.tabIndex = -1; // gets the focus until there is a button
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", options.trans.__("Label Studio"));
@@ -348,10 +345,10 @@ function Facts({ model, state, trans }: PanelOptions & { state: State }): React.
         </>
       )}
       {Object.entries(state.versions).map(([name, version]) => (
-        <React.Fragment key={name}>
+        <Fragment key={name}>
           <dt>{name}</dt>
           <dd>{version}</dd>
-        </React.Fragment>
+        </Fragment>
       ))}
       {model.memory !== null && (
         <>

@@ -1,5 +1,11 @@
 import { PageConfig } from "@jupyterlab/coreutils";
 
+// A command of jupyter-server-proxy. The tile, a project's card in a notebook and `Tabs.open` open tabs with it.
+// jupyter-server-proxy restores these tabs after a reload of JupyterLab.
+export const OPEN_TAB = "server-proxy:open";
+/** The id of the tile's tab. */
+export const TILE = "server-proxy:labelstudio";
+
 /** Return the gateway's prefix: the path of Label Studio's pages, with a slash at either end. */
 export function prefix(): string {
   return new URL("labelstudio/", PageConfig.getBaseUrl()).pathname;

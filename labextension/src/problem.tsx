@@ -1,9 +1,10 @@
 import { Dialog, showDialog } from "@jupyterlab/apputils";
 import type { TranslationBundle } from "@jupyterlab/translation";
-import * as React from "react";
+import type * as React from "react";
 
 import { problemFrom } from "./api.ts";
 import type { Problem } from "./api-types.ts";
+import { Fragment, h } from "./jsx.ts";
 import { codeParts } from "./words.ts";
 
 /** A sentence whose `backticks` are code. */

@@ -3,10 +3,11 @@ import type { IStatusBar } from "@jupyterlab/statusbar";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { UseSignal } from "@jupyterlab/ui-components";
 import type { CommandRegistry } from "@lumino/commands";
-import * as React from "react";
+import type * as React from "react";
 
 import { CommandIDs } from "./commands.ts";
 import { labelStudioIcon } from "./icon.ts";
+import { h } from "./jsx.ts";
 import { colourOf } from "./panel.tsx";
 import type { StudioModel } from "./state.ts";
 import { wordOf, wordsOf } from "./words.ts";

@@ -2,4 +2,7 @@ declare module "*.svg" {
   const text: string;
   export default text;
 }
-declare module "*.css";
+declare module "*.raw.css" {
+  const text: string;
+  export default text;
+}

@@ -4,15 +4,11 @@ import { PageConfig } from "@jupyterlab/coreutils";
 import type { IStateDB } from "@jupyterlab/statedb";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { type Message, MessageLoop } from "@lumino/messaging";
+import type { Widget } from "@lumino/widgets";
 
 import type { Api } from "./api.ts";
 import { labelStudioIcon } from "./icon.ts";
-import { partOf, pathBelow, prefix, projectOf } from "./place.ts";
-
-// A command of jupyter-server-proxy. The tile, a project's card in a notebook and `Tabs.open` open tabs with it.
-// jupyter-server-proxy restores these tabs after a reload of JupyterLab.
-const OPEN = "server-proxy:open";
-const TILE = "server-proxy:labelstudio";
+import { OPEN_TAB, partOf, pathBelow, prefix, projectOf, TILE } from "./place.ts";
 
 /** `path`: below the prefix. */
 interface Page {
@@ -27,16 +23,23 @@ export class Tabs {
   private readonly _state: IStateDB;
   private readonly _trans: TranslationBundle;
   private readonly _tabs = new Map<unknown, Tab>();
-  private _isRestored = false;
+  private readonly _isRestored: (tab: Widget) => boolean;
 
-  constructor(app: JupyterFrontEnd, api: Api, state: IStateDB, trans: TranslationBundle) {
+  /** `isRestored`: returns whether JupyterLab restored a tab at its start. */
+  constructor(
+    app: JupyterFrontEnd,
+    api: Api,
+    state: IStateDB,
+    trans: TranslationBundle,
+    isRestored: (tab: Widget) => boolean,
+  ) {
     this._app = app;
     this._api = api;
     this._state = state;
     this._trans = trans;
-    void app.restored.then(() => (this._isRestored = true));
+    this._isRestored = isRestored;
     app.commands.commandExecuted.connect((_, { id, result }) => {
-      if (id === OPEN) void result.then((widget) => this._adopt(widget));
+      if (id === OPEN_TAB) void result.then((widget) => this._adopt(widget));
     });
     for (const widget of app.shell.widgets("main")) void this._adopt(widget);
   }
@@ -62,13 +65,13 @@ export class Tabs {
     let id = path ? `labelstudio:${url}` : TILE;
     // jupyter-server-proxy would show the tab that had this project, also if another page is there now
     while (project && [...this._tabs.values()].some((each) => each.frameId === id)) id += "+";
-    await commands.execute(OPEN, { id, title, url, newBrowserTab: false });
+    await commands.execute(OPEN_TAB, { id, title, url, newBrowserTab: false });
   }
 
   /** Return whether pages open in a tab of the browser. */
   async isInBrowser(): Promise<boolean> {
     // Notebook 7 shows one document in a page
-    const isLab = !PageConfig.getOption("notebookPage") && this._app.commands.hasCommand(OPEN);
+    const isLab = !PageConfig.getOption("notebookPage") && this._app.commands.hasCommand(OPEN_TAB);
     return !isLab || (await this._api.state()).new_browser_tab;
   }
 
@@ -86,9 +89,9 @@ export class Tabs {
       this._tabs.delete(main);
       void this._state.remove(key);
     });
-    const kept = this._isRestored
-      ? undefined
-      : ((await this._state.fetch(key)) as Page | undefined);
+    const kept = this._isRestored(main)
+      ? ((await this._state.fetch(key)) as Page | undefined)
+      : undefined;
     tab.load(kept ?? { path, title: main.content.title.label });
     tab.onMove = (page) => void this._state.save(key, { ...page });
   }

@@ -135,11 +135,14 @@ def test_label_studio_is_seen_and_controlled_from_start_to_stop(
     tab = new_page(jupyter)
     page = open_lab(tab, jupyter, "/tree/Notes.ipynb")
 
-    # JupyterLab's start loads one more file. The status bar asks when the user does something.
+    # JupyterLab's start loads one more file, and another one later. The status bar asks when the user does something.
     expect(status(page)).to_have_accessible_name("Label Studio")
     assert asked(tab) == []
     urls = [each.url for each in tab.recorder.exchanges]
-    assert len([url for url in urls if "extensions/labelstudio-proxy" in url]) == 1, urls
+    files = [at for at, url in enumerate(urls) if "extensions/labelstudio-proxy" in url]
+    assert len(files) == 2, urls
+    restored = next(at for at, url in enumerate(urls) if "/lab/api/workspaces/" in url)
+    assert files[0] < restored < files[1]
     status(page).hover()
     expect(status(page)).to_have_text("stopped")
     status(page).click()
@@ -216,7 +219,8 @@ def test_notebook_7_has_the_panel_and_running(
     tab = new_page(jupyter)
     page = tab.page
     page.set_default_timeout(STEP_MS)
-    page.goto(f"{jupyter.url}notebooks/Notes.ipynb")
+    with page.expect_response("**/static/studio.*"):
+        page.goto(f"{jupyter.url}notebooks/Notes.ipynb")
     expect(page.locator(".jp-CodeCell")).to_have_count(1)
     assert asked(tab) == []
     page.keyboard.press("Control+Shift+C")
