@@ -24,7 +24,8 @@ const smallStyle = {
 // Private members begin with an underscore. No other names do that have three lower-case letters after it.
 const smallScript = new SwcJsMinimizerRspackPlugin({
   minimizerOptions: {
-    compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true },
+    ecma: 2020,
+    compress: { ecma: 2020, passes: 3, unsafe_arrows: true, unsafe_methods: true },
     mangle: { props: { regex: "^_[a-z]{3}" } },
   },
 });

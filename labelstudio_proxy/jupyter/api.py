@@ -19,6 +19,7 @@ from ..gateway_client import RunningGateway
 from ..request_kind import SAFE_METHODS
 from ..snapshot import Snapshot
 from .proxy_handler import StreamingServerProcess
+from .unavailable import GatewayUnavailable
 
 ROUTE = "api/labelstudio"
 # Routes of the gateway that change its state.
@@ -41,6 +42,14 @@ class LabelStudioHandler(APIHandler):
         """Count the request as activity, if it changes something. Jupyter calls this for each response."""
         if self.request.method not in SAFE_METHODS:
             super().update_api_activity()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Send an error as JSON; the problem if the gateway cannot start."""
+        error = (kwargs.get("exc_info") or (None, None))[1]
+        if not isinstance(error, GatewayUnavailable):
+            super().write_error(status_code, **kwargs)
+            return
+        self.finish({"message": error.problem.as_sentence(), **error.problem.as_json()})
 
     async def ask(self, route: str, method: str = "GET") -> api_types.StateWithLog:
         """Return the gateway's response, or the state `stopped` without a gateway; raises HTTPError."""

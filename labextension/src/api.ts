@@ -23,7 +23,10 @@ import type {
   StateWithLog,
   StateWithMemory,
 } from "./api-types.ts";
+import { stepTitle } from "./words.ts";
 
+/** The pause between two questions during a start that a user waits for. */
+const POLL_MS = 500;
 /** Longer than a server that works sends nothing. */
 const SILENT_MS = 45_000;
 
@@ -187,24 +190,19 @@ export class Api {
     throw this._lost();
   }
 
-  /** Wait until Label Studio has started. */
+  /** Wait until Label Studio has started. It asks, since a proxy may keep events back. */
   private async _ready(onProgress: OnProgress, signal?: AbortSignal): Promise<void> {
-    const own = new AbortController();
-    const signals = signal ? AbortSignal.any([signal, own.signal]) : own.signal;
-    try {
-      for await (const { name, data } of this.events(signals)) {
-        if (name !== "state") continue;
-        if (data.state === "ready") return;
-        if (data.state === "failed" && data.error) throw new ApiError(data.error);
-        if (data.state === "stopped") throw this._stopped();
-        const step = data.steps.find(({ state }) => state === "current");
-        const { done, total } = data.progress ?? { done: 0, total: 0 };
-        onProgress({ done, total, what: step?.title ?? this._trans.__("Starting Label Studio") });
-      }
-    } finally {
-      own.abort();
+    for (;;) {
+      const { state, error, steps, progress } = await this.state(signal);
+      if (state === "ready") return;
+      if (state === "failed" && error) throw new ApiError(error);
+      if (state === "stopped") throw this._stopped();
+      const step = steps.find((each) => each.state === "current");
+      const { done, total } = progress ?? { done: 0, total: 0 };
+      const what = step && stepTitle(step, this._trans);
+      onProgress({ done, total, what: what ?? this._trans.__("Starting Label Studio") });
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-    throw this._lost();
   }
 
   private _send(route: string, options: Options): Promise<Response> {

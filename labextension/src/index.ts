@@ -11,6 +11,7 @@ import {
 } from "@jupyterlab/filebrowser";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { IRunningSessionManagers } from "@jupyterlab/running";
+import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
 import { ITranslator, nullTranslator } from "@jupyterlab/translation";
@@ -24,8 +25,10 @@ import type { Studio } from "./studio.ts";
 /** JupyterLab still loads its launcher and folders when its layout is restored. */
 const LATER_MS = 1000;
 
+const ID = "labelstudio-proxy:plugin";
+
 const plugin: JupyterFrontEndPlugin<void> = {
-  id: "labelstudio-proxy:plugin",
+  id: ID,
   description: "Label Studio in JupyterLab.",
   autoStart: true,
   requires: [IStateDB],
@@ -39,6 +42,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     INotebookTracker,
     IDefaultFileBrowser,
     IFileBrowserFactory,
+    ISettingRegistry,
   ],
   activate,
 };
@@ -60,6 +64,7 @@ function activate(
   tracker: INotebookTracker | null,
   files: FileBrowser | null,
   browsers: IFileBrowserFactory | null,
+  registry: ISettingRegistry | null,
 ): void {
   const { commands, shell } = app;
   const trans = (translator ?? nullTranslator).load("labelstudio-proxy");
@@ -94,8 +99,10 @@ function activate(
       try {
         const { createStudio } = await import(/* webpackChunkName: "studio" */ "./studio.ts");
         place.node.textContent = "";
-        studio = createStudio({ ...parts, place, isRestored });
-      } catch {
+        const settings = (await registry?.load(ID).catch(() => null)) ?? null;
+        studio = createStudio({ ...parts, place, isRestored, settings });
+      } catch (error) {
+        console.error(error);
         loading = null;
         place.node.textContent = reload;
       }
@@ -116,7 +123,8 @@ function activate(
   });
   if (browsers) {
     commands.addCommand("labelstudio:label-folder", {
-      label: trans.__("Label with Label Studio…"),
+      label: ({ isMenu }) =>
+        isMenu ? trans.__("Label Folder…") : trans.__("Label with Label Studio…"),
       caption: trans.__("Label the selected folder or files"),
       icon: ({ isPalette }) => (isPalette ? undefined : labelStudioIcon),
       isEnabled: (args) => studio?.labelFolder?.isEnabled(args) ?? true,

@@ -31,6 +31,8 @@ interface Options {
   /** What to label, and its name in the file browser. */
   request: LookRequest;
   name: string;
+  /** Whether *Keep the labels* is ticked. */
+  keep: boolean;
   /** Return the place for a project. Called during a click or a key press: browsers open tabs only then. */
   reserve: (title: string) => Promise<Place>;
 }
@@ -44,8 +46,8 @@ export class LabelDialog extends Dialog<void> {
   private _isBusy = false;
 
   constructor(options: Options) {
-    const { name, trans } = options;
-    const form = new LabelForm(name, trans);
+    const { name, keep, trans } = options;
+    const form = new LabelForm(name, trans, keep);
     const title = trans.__("Label with Label Studio");
     super({
       title,
@@ -73,9 +75,11 @@ export class LabelDialog extends Dialog<void> {
   }
 
   override handleEvent(event: Event): void {
-    if (!(event instanceof KeyboardEvent && event.type === "keydown" && this._isForBody(event))) {
-      super.handleEvent(event);
-    }
+    const isKey = event instanceof KeyboardEvent && event.type === "keydown";
+    const isHandled = isKey
+      ? this._isForBody(event) || this._isMove(event)
+      : event.type === "click" && event.target === this.node; // outside: the typed labels stay
+    if (!isHandled) super.handleEvent(event);
     // The default button, which gets the focus that left the dialog, may be disabled
     if (event.type === "focus" && !this.node.contains(document.activeElement)) this.node.focus();
   }
@@ -103,6 +107,17 @@ export class LabelDialog extends Dialog<void> {
       return event.isComposing || target.localName === "button" || isTyped;
     }
     return event.key.startsWith("Arrow");
+  }
+
+  /** Move the focus between the buttons that are shown: JupyterLab's dialog would stop at a hidden one. */
+  private _isMove(event: KeyboardEvent): boolean {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const shown = BUTTONS.map((name) => this._button(name)).filter(({ hidden }) => !hidden);
+    const place = shown.indexOf(document.activeElement as HTMLButtonElement);
+    if (step === undefined || place < 0) return false;
+    event.preventDefault();
+    shown.at((place + step) % shown.length)?.focus();
+    return true;
   }
 
   /** Show what the folder or the files contain. Starts Label Studio meanwhile, so that it is ready sooner. */

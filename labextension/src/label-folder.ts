@@ -18,9 +18,11 @@ import type { Tabs } from "./tab.ts";
  * browser, or else the folder that it shows.
  *
  * isContextMenu: true in the file browser's context menu. Beside the items, that is for the folder.
+ * isMenu:        true in *File → New*. That is for a folder, also if files are selected.
  */
 interface Arguments extends LookRequest {
   isContextMenu?: boolean;
+  isMenu?: boolean;
 }
 
 /** What the command does that labels a folder or files. */
@@ -31,7 +33,9 @@ export class LabelFolder {
   private readonly _model: StudioModel;
   private readonly _tabs: Tabs;
   private readonly _trans: TranslationBundle;
+  private readonly _keepsLabels: () => boolean;
 
+  /** `keepsLabels`: returns whether the dialog has *Keep the labels* ticked. */
   constructor(
     app: JupyterFrontEnd,
     browsers: IFileBrowserFactory,
@@ -39,6 +43,7 @@ export class LabelFolder {
     model: StudioModel,
     tabs: Tabs,
     trans: TranslationBundle,
+    keepsLabels: () => boolean,
   ) {
     this._app = app;
     this._browsers = browsers;
@@ -46,6 +51,7 @@ export class LabelFolder {
     this._model = model;
     this._tabs = tabs;
     this._trans = trans;
+    this._keepsLabels = keepsLabels;
   }
 
   isEnabled(args: Arguments): boolean {
@@ -62,6 +68,14 @@ export class LabelFolder {
     const [api, tabs, trans] = [this._api, this._tabs, this._trans];
     const request = this._requestOf(args);
     if (!request) return;
+    const isSelection = !args.path && !args.paths && request.paths;
+    if (isSelection && this._selected(args).some(({ type }) => type === "directory")) {
+      await showErrorMessage(
+        trans.__("Select one folder, or files only"),
+        trans.__("For more folders, select the folder that they are in."),
+      );
+      return;
+    }
     const drive = foreignDrive(request, contents);
     if (drive) {
       const title = trans.__("Label Studio cannot read these files");
@@ -78,13 +92,15 @@ export class LabelFolder {
         ? openPendingTab(title)
         : placeInTab(tabs);
     const start = () => this._model.run("start");
-    await new LabelDialog({ api, trans, start, request: local, name, reserve }).launch();
+    const keep = this._keepsLabels();
+    await new LabelDialog({ api, trans, start, request: local, name, keep, reserve }).launch();
   }
 
-  private _selected({ isContextMenu }: Arguments): Contents.IModel[] {
+  private _selected({ isContextMenu, isMenu }: Arguments): Contents.IModel[] {
     const isItem = (node: Element) => node.classList.contains("jp-DirListing-item");
     if (isContextMenu && !this._app.contextMenuHitTest(isItem)) return [];
-    return [...(this._browsers.tracker.currentWidget?.selectedItems() ?? [])];
+    const items = [...(this._browsers.tracker.currentWidget?.selectedItems() ?? [])];
+    return isMenu ? items.filter(({ type }) => type === "directory") : items;
   }
 
   private _requestOf(args: Arguments): LookRequest | null {

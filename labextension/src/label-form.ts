@@ -38,12 +38,12 @@ export class LabelForm {
   private readonly _trans: TranslationBundle;
 
   /** `name`: the title until the server proposes one. */
-  constructor(name: string, trans: TranslationBundle) {
+  constructor(name: string, trans: TranslationBundle, keep = false) {
     this._name = name;
     this._trans = trans;
     this.fields = {
       ...{ labels: [], typed: "", place: 0, note: "" },
-      ...{ look: null, title: name, task: "", keep: false },
+      ...{ look: null, title: name, task: "", keep },
       ...{ isMissing: false, problem: null, progress: null },
     };
   }

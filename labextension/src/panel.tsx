@@ -21,6 +21,7 @@ import {
   folderName,
   secondsOf,
   size,
+  stepTitle,
   type Words,
   wordsOf,
 } from "./words.ts";
@@ -42,6 +43,7 @@ export interface PanelOptions {
 /** The panel in the side bar. It is up to date while it is visible. */
 export class StudioPanel extends ReactWidget {
   private readonly _options: PanelOptions;
+  private _hasFocus = false;
 
   constructor(options: PanelOptions) {
     super();
@@ -50,6 +52,12 @@ export class StudioPanel extends ReactWidget {
     this.node.tabIndex = -1; // gets the focus until there is a button
     this.node.setAttribute("role", "region");
     this.node.setAttribute("aria-label", options.trans.__("Label Studio"));
+    this.node.addEventListener("focusin", () => {
+      this._hasFocus = true;
+    });
+    this.node.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget) this._hasFocus = false; // else the focused button may have disappeared
+    });
     followWhileVisible(this, options.model);
   }
 
@@ -58,14 +66,24 @@ export class StudioPanel extends ReactWidget {
     (first ?? this.node).focus();
   }
 
+  /** Keep the focus in the panel when the button that had it is gone. */
+  private readonly _onRendered = (): void => {
+    if (this._hasFocus && document.activeElement === document.body) this.onActivateRequest();
+  };
+
   protected override render(): React.JSX.Element {
     const { model } = this._options;
-    return <UseSignal signal={model.changed}>{() => <Panel {...this._options} />}</UseSignal>;
+    return (
+      <UseSignal signal={model.changed}>
+        {() => <Panel {...this._options} onRendered={this._onRendered} />}
+      </UseSignal>
+    );
   }
 }
 
-function Panel(options: PanelOptions): React.JSX.Element {
+function Panel(options: PanelOptions & { onRendered: () => void }): React.JSX.Element {
   const { model, trans } = options;
+  React.useLayoutEffect(options.onRendered);
   const { state, problem } = model;
   const words = state ? wordsOf(state, trans) : null;
   return (
@@ -272,6 +290,7 @@ function Steps({ model, state, trans }: StepsProps): React.JSX.Element {
 
 function StepItem({ step, model, state, trans }: StepsProps & { step: Step }): React.JSX.Element {
   const current = step.state === "current";
+  const title = stepTitle(step, trans);
   const seconds = secondsOf(step, state, model.now);
   const shown = current && seconds !== null ? Math.floor(seconds) : seconds;
   const progress = current ? state.progress : null;
@@ -285,7 +304,7 @@ function StepItem({ step, model, state, trans }: StepsProps & { step: Step }): R
     <li data-state={step.state} aria-current={current ? "step" : undefined}>
       <span className="jp-LabelStudio-mark" aria-hidden="true" />
       <span className="jp-LabelStudio-stepTitle">
-        {step.title} <span className="jp-LabelStudio-hidden">{words[step.state]}</span>
+        {title} <span className="jp-LabelStudio-hidden">{words[step.state]}</span>
       </span>
       <span className="jp-LabelStudio-hint">{shown === null ? "" : duration(shown, trans)}</span>
       {step.detail && <span className="jp-LabelStudio-detail">{step.detail}</span>}
@@ -293,7 +312,7 @@ function StepItem({ step, model, state, trans }: StepsProps & { step: Step }): R
         <ProgressBar
           done={progress?.done ?? 0}
           total={progress?.total ?? 0}
-          label={step.title}
+          label={title}
           text={count(progress, trans)}
         />
       )}

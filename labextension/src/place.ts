@@ -32,3 +32,8 @@ export function partOf(path: string): string {
 export function projectOf(path: string): string {
   return /^projects\/(\d+)(?:[/?#]|$)/.exec(path)?.[1] ?? "";
 }
+
+/** Return the number of the item that a page shows; "" for none. `path`: below the prefix. */
+export function taskOf(path: string): string {
+  return /[?&]task=(\d+)/.exec(path)?.[1] ?? "";
+}

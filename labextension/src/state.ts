@@ -6,6 +6,8 @@ import type { LogLine, Problem, Project, State } from "./api-types.ts";
 
 const LOG_LINES = 1000;
 const RETRY_MS = { first: 1000, most: 30_000 };
+/** A server sends the first event at once, unless a proxy keeps it back. Then the state is asked for. */
+const ASK_MS = 5000;
 /** How long a command may take until its effect begins. */
 const SETTLE_MS = 30_000;
 
@@ -94,7 +96,10 @@ export class StudioModel implements IDisposable {
 
   /** Ask for the state once, unless events keep it up to date. */
   async refresh(): Promise<void> {
-    if (this._following) return;
+    if (!this._following) await this._ask();
+  }
+
+  private async _ask(): Promise<void> {
     try {
       const { log, ...state } = await this._api.state();
       this._addLog(log);
@@ -175,15 +180,21 @@ export class StudioModel implements IDisposable {
     const isOver = () => signal.aborted;
     let wait = RETRY_MS.first;
     while (!isOver()) {
+      const asking = setInterval(() => void this._ask(), ASK_MS);
+      this._timers.add(asking);
       try {
         for await (const event of this._api.events(signal)) {
           if (isOver()) return;
           wait = RETRY_MS.first;
+          clearInterval(asking);
           this._handle(event);
         }
       } catch (error) {
         if (isOver()) return;
         this._fail(error);
+      } finally {
+        clearInterval(asking);
+        this._timers.delete(asking);
       }
       await this._pause(wait, signal);
       wait = Math.min(2 * wait, RETRY_MS.most);

@@ -3,6 +3,7 @@ import type { IStatusBar } from "@jupyterlab/statusbar";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { UseSignal } from "@jupyterlab/ui-components";
 import type { CommandRegistry } from "@lumino/commands";
+import type { IDisposable } from "@lumino/disposable";
 import type * as React from "react";
 
 import { CommandIDs } from "./commands.ts";
@@ -18,14 +19,14 @@ export function addToStatusBar(
   model: StudioModel,
   commands: CommandRegistry,
   trans: TranslationBundle,
-): void {
+): IDisposable {
   const item = ReactWidget.create(
     <UseSignal signal={model.changed}>
       {() => <Item model={model} commands={commands} trans={trans} />}
     </UseSignal>,
   );
   item.addClass("jp-LabelStudioStatus");
-  statusBar.registerStatusItem("labelstudio-proxy:status", {
+  return statusBar.registerStatusItem("labelstudio-proxy:status", {
     item,
     align: "left",
     rank: 50,
@@ -43,17 +44,17 @@ interface ItemProps {
 function Item({ model, commands, trans }: ItemProps): React.JSX.Element {
   const state = model.problem ? null : model.state; // it may have changed since
   const unknown = model.problem ? trans.__("No connection") : trans.__("Label Studio");
-  const name = state ? wordsOf(state, trans).heading : unknown;
+  const word = state ? wordOf(state, trans) : "";
   return (
     <button
       type="button"
-      title={name}
-      aria-label={name}
+      title={state ? wordsOf(state, trans).heading : unknown}
+      aria-label={state ? trans.__("Label Studio: %1", word) : unknown}
       onClick={() => void commands.execute(CommandIDs.showPanel)}
     >
       <labelStudioIcon.react tag="span" className="jp-LabelStudioStatus-icon" />
       <span className="jp-LabelStudio-dot" data-state={colourOf(state)} />
-      {state ? wordOf(state, trans) : ""}
+      {word}
     </button>
   );
 }

@@ -8,7 +8,7 @@ import type { Widget } from "@lumino/widgets";
 
 import type { Api } from "./api.ts";
 import { labelStudioIcon } from "./icon.ts";
-import { OPEN_TAB, partOf, pathBelow, prefix, projectOf, TILE } from "./place.ts";
+import { OPEN_TAB, partOf, pathBelow, prefix, projectOf, taskOf, TILE } from "./place.ts";
 
 /** `path`: below the prefix. */
 interface Page {
@@ -23,20 +23,23 @@ export class Tabs {
   private readonly _state: IStateDB;
   private readonly _trans: TranslationBundle;
   private readonly _tabs = new Map<unknown, Tab>();
+  private readonly _openIn: () => unknown;
   private readonly _isRestored: (tab: Widget) => boolean;
 
-  /** `isRestored`: returns whether JupyterLab restored a tab at its start. */
+  /** `openIn`: returns the user's setting. `isRestored`: returns whether JupyterLab restored a tab at its start. */
   constructor(
     app: JupyterFrontEnd,
     api: Api,
     state: IStateDB,
     trans: TranslationBundle,
+    openIn: () => unknown,
     isRestored: (tab: Widget) => boolean,
   ) {
     this._app = app;
     this._api = api;
     this._state = state;
     this._trans = trans;
+    this._openIn = openIn;
     this._isRestored = isRestored;
     app.commands.commandExecuted.connect((_, { id, result }) => {
       if (id === OPEN_TAB) void result.then((widget) => this._adopt(widget));
@@ -45,9 +48,10 @@ export class Tabs {
   }
 
   /**
-   * Open a page of Label Studio in a tab of JupyterLab or of the browser, by the setting `new_browser_tab`.
+   * Open a page of Label Studio in a tab of JupyterLab or of the browser, by the settings `openIn` and `new_browser_tab`.
    *
-   * If JupyterLab has a tab for the project, that tab is shown, at the page where it is. `path`: below the prefix.
+   * If JupyterLab has a tab for the project, that tab is shown, at the page where it is; for an item, only a tab that
+   * shows the item. `path`: below the prefix.
    */
   async open(path = "", title = "Label Studio"): Promise<void> {
     const { commands, shell } = this._app;
@@ -56,8 +60,10 @@ export class Tabs {
       window.open(url, "_blank", "noopener");
       return;
     }
-    const project = projectOf(path);
-    const tab = [...this._tabs.values()].find((each) => project && each.project === project);
+    const [project, task] = [projectOf(path), taskOf(path)];
+    const tab = [...this._tabs.values()].find(
+      (each) => project && each.project === project && (!task || each.task === task),
+    );
     if (tab) {
       shell.activateById(tab.id);
       return;
@@ -72,7 +78,9 @@ export class Tabs {
   async isInBrowser(): Promise<boolean> {
     // Notebook 7 shows one document in a page
     const isLab = !PageConfig.getOption("notebookPage") && this._app.commands.hasCommand(OPEN_TAB);
-    return !isLab || (await this._api.state()).new_browser_tab;
+    const openIn = this._openIn();
+    if (!isLab || openIn === "browser") return true;
+    return openIn !== "jupyterlab" && (await this._api.state()).new_browser_tab;
   }
 
   /** Take over a tab of jupyter-server-proxy if it shows Label Studio. */
@@ -150,6 +158,11 @@ class Tab {
   /** The number of the project that the tab shows; "" for none. */
   get project(): string {
     return projectOf(this._path);
+  }
+
+  /** The number of the item that the tab shows; "" for none. */
+  get task(): string {
+    return taskOf(this._path);
   }
 
   load({ path, title }: Page): void {

@@ -77,6 +77,21 @@ export function wordOf({ state, next_start }: State, trans: TranslationBundle): 
   }
 }
 
+/** Return the title of a step; the server's own title if this version does not know the step. */
+export function stepTitle({ id, title }: Step, trans: TranslationBundle): string {
+  const titles: Record<string, string> = {
+    data: trans.__("Open the data directory"),
+    find: trans.__("Find Label Studio"),
+    engine: trans.__("Find Docker or Podman"),
+    pull: trans.__("Get the image of Label Studio"),
+    database: trans.__("Prepare the database"),
+    container: trans.__("Start the container"),
+    load: trans.__("Load Label Studio"),
+    response: trans.__("Open Label Studio"),
+  };
+  return titles[id] ?? title;
+}
+
 /** Return a duration as people write it: 3.4 s, 12 s, 2 min 05 s. */
 export function duration(seconds: number, trans: TranslationBundle): string {
   if (seconds < 10) return trans.__("%1 s", Math.round(seconds * 10) / 10);

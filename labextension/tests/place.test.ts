@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { partOf, pathBelow, projectOf } from "../src/place.ts";
+import { partOf, pathBelow, projectOf, taskOf } from "../src/place.ts";
 
 const PREFIX = "/user/a%40b.c/labelstudio/";
 const LAB = "https://hub.test/user/a%40b.c/lab";
@@ -40,4 +40,9 @@ void test("a page of a project names it", () => {
   for (const path of ["", "projects", "projects/", "projects/1x", "api/projects/12"]) {
     assert.equal(projectOf(path), "", path);
   }
+});
+
+void test("a page of an item names it", () => {
+  assert.equal(taskOf("projects/1/data?tab=2&task=34"), "34");
+  assert.equal(taskOf("projects/1/data?labeling=1"), "");
 });

@@ -165,6 +165,19 @@ void test("a stream that is silent for long is opened again", async () => {
   await until(() => streams.length === 1 && streams[0] !== silent);
 });
 
+void test("the state is asked for while a proxy keeps the events back", async () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  model.follow();
+  await until(() => streams.length === 1);
+  mock.timers.tick(5000);
+  await stateIs("ready");
+  assert.equal(model.problem, null);
+  emit("state", snapshot({ state: "stopping" }));
+  await stateIs("stopping");
+  mock.timers.tick(60_000);
+  assert.deepEqual(requests, ["GET /events", "GET "]);
+});
+
 void test("a start is not followed for ever after the connection is lost", async () => {
   mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   answer = (_, response) => {
@@ -198,42 +211,52 @@ void test("a Jupyter without the server extension is recognised", async () => {
 });
 
 void test("making a project waits for Label Studio, and shows its steps", async () => {
-  answer = (_, response) => {
-    send(response, 503, snapshot({ state: "starting" }));
-  };
-  const shown: string[] = [];
-  const made = api.make({ source: { kind: "path", path: "a" } }, ({ what }) => {
-    shown.push(what);
-    changed();
-  });
-  await until(() => streams.length === 1);
+  let state: State["state"] = "starting";
   const steps: State["steps"] = [
     { id: "a", title: "Prepare", state: "current", detail: "", seconds: null },
   ];
-  emit("state", snapshot({ state: "starting", steps }));
-  await until(() => shown.includes("Prepare"));
-  answer = (_, response) => {
-    response.writeHead(200);
-    response.write('{"progress": {"done": 1, "total": 2, "what": "Read"}}\n{"proj');
-    response.end('ect": {"id": 7}, "added": 2, "notes": []}\n');
+  answer = (url, response) => {
+    if (url === "/projects" && state === "ready") {
+      response.writeHead(200);
+      response.write('{"progress": {"done": 1, "total": 2, "what": "Read"}}\n{"proj');
+      response.end('ect": {"id": 7}, "added": 2, "notes": []}\n');
+    } else {
+      send(response, url ? 503 : 200, snapshot({ state, steps }));
+    }
   };
-  emit("state", snapshot({ state: "ready" }));
-  assert.equal((await made).project.id, 7);
+  const shown: string[] = [];
+  const made = await api.make({ source: { kind: "path", path: "a" } }, ({ what }) => {
+    if (what === "Prepare") state = "ready";
+    shown.push(what);
+  });
+  assert.equal(made.project.id, 7);
   assert.deepEqual(shown, ["Prepare", "Read"]);
-  await until(() => streams.length === 0);
 });
 
 void test("another attempt after a failed start starts Label Studio", async () => {
+  const error = { what: "It failed again.", why: "", remedy: "" };
   answer = (url, response) => {
     const isStart = url === "/start";
     send(response, isStart ? 202 : 503, snapshot({ state: isStart ? "starting" : "failed" }));
+    if (isStart)
+      answer = (_, next) => {
+        send(next, 200, snapshot({ state: "failed", error }));
+      };
   };
   const made = api.make({ source: { kind: "path", path: "a" } }, () => undefined);
-  await until(() => streams.length === 1);
-  assert.deepEqual(requests, ["POST /projects", "POST /start", "GET /events"]);
-  const error = { what: "It failed again.", why: "", remedy: "" };
-  emit("state", snapshot({ state: "failed", error }));
   await assert.rejects(made, /It failed again/);
+  assert.deepEqual(requests, ["POST /projects", "POST /start", "GET "]);
+});
+
+void test("a connection that is lost in the middle of making says so", async () => {
+  answer = (_, response) => {
+    response.writeHead(200);
+    response.write('{"progress": {"done": 1, "total": 2, "what": "Read"}}\n');
+  };
+  const made = api.make({ source: { kind: "path", path: "a" } }, () => {
+    server.closeAllConnections();
+  });
+  await assert.rejects(made, /connection to Jupyter is lost/);
 });
 
 void test("errors have the words of the API", async () => {

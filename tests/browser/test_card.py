@@ -143,9 +143,16 @@ def test_the_card_shows_the_labels_and_opens_the_project_inside_jupyterlab(
     is_opened(2)
     run_cell(page, 2)
     is_opened(3)
+    # If the user has gone elsewhere in the tab, the project gets another one.
+    frame = frames.element_handle().content_frame()
+    assert frame is not None
+    frame.goto(f"{jupyter.url}labelstudio/projects")
+    link.click()
+    expect(frames).to_have_count(2)
+    page.get_by_role("tab", name="labels.ipynb").click()
     # An item gets a separate tab.
     card.locator("img").first.click()
-    expect(frames).to_have_count(2)
+    expect(frames).to_have_count(3)
 
 
 def test_notebook_7_opens_the_project_in_a_browser_tab(

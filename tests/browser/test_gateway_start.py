@@ -57,7 +57,7 @@ def test_page_shows_what_keeps_the_gateway_from_starting(
 
     start = jupyter.post("api/labelstudio/start")
     assert start.status_code == 503
-    assert "no <module> named x" in start.json()["message"]
+    assert start.json()["why"] == "ImportError: no <module> named x"
 
     # Meanwhile a program that cleans up removes the folder of the gateway's socket.
     (folder,) = (jupyter.home / "run" / "jupyter").glob("labelstudio-proxy-????????")

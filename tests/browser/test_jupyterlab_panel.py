@@ -157,7 +157,7 @@ def test_label_studio_is_seen_and_controlled_from_start_to_stop(
     steps = panel.get_by_role("list", name="Steps of the start")
     expect(steps.get_by_role("listitem").first).to_have_text(re.compile("Open the data directory"))
     expect_heading(page, "Label Studio is ready")
-    expect(status(page)).to_have_accessible_name("Label Studio is ready")
+    expect(status(page)).to_have_accessible_name("Label Studio: ready")
     expect(buttons(page)).to_have_text(["Open", "Stop", "Restart", "Log"])
     expect(panel.get_by_role("definition").last).to_have_text(re.compile(r"^\d+ MB$"))
     link = panel.get_by_role("link")
@@ -244,7 +244,15 @@ def test_notebook_7_has_the_panel_and_running(
     expect(opened.value).to_have_title(re.compile("Label Studio"))
 
 
-def test_the_palette_opens_label_studio(jupyter: JupyterLab, new_page: Callable[..., Tab]) -> None:
+def test_the_palette_and_the_menu_open_label_studio_in_a_browser_tab(
+    jupyter: JupyterLab, new_page: Callable[..., Tab]
+) -> None:
+    settings = {"statusBar": False, "keepLabels": True}
+    file = "lab/api/settings/labelstudio-proxy:plugin"
+    assert jupyter.put(file, json={"raw": json.dumps(settings)}).ok
+    folder = jupyter.root_dir / "Fruits"
+    folder.mkdir()
+    (folder / "apple.png").write_bytes(media.png())
     page = open_lab(new_page(jupyter), jupyter, "?reset")
     expect(tile(page)).to_have_count(1)
     command = search_palette(page, "Open Label Studio")
@@ -253,6 +261,22 @@ def test_the_palette_opens_label_studio(jupyter: JupyterLab, new_page: Callable[
     with page.expect_popup() as opened:
         command.click()
     expect(opened.value).to_have_title(re.compile("Label Studio"))
+    expect(status(page)).to_have_count(0)
+
+    page.locator(".jp-DirListing-item", has_text="Fruits").click()
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    for name in ("New", "Label Folder…"):
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{name}$")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("1 picture")).to_be_visible()
+    expect(dialog.get_by_label("Keep the labels")).to_be_checked()
+    with page.expect_popup() as opened:
+        page.keyboard.type("Apple")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+    expect(opened.value).to_have_url(re.compile(r"/labelstudio/projects/\d+/data"))
+    expect(opened.value.get_by_role("checkbox", name="Apple").first).to_be_visible()
+    assert jupyter.put(file, json={"raw": "{}"}).ok
 
 
 def focused(page: Page) -> str:
@@ -265,11 +289,15 @@ def focused(page: Page) -> str:
 
 def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[..., Tab]) -> None:
     page = open_lab(new_page(newest), newest)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     keyboard = page.keyboard
 
     def open_panel(heading: str) -> None:
         run_command("Show Label Studio Panel")
         expect_heading(page, heading)
+        wait_for_focus()
+
+    def wait_for_focus() -> None:
         has_focus = "panel => panel.contains(document.activeElement)"
         wait_for(lambda: panel_of(page).evaluate(has_focus), what="the focus in the panel")
 
@@ -292,6 +320,7 @@ def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[...
     walk_to("Start")
     keyboard.press("Enter")
     expect_heading(page, "Label Studio is ready")
+    wait_for_focus()  # the button is gone
     make_project(newest, "Cars")
     expect(panel_of(page).get_by_role("progressbar", name="Cars")).to_be_visible()
 
@@ -299,6 +328,9 @@ def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[...
     walk_to("Log")
     keyboard.press("Enter")
     expect(page.get_by_role("log")).to_be_focused()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    copied = "navigator.clipboard.readText()"
+    wait_for(lambda: "Serving" in page.evaluate(copied), what="the log in the clipboard")
     open_panel("Label Studio is ready")
     walk_to("Export “Cars”…")
     keyboard.press("Enter")
@@ -312,6 +344,13 @@ def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[...
     assert "/projects/" in opened.value.url
     opened.value.close()
 
+    before = newest.get(API).json()["since"]
+    open_panel("Label Studio is ready")
+    walk_to("Restart")
+    keyboard.press("Enter")
+    wait_for(lambda: newest.get(API).json()["since"] > before, what="the restart")
+    expect_heading(page, "Label Studio is ready")
+    wait_for_focus()
     run_command("Stop Label Studio")
     expect_heading(page, "Label Studio is not running")
     keyboard.press("Control+Shift+C")
