@@ -102,6 +102,7 @@ class Backend(ABC):
         self.log = log
         self.versions: dict[str, str] = {}
         self.build = Build()
+        self.notices: list[str] = []  # for users, after `launch`
         self.engine_url = ""  # of a container engine; `prepare` sets it
 
     @abstractmethod

@@ -19,6 +19,7 @@ from ..shell_command import pip_install
 from .base import Backend, Report
 from .process.backend import ProcessBackend
 from .process.installation import how_to_install, is_installed
+from .process.limits import Limits
 
 if TYPE_CHECKING:
     from .docker.plan import DockerSettings, Planner
@@ -78,6 +79,7 @@ def _make_process(
         can_install=settings.allow_install,
         environment=process_environment(settings, files.root if files else None),
         files_root=files.root if files and files.fixed else None,
+        limits=Limits.of_settings(settings.memory_limit, settings.cpu_limit),
     )
 
 

@@ -23,7 +23,7 @@ def read_settings() -> Handoff:
     from traitlets.config import Config
 
     from ..config.files import jupyter_config
-    from ..config.settings import resolve
+    from ..config.files import read_settings as read
 
     try:
         files = jupyter_config()
@@ -33,5 +33,5 @@ def read_settings() -> Handoff:
             f"{type(error).__name__}: {error}.",
             f"Correct the file; `{shell_command('jupyter --paths')}` lists its folders.",
         ) from error
-    settings, problems = resolve(command_line=Config(), environment=os.environ, files=files)
+    settings, problems = read(command_line=Config(), environment=os.environ, files=files)
     return Handoff(settings, problems)

@@ -156,8 +156,8 @@ class LabelStudioProxy(Configurable):
     ).tag(config=True, group=CHOOSE, rule="`missing`, `always` or `never`")
 
     memory_limit = Unicode(
-        help="""Container only: the most memory to use, in bytes or with `k`, `m` or `g`, for example
-        `2g`. Empty: no limit.""",
+        help="""The most memory to use, in bytes or with `k`, `m` or `g`, for example `2g`. How it holds
+        for a process depends on the system: see docs/admins.md. Empty: no limit.""",
     ).tag(
         config=True,
         group=LIMITS,
@@ -168,7 +168,8 @@ class LabelStudioProxy(Configurable):
     cpu_limit = Float(
         0.0,
         min=0.0,
-        help="""Container only: the most processors to use, for example `1.5`. 0: no limit.""",
+        help="""The most processors to use, for example `1.5`. A process gets whole ones where there is
+        no systemd of the user. 0: no limit.""",
     ).tag(config=True, group=LIMITS, rule="a number of processors, for example 1.5")
 
     docker_network = Unicode(
@@ -263,6 +264,12 @@ class LabelStudioProxy(Configurable):
         True, help="""Open Label Studio in a new browser tab. `False`: in a tab of JupyterLab."""
     ).tag(config=True, group=OPEN, rule=TRUE_OR_FALSE)
 
+    tile = Bool(
+        True,
+        help="""Show the tile, and the panel, menus and commands in JupyterLab. `False`: none of them.
+        Label Studio is still at `labelstudio/` below Jupyter's URL.""",
+    ).tag(config=True, group=OPEN, rule=TRUE_OR_FALSE)
+
     @validate("data_dir", "files_root", "install_dir", "label_studio")
     def _validate_path(self, proposal: Any) -> str | None:
         value: str | None = proposal["value"]
@@ -333,14 +340,21 @@ def absolute(path: str) -> Path:
 
 
 def resolve(
-    *, command_line: Config, environment: Mapping[str, str], files: Config
+    *,
+    command_line: Config,
+    environment: Mapping[str, str],
+    files: Config,
+    locked: Iterable[tuple[str, Config]] = (),
 ) -> tuple[LabelStudioProxy, list[Problem]]:
     """Return the settings; the command line overrides the environment, and that the files.
+
+    Nothing overrides `locked`, the files of an administrator with their names.
 
     A wrong value leaves the default in place and adds a Problem: it must keep Label Studio from
     starting, possibly on the wrong data, and never Jupyter.
     """
     sources = [
+        *((f"{_braces(file)} sets", config) for file, config in locked),
         ("The command line sets", command_line),
         (f"The environment variable {ENVIRONMENT_PREFIX}{{}} sets", _from_environment(environment)),
         ("The configuration files set", files),
@@ -367,6 +381,11 @@ def resolve(
             except Exception:  # noqa: BLE001 - a converter may raise anything for a wrong value
                 problems.append(_wrong(name, source.format(name.upper()), trait.metadata, given))
     return settings, problems
+
+
+def _braces(text: str) -> str:
+    """Return the text so that `format` leaves it unchanged."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _from_environment(environment: Mapping[str, str]) -> Config:

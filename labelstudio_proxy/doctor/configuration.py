@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..config.files import SECTION, locked_settings
 from .finding import Finding, of_problem, ok
 from .situation import Situation
 
@@ -20,3 +21,5 @@ def check(situation: Situation) -> Iterator[Finding]:
         secret = trait.metadata.get("secret")
         shown.append(f"{name} = {'names ' + ', '.join(value) if secret else repr(value)}")
     yield ok("Settings", "; ".join(shown) or "all have their defaults")
+    for file, config in locked_settings()[0]:
+        yield ok("Settings", f"{file} locks {', '.join(config[SECTION]) or 'nothing'}")

@@ -25,7 +25,10 @@ TILE = "@jupyterhub/jupyter-server-proxy"  # JupyterLab's side of jupyter-server
 def check(situation: Situation) -> Iterator[Finding]:
     """Check the extensions, as Jupyter's configuration files enable and disable them."""
     yield from check_server()
-    yield from check_jupyterlab()
+    if not situation.settings.tile:
+        yield ok("Tile", "it does not show, because the setting `tile` is `False`")
+    else:
+        yield from check_jupyterlab()
 
 
 def check_server() -> Iterator[Finding]:

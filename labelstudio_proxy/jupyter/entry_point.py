@@ -73,8 +73,8 @@ def updates_last_activity(handler: Any) -> bool:
     return classify(request.method, request.path, request.headers).counts_as_activity
 
 
-def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:
-    """Return the fields of jupyter-server-proxy's `ServerProcess`."""
+def process_fields(*, new_browser_tab: bool, tile: bool = True) -> dict[str, Any]:
+    """Return the fields of jupyter-server-proxy's `ServerProcess`; the arguments are settings."""
     return {
         "command": command,
         "environment": dict(ENVIRONMENT),
@@ -83,6 +83,7 @@ def process_fields(*, new_browser_tab: bool) -> dict[str, Any]:
         "new_browser_tab": new_browser_tab,
         "update_last_activity": updates_last_activity,
         "launcher_entry": {
+            "enabled": tile,
             "title": "Label Studio",
             "icon_path": str(Path(__file__).parents[1] / "static" / "labelstudio.svg"),
             # In other categories, JupyterLab replaces the icon by its own.

@@ -8,9 +8,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from .. import api_types
-from ..config.files import drop_in_files
+from ..config.files import drop_in_files, read_settings
 from ..config.handoff import VARIABLE, Handoff
-from ..config.settings import resolve
 from .api import COMMANDS, ROUTE, CommandHandler, LogHandler, StateHandler
 from .entry_point import NAME, process_fields
 from .events import EventsHandler
@@ -57,6 +56,10 @@ def load(serverapp: ServerApp) -> None:
     server = serverapp.config.ServerProxy.get("servers", {}).get(NAME)
     if not isinstance(server, StreamingServerProcess):  # an admin's own
         return
+    if not server.launcher_entry.enabled:
+        # For our extension of JupyterLab: in each page of JupyterLab and Notebook.
+        page = serverapp.web_app.settings.setdefault("page_config_data", {})
+        page["labelstudioProxyHidden"] = "true"
     keep_signal_handlers(serverapp)
     collector = register(server)
     instance: api_types.Instance = {
@@ -93,7 +96,9 @@ async def _prewarm(serverapp: ServerApp, server: StreamingServerProcess) -> None
 def _server_process(handoff: Handoff) -> StreamingServerProcess:
     # Doubled: jupyter-server-proxy formats environment variables as well.
     text = handoff.dump().replace("{", "{{").replace("}", "}}")
-    fields = process_fields(new_browser_tab=handoff.settings.new_browser_tab)
+    fields = process_fields(
+        new_browser_tab=handoff.settings.new_browser_tab, tile=handoff.settings.tile
+    )
     fields["environment"][VARIABLE] = text
     return StreamingServerProcess(
         name=NAME,
@@ -107,7 +112,7 @@ def _server_process(handoff: Handoff) -> StreamingServerProcess:
 def _handoff(serverapp: ServerApp) -> Handoff:
     files = drop_in_files()
     files.merge(serverapp.config)
-    settings, problems = resolve(
+    settings, problems = read_settings(
         command_line=serverapp.cli_config, environment=os.environ, files=files
     )
     # Settled here: another start of the gateway must not find another default.

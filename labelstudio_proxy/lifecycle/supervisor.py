@@ -311,6 +311,8 @@ class Supervisor:
         versions = {**self.snapshot.versions, **backend.versions}
         self._store.update(state=State.STARTING, versions=versions, build=backend.build)
         endpoint = await backend.launch(owner, background=self._background)
+        for notice in backend.notices:
+            self._store.add_notice(notice)
         ended = asyncio.create_task(backend.wait())
         try:
             await wait_for_first_response(endpoint, ended, self._start_timeout)

@@ -4,6 +4,7 @@ import {
   type JupyterFrontEndPlugin,
 } from "@jupyterlab/application";
 import { ICommandPalette, IThemeManager, showErrorMessage } from "@jupyterlab/apputils";
+import { PageConfig } from "@jupyterlab/coreutils";
 import {
   type FileBrowser,
   IDefaultFileBrowser,
@@ -66,6 +67,8 @@ function activate(
   browsers: IFileBrowserFactory | null,
   registry: ISettingRegistry | null,
 ): void {
+  // The setting `tile`
+  if (PageConfig.getOption("labelstudioProxyHidden")) return;
   const { commands, shell } = app;
   const trans = (translator ?? nullTranslator).load("labelstudio-proxy");
   const place = new Place(() => void load());

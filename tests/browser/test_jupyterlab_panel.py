@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from support import label_studio, media
 from support.browser import Tab
 from support.jupyter import JupyterLab, LabelStudioClient
@@ -437,3 +437,28 @@ def test_jupyterlab_has_the_tile_when_the_extension_is_disabled(
     with page.expect_popup() as opened:
         tile(page).click()
     expect(opened.value).to_have_title(re.compile("Label Studio"))
+
+
+def test_the_extension_does_nothing_where_the_admin_hides_the_tile(
+    new_page: Callable[..., Tab], newest: JupyterLab
+) -> None:
+    """With what `tile = False` adds to the page, and no other Jupyter: see test_extension.py."""
+    tab = new_page(newest)
+
+    def hide(route: Route) -> None:
+        answer = route.fetch()
+        begin = '<script id="jupyter-config-data" type="application/json">'
+        text = answer.text()
+        assert begin in text
+        assert "labelstudioProxyHidden" not in text
+        changed = re.sub(
+            re.escape(begin) + r"\s*\{", f'{begin}{{"labelstudioProxyHidden": "true", ', text
+        )
+        route.fulfill(response=answer, body=changed)
+
+    tab.page.route(re.compile(r"/lab(\?.*)?$"), hide)
+    page = open_lab(tab, newest, "?reset")
+    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
+    assert search_palette(page, "Label Studio").count() == 0
+    expect(panel_of(page)).to_have_count(0)
+    expect(status(page)).to_have_count(0)

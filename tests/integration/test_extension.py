@@ -56,6 +56,7 @@ def test_command_line_overrides_environment_overrides_files(
         argv=[
             f"--LabelStudioProxy.data_dir={tmp_path}",
             "--LabelStudioProxy.new_browser_tab=False",
+            "--LabelStudioProxy.tile=False",
         ],
     )
     client = label_studio_client(jupyter)
@@ -66,3 +67,6 @@ def test_command_line_overrides_environment_overrides_files(
     servers = jupyter.get("server-proxy/servers-info").json()["server_processes"]
     (server,) = [each for each in servers if each["name"] == "labelstudio"]
     assert server["new_browser_tab"] is False
+    assert server["launcher_entry"]["enabled"] is False
+    for page in ("lab", "tree"):  # for the extension of JupyterLab, which then does nothing
+        assert '"labelstudioProxyHidden": "true"' in jupyter.get(page).text

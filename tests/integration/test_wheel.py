@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -192,3 +193,15 @@ def test_tile_leads_to_a_page(
     assert page.headers["Content-Type"].startswith("text/html"), page.text[:2000]
     assert "<html" in page.text
     assert "Label Studio" in page.text
+
+
+def test_uninstalled_package_leaves_nothing_to_jupyter(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path, symlinks=True)
+    pip = (sys.executable, "-m", "pip", "--python", tmp_path / "bin" / "python")
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    run(*pip, "install", "--no-deps", wheel)
+    assert (tmp_path / CONFIG).is_file()
+    assert (tmp_path / LABEXTENSION / "package.json").is_file()
+    run(*pip, "uninstall", "--yes", "labelstudio-proxy")
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / LABEXTENSION).exists()

@@ -25,6 +25,7 @@ from ...socket_folder import new_socket
 from ..base import Backend, Owner, Report
 from ..start_output import LOAD, RESPONSE, StartOutput
 from .installation import Installation, command_to_install, find_installation
+from .limits import Limits, bus_variables, without_bus
 
 STOP_SECONDS = 30.0
 # After Jupyter was killed. The database already holds everything that was acknowledged.
@@ -53,6 +54,7 @@ class ProcessBackend(Backend):
         can_install: bool,
         environment: Mapping[str, str],
         files_root: Path | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """`label_studio`: the setting.
 
@@ -69,6 +71,7 @@ class ProcessBackend(Backend):
         self._files_root = files_root
         if files_root is not None:
             self._environment["LABELSTUDIO_PROXY_FILES_ROOT_ONLY"] = "true"
+        self._limits = limits or Limits()
         self._installation: Installation | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -102,12 +105,16 @@ class ProcessBackend(Backend):
         socket = self._socket = await asyncio.to_thread(new_socket, "label-studio.sock")
         python = self._installation.python
         self._held = await asyncio.to_thread(hold, python)
+        scope = bool(self._limits) and await self._limits.works_as_scope()
+        within = [*self._limits.scope, *without_bus()] if scope else []
+        if scope:
+            environment |= bus_variables()
         arguments = ["serve", str(socket), "--gunicorn", str(GUNICORN)]
         if background:
             arguments.append("--background")
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(*self._installation.command, str(SERVER), *arguments),
+                *(*within, *self._installation.command, str(SERVER), *arguments),
                 env=environment,
                 cwd=environment["LABEL_STUDIO_BASE_DATA_DIR"],
                 stdin=asyncio.subprocess.DEVNULL,
@@ -127,7 +134,19 @@ class ProcessBackend(Backend):
                 "restart Jupyter.",
             ) from error
         self._reader = begin_task(self._read(self._process))
+        if self._limits:
+            self.notices.append(self._limit(self._process.pid, scope=scope))
         return Endpoint(unix_socket=socket)
+
+    def _limit(self, pid: int, *, scope: bool) -> str:
+        """Limit the process, unless it runs in a scope; return what holds, as a sentence."""
+        limits = self._limits
+        if scope:
+            return limits.notice(
+                memory=True, processors=limits.processors, by="a cgroup of systemd"
+            )
+        memory, processors = limits.apply(pid)
+        return limits.notice(memory=memory, processors=processors, by="limits of the process")
 
     async def on_first_response(self) -> None:
         if self._held is not None:  # an upgrade may have left the environment of before

@@ -137,6 +137,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "owner_email": ("ada@", "e-mail address"),
     "prewarm": ("maybe", "`True` or `False`"),
     "pull_policy": ("sometimes", "`always`"),
+    "tile": ("maybe", "`True` or `False`"),
     "start_timeout": (0, "seconds"),
 }
 
