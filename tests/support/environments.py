@@ -41,7 +41,7 @@ def install(
     """
     (site,) = environment.glob("lib/python3*/site-packages")
     here = Path(sysconfig.get_path("purelib"))
-    for package in _with_requirements(("labelstudio-proxy", *packages)):
+    for package in with_requirements(("labelstudio-proxy", *packages)):
         for file in package.files or []:
             source = Path(os.path.normpath(here / file))
             target = Path(os.path.normpath(site / file))
@@ -92,20 +92,20 @@ def overlay(folder: Path, *packages: str | Path, checkout: bool = True) -> Path:
     return python
 
 
-def _with_requirements(names: tuple[str, ...]) -> list[Distribution]:
+def with_requirements(names: tuple[str, ...]) -> list[Distribution]:
     """Return the installed distributions of these names, and those that they require."""
     found: dict[str, Distribution] = {}
-    wanted = list(names)
+    wanted = [(name, "") for name in names]
+    seen = set()
     while wanted:
-        name = re.sub(r"[-_.]+", "-", wanted.pop()).lower()
-        if name in found:
+        name, extra = wanted.pop()
+        name = re.sub(r"[-_.]+", "-", name).lower()
+        if (name, extra) in seen:
             continue
+        seen.add((name, extra))
         with contextlib.suppress(PackageNotFoundError):
             found[name] = distribution(name)
-            requirements = map(Requirement, found[name].requires or [])
-            wanted += [
-                each.name
-                for each in requirements
-                if each.marker is None or each.marker.evaluate({"extra": ""})
-            ]
+            for each in map(Requirement, found[name].requires or []):
+                if each.marker is None or each.marker.evaluate({"extra": extra}):
+                    wanted += [(each.name, extra) for extra in ("", *each.extras)]
     return list(found.values())
