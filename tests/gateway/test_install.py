@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.gateway import PROGRAM, Gateway
 from support.package_index import PackageIndex, without_label_studio
-from support.processes import clean_environment, wait_for
+from support.processes import clean_environment, pids_that_mention, wait_for
 
 from labelstudio_proxy._version import LABEL_STUDIO_VERSION
 from labelstudio_proxy.installation.folder import InstallFolder
@@ -71,20 +71,24 @@ def command(tmp_path: Path, folder: InstallFolder, index: PackageIndex) -> Comma
 
 
 class Hanging:
-    """A package whose build hangs until the test removes the file."""
+    """A package whose build hangs until `end`."""
 
     def __init__(self, index: PackageIndex, marker: Path) -> None:
         self.marker = marker
+        self.ended = marker.with_name("ended")
         index.add_source(
             "hangs",
             "import pathlib, time\n"
             f"pathlib.Path({str(marker)!r}).touch()\n"
-            "while True: time.sleep(0.1)\n",
+            f"while not pathlib.Path({str(self.ended)!r}).exists(): time.sleep(0.1)\n",
         )
 
     def wait(self) -> None:
         wait_for(self.marker.exists, what="the build")
         self.marker.unlink()
+
+    def end(self) -> None:
+        self.ended.touch()
 
 
 @pytest.fixture
@@ -230,6 +234,8 @@ def test_a_killed_installation_leaves_the_present_one(
         process.wait()
         assert folder.current() == present
         assert len(folder.environments()) == 2
+    hanging.end()
+    wait_for(lambda: not pids_that_mention(folder.path), what="pip's end")
     index.add("2.0")
     assert command.run("install", "--version", "2.0")[-1]["version"] == "2.0"
     (left,) = folder.environments()
