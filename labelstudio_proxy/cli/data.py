@@ -28,26 +28,20 @@ def prepare(as_json: bool) -> None:
     """Do in advance what the first start would do, for images and shared machines.
 
     Compiles Label Studio and compresses its scripts. For a container it downloads the image and
-    compiles Label Studio in it. Afterwards a start needs no network.
+    compiles Label Studio in it. Where neither Label Studio nor a container engine is here, it
+    installs Label Studio. Afterwards a start needs no network.
     """
-    import asyncio
+    from asyncio import CancelledError
 
     from . import prepare as preparation
 
     handoff = read_settings()
-
-    async def until_terminated() -> str:
-        task = asyncio.current_task()
-        assert task is not None
-        # As for Ctrl-C: it stops the download.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await preparation.prepare(handoff.settings)
-
     if handoff.problems:
         raise handoff.problems[0]
+    end_with_sigterm()
     try:
-        message = asyncio.run(until_terminated())
-    except asyncio.CancelledError:
+        message = preparation.prepare(handoff.settings)
+    except CancelledError:
         sys.exit(128 + signal.SIGTERM)
     answer(message, {"message": message}, as_json=as_json)
 

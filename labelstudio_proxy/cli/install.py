@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from .._version import LABEL_STUDIO_VERSION
 from .options import AbsolutePath
 from .output import answer, end_with_sigterm, json_option, progress_bar
 from .settings import read_settings
+
+if TYPE_CHECKING:
+    from ..installation.folder import InstallFolder
 
 path_option = click.option(
     "--path",
@@ -55,11 +58,7 @@ def install(
     present = installing.installed_version(folder)
     wanted = installing.wanted_version(present, version, upgrade=upgrade)
     if wanted:
-        with progress_bar("Installing Label Studio") as bar:
-            show, log = (_print_json, _print_line) if as_json else (_show_on(bar), _ignore)
-            installing.install(
-                *(folder, wanted), show=show, log=log, python=python, tool=tool or ""
-            )
+        install_label_studio(folder, wanted, python=python, tool=tool or "", as_json=as_json)
     now = wanted or present
     message = (
         f"Label Studio {now} is installed in {folder.path}."
@@ -71,6 +70,17 @@ def install(
         click.echo(json.dumps(fields))
     else:
         answer(message, fields, as_json=False)
+
+
+def install_label_studio(
+    folder: InstallFolder, version: str, *, python: str = "", tool: str = "", as_json: bool = False
+) -> None:
+    """Install it with a progress bar on a terminal, or with lines of JSON; raises Problem."""
+    from ..installation.install import install
+
+    with progress_bar("Installing Label Studio") as bar:
+        show, log = (_print_json, _print_line) if as_json else (_show_on(bar), _ignore)
+        install(folder, version, show=show, log=log, python=python, tool=tool)
 
 
 @click.command(short_help="remove the Label Studio that `install` has installed")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 
+from .._version import LABEL_STUDIO_VERSION
 from ..backends.factory import (
     container_planner,
     docker_sdk,
@@ -12,15 +14,50 @@ from ..backends.factory import (
     runs_as_process,
 )
 from ..backends.process.byte_code import compile_installation
-from ..backends.process.installation import find_installation
+from ..backends.process.installation import find_installation, is_installed
 from ..config.settings import LabelStudioProxy
 from ..gateway.assets.prepared import compress_scripts
 from ..installation.folder import InstallFolder
+from ..problem import Problem
+from .install import install_label_studio
 from .output import progress_bar
 
 
-async def prepare(settings: LabelStudioProxy) -> str:
+def prepare(settings: LabelStudioProxy) -> str:
     """Prepare what the settings choose; return what is ready now, as a sentence; raises Problem.
+
+    Installs Label Studio where neither one nor a container engine is here.
+    """
+    if asyncio.run(_must_install(settings)):
+        install_label_studio(InstallFolder(settings.install_directory()), LABEL_STUDIO_VERSION)
+    return asyncio.run(_until_terminated(settings))
+
+
+async def _must_install(settings: LabelStudioProxy) -> bool:
+    folder = InstallFolder(settings.install_directory())
+    if settings.backend == "docker" or is_installed(settings.label_studio, folder):
+        return False
+    if settings.backend == "process":
+        return True
+    with docker_sdk():
+        from ..backends.docker.engine import connect_engine
+    try:
+        (await connect_engine()).close()
+    except Problem:
+        return True
+    return False
+
+
+async def _until_terminated(settings: LabelStudioProxy) -> str:
+    task = asyncio.current_task()
+    assert task is not None
+    # As for Ctrl-C: it stops the download.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await _prepare(settings)
+
+
+async def _prepare(settings: LabelStudioProxy) -> str:
+    """Prepare what is here, the installation or the image.
 
     What is there already is not made again. Shows a progress bar on a terminal.
     """

@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 from support import environments
 from support.label_studio import EXECUTABLE
+from support.package_index import PackageIndex, without_label_studio
 from support.processes import clean_environment
+
+from labelstudio_proxy._version import LABEL_STUDIO_VERSION
 
 PREPARE = [sys.executable, "-m", "labelstudio_proxy", "prepare"]
 IMAGE = "registry.example/x:1"
@@ -145,3 +148,22 @@ def test_for_a_process_it_compiles_label_studio_and_compresses_its_scripts(tmp_p
     assert list(byte_code.glob("wsgi.*.pyc"))
     assert re.fullmatch(ready, prepare())
     assert {each: each.stat().st_ino for each in made} == made
+
+
+def test_it_installs_label_studio_where_neither_one_nor_an_engine_is_here(tmp_path: Path) -> None:
+    index = PackageIndex(tmp_path / "index")
+    index.add(LABEL_STUDIO_VERSION)
+    python = without_label_studio(tmp_path / "notebook")
+    nothing = {"DOCKER_HOST": f"unix://{tmp_path}/no.sock", "PATH": str(tmp_path)}
+    done = subprocess.run(
+        [python, "-m", "labelstudio_proxy", "prepare"],
+        env=clean_environment(tmp_path / "home") | index.environment | nothing,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    ready = "is ready, with its byte code and compressed scripts.\n"
+    assert done.stdout == f"Label Studio {LABEL_STUDIO_VERSION} {ready}", done.stderr
+    (scripts,) = (tmp_path / "home").rglob("current/lib/python3*/site-packages/web/dist-compressed")
+    assert len(list(scripts.iterdir())) == 1

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from .gateway import ECHO
 
-# Runs the echo when the environment's Python is asked to serve Label Studio.
+# Runs the echo when the environment's Python is asked to serve Label Studio, and compiles nothing.
 SITECUSTOMIZE = f"""\
 import os, sys
 if "serve" in sys.orig_argv:
     os.execv({sys.executable!r}, [{sys.executable!r}, {str(ECHO)!r}, *sys.orig_argv[1:]])
+if "compile" in sys.orig_argv:
+    os._exit(0)
 """
 ENTRY_POINTS = "[console_scripts]\nlabel-studio = label_studio.server:main\n"
 
@@ -39,6 +41,7 @@ class PackageIndex:
             "label_studio/__init__.py": "",
             "label_studio/server.py": "def main(): pass\n",
             "sitecustomize.py": SITECUSTOMIZE,
+            "web/dist/main.js": "const echo = 1;" * 10_000,
         }
         info = f"label_studio-{version}.dist-info"
         metadata = [
