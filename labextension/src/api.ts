@@ -140,12 +140,16 @@ export class Api {
       setTimeout(() => {
         silence.abort(this._lost());
       }, SILENT_MS);
-    const either = AbortSignal.any([signal, silence.signal]);
+    const stop = () => {
+      silence.abort(signal.reason);
+    };
+    signal.addEventListener("abort", stop);
     let timer = begin();
     try {
-      const response = await this._checked(await this._send("/events", { signal: either }));
+      const both = silence.signal;
+      const response = await this._checked(await this._send("/events", { signal: both }));
       let [name, data] = ["", ""];
-      for await (const line of this._lines(response, either)) {
+      for await (const line of this._lines(response, both)) {
         clearTimeout(timer);
         timer = begin();
         const [, field, value = ""] = /^(event|data): (.*)/.exec(line) ?? [];
@@ -158,6 +162,7 @@ export class Api {
       }
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
     }
   }
 
@@ -222,7 +227,8 @@ export class Api {
 
   private async *_lines(response: Response, signal?: AbortSignal): AsyncGenerator<string> {
     try {
-      yield* linesOf(response);
+      yield* linesOf(response, signal);
+      signal?.throwIfAborted();
     } catch {
       signal?.throwIfAborted();
       throw this._lost();
@@ -291,10 +297,16 @@ export function problemFrom(error: unknown): Problem {
   return { what: error instanceof Error ? error.message : String(error), why: "", remedy: "" };
 }
 
-/** Yield the lines of a response, as they arrive. */
-export async function* linesOf({ body }: Response): AsyncGenerator<string> {
+/** Yield the lines of a response, as they arrive; stop when the signal aborts. */
+export async function* linesOf({ body }: Response, signal?: AbortSignal): AsyncGenerator<string> {
   if (!body) return;
   const reader = body.getReader();
+  const cancel = () => {
+    reader.cancel().catch(() => undefined); // it may have failed already
+  };
+  // Node forgets the signal of a request that nothing refers to
+  signal?.addEventListener("abort", cancel);
+  if (signal?.aborted) cancel();
   const decoder = new TextDecoder();
   let rest = "";
   try {
@@ -307,7 +319,8 @@ export async function* linesOf({ body }: Response): AsyncGenerator<string> {
     }
     if (rest) yield rest;
   } finally {
-    reader.cancel().catch(() => undefined); // it may have failed already
+    signal?.removeEventListener("abort", cancel);
+    cancel();
   }
 }
 
