@@ -109,7 +109,11 @@ def _make_environment(folder: Path, python: str, log: Callable[[str], None]) -> 
     if python:
         interpreter = shutil.which(python)
         if interpreter is None:
-            raise Problem(f"There is no {python}.", "", "Name the path of a Python interpreter.")
+            raise Problem(
+                f"There is no {python}.",
+                "",
+                "Name the path of a Python interpreter, then try again.",
+            )
         command, environment = [interpreter], base_environment()
     else:
         command = [sys.executable, *own_interpreter.options()]

@@ -50,7 +50,8 @@ def explain(lines: Sequence[str], tool: str, version: str, python: str, folder: 
         return Problem(
             f"Label Studio {version} does not support {python}.",
             f"{tool} says: {next(filter(None, found.groups()))}.",
-            f"Name another Python: `{shell_command('labelstudio-proxy install')} --python python3.12`.",
+            f"Try again with another Python: `{shell_command('labelstudio-proxy install')} --python "
+            "python3.12`.",
         )
     if found := _BUILD.search(text):
         name = found["uv"] or found["pip"] or "A package"
@@ -59,8 +60,8 @@ def explain(lines: Sequence[str], tool: str, version: str, python: str, folder: 
             f"There is no ready-made build of it for {python}, and compiling it needs a C compiler and "
             f"Python's header files. {tool} says: {_last_error(lines)}",
             "Install them (on Debian and Ubuntu `sudo apt-get install build-essential python3-dev`), "
-            f"{again} Or name another Python: `{shell_command('labelstudio-proxy install')} --python "
-            "python3.12`.",
+            f"{again} Or try again with another Python: `{shell_command('labelstudio-proxy install')} "
+            "--python python3.12`.",
         )
     if _CERTIFICATE.search(text):
         return Problem(

@@ -67,7 +67,7 @@ def find_tool(python: Path, wanted: str, temporary: Path) -> Tool:
         raise Problem(
             "uv cannot be used." if uv else "uv was not found.",
             "pip has settings that uv does not have." if uv else "",
-            "Leave the option `--tool` out.",
+            "Leave the option `--tool` out, then try again.",
         )
     pip = _pip_of_this_python(python, base) or _pip_of_environment(python, base)
     options = ["install", "--no-input", "--progress-bar", "off"]

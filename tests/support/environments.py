@@ -78,7 +78,9 @@ def overlay(folder: Path, *packages: str | Path, checkout: bool = True) -> Path:
     if done.returncode != 0:
         raise CannotInstall(done.stderr.strip()[-500:])
     (site,) = folder.glob("lib/python3*/site-packages")
-    # Python does not follow the path files there, such as an editable install's.
+    # Python does not follow the path files there, such as an editable install's. This one is ours.
+    for own in Path(sysconfig.get_path("purelib")).glob("without_slow_import.pth"):
+        shutil.copy2(own, site)
     paths = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     if checkout:
         paths.append(str(CHECKOUT))
