@@ -24,7 +24,7 @@ import { OPEN_TAB } from "./place.ts";
 import type { Studio } from "./studio.ts";
 
 /** JupyterLab still loads its launcher and folders when its layout is restored. */
-const LATER_MS = 1000;
+const LATER_MS = 2000;
 
 const ID = "labelstudio-proxy:plugin";
 

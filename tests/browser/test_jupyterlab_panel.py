@@ -348,7 +348,12 @@ def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[...
     open_panel("Label Studio is ready")
     walk_to("Restart")
     keyboard.press("Enter")
-    wait_for(lambda: newest.get(API).json()["since"] > before, what="the restart")
+
+    def has_restarted() -> bool:
+        now = newest.get(API).json()
+        return bool(now["state"] == "ready" and now["since"] > before)
+
+    wait_for(has_restarted, what="the restart")
     expect_heading(page, "Label Studio is ready")
     wait_for_focus()
     run_command("Stop Label Studio")
