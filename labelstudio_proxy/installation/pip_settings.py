@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-PIP_SECONDS = 60.0
 
 # They change what pip prints, or what does not matter in a separate environment.
 IGNORED = frozenset(
@@ -36,27 +33,6 @@ LISTS = {
 }
 LOCATIONS = frozenset({"extra-index-url", "find-links", "constraint"})
 FALSE = frozenset({"", "0", "false", "no", "off"})
-
-
-def read(pip: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that `pip install` has, by their names; empty without a pip.
-
-    `pip`: the command.
-    """
-    try:
-        done = subprocess.run(  # noqa: S603 - the user's own pip
-            [*pip, "config", "list"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=PIP_SECONDS,
-            text=True,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-    return parse(done.stdout)
 
 
 def parse(text: str) -> dict[str, str]:

@@ -55,7 +55,8 @@ def find_tool(python: Path, wanted: str, temporary: Path) -> Tool:
     uv = find_uv() if wanted != "pip" else ""
     if uv:
         pip = _pip_of_this_python(python, base)
-        translated = pip_settings.for_uv(pip_settings.read(pip, base) if pip else {})
+        listed = _output([*pip, "config", "list"], base) if pip else ""
+        translated = pip_settings.for_uv(pip_settings.parse(listed))
         if translated is not None:
             options, variables = translated
             if {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_CONFIG_FILE"} & base.keys():
@@ -108,7 +109,7 @@ def _pip_of_environment(python: Path, environment: Mapping[str, str]) -> list[st
 def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return what a command prints, nothing if it fails."""
     try:
-        done = subprocess.run(  # noqa: S603 - Python, with fixed arguments
+        done = subprocess.run(  # noqa: S603 - Python and pip, with fixed arguments
             command,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -32,8 +32,9 @@ class Limits:
     @classmethod
     def of_settings(cls, memory_limit: str, cpu_limit: float) -> Limits:
         """Return the limits in the settings of these names."""
-        number, unit = re.fullmatch(r"([0-9]*)([a-z]?)", memory_limit.lower()).groups("")  # type: ignore[union-attr]  # validated
-        return cls(int(number or 0) * UNITS[unit], cpu_limit)
+        found = re.fullmatch(r"([0-9]*)([a-z]?)", memory_limit.lower())
+        assert found is not None, "the settings are validated"
+        return cls(int(found[1] or 0) * UNITS[found[2]], cpu_limit)
 
     def __bool__(self) -> bool:
         """Return True if there is one."""
