@@ -83,7 +83,7 @@ function activate(
   const isRestored = (tab: Widget) => restored?.has(tab) ?? true;
   let studio: Studio | null = null;
   let loading: Promise<Studio | null> | null = null;
-  const reload = trans.__("Reload the page: the extension for Label Studio could not be loaded.");
+  let problem = "";
   const parts = {
     app,
     state,
@@ -107,13 +107,18 @@ function activate(
       } catch (error) {
         console.error(error);
         loading = null;
-        place.node.textContent = reload;
+        problem = (await isConnected())
+          ? trans.__("Reload the page: the extension for Label Studio could not be loaded.")
+          : trans.__(
+              "The connection to Jupyter is lost. Check that Jupyter is running, then try again.",
+            );
+        place.node.textContent = problem;
       }
       return studio;
     })());
   const loadOrSay = async () => {
     const loaded = await load();
-    if (!loaded) void showErrorMessage(trans.__("Label Studio"), reload);
+    if (!loaded) void showErrorMessage(trans.__("Label Studio"), problem);
     return loaded;
   };
 
@@ -147,6 +152,15 @@ function activate(
       else void load();
     }, LATER_MS);
   });
+}
+
+/** Return whether Jupyter responds. */
+async function isConnected(): Promise<boolean> {
+  try {
+    return Boolean(await fetch(`${PageConfig.getBaseUrl()}api`, { cache: "no-store" }));
+  } catch {
+    return false;
+  }
 }
 
 /** The place of the panel in the side bar. */

@@ -70,6 +70,20 @@ def write_notebook(jupyter: JupyterLab, name: str, *cells: str) -> None:
     (jupyter.root_dir / name).write_text(json.dumps(notebook))
 
 
+def open_notebook(page: Page, jupyter: JupyterLab, path: str) -> None:
+    """Open it, and wait until its page has a kernel: a cell that is run earlier is not run at all."""
+    page.set_default_timeout(STEP_MS)
+    page.goto(jupyter.url + path)
+
+    def has_kernel() -> bool:
+        sessions = jupyter.get("api/sessions").json()
+        return any(
+            path.endswith(each["path"]) and each["kernel"]["connections"] for each in sessions
+        )
+
+    wait_for(has_kernel, what="the kernel of the notebook")
+
+
 def run_cell(page: Page, number: int) -> None:
     page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
     page.keyboard.press("Shift+Enter")
@@ -102,8 +116,7 @@ def test_the_card_shows_the_labels_and_opens_the_project_inside_jupyterlab(
 ) -> None:
     write_notebook(jupyter, "labels.ipynb", CELL, "project", "project.open()")
     page, _ = new_page(jupyter)
-    page.set_default_timeout(STEP_MS)
-    page.goto(f"{jupyter.url}lab/tree/labels.ipynb")
+    open_notebook(page, jupyter, "lab/tree/labels.ipynb")
     run_cell(page, 0)
     cards = page.locator(".jp-OutputArea-output", has_text="labelled")
     # `label` shows it, and `project` in the same cell not once more.
@@ -161,8 +174,7 @@ def test_notebook_7_opens_the_project_in_a_browser_tab(
     # Without a last line that shows the project.
     write_notebook(jupyter, "seven.ipynb", CELL.removesuffix("project\n"), SLOW)
     page, _ = new_page(jupyter)
-    page.set_default_timeout(STEP_MS)
-    page.goto(f"{jupyter.url}notebooks/seven.ipynb")
+    open_notebook(page, jupyter, "notebooks/seven.ipynb")
     run_cell(page, 0)
     card = page.locator(".jp-OutputArea-output", has_text="labelled").first
     expect(card).to_contain_text(TITLE)

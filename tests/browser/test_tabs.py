@@ -24,6 +24,7 @@ CONFIG = """
   <Choices name="kind" toName="image"><Choice value="Cat"/><Choice value="Dog"/></Choices>
 </View>
 """
+LARGER_PART = re.compile(r"/labelstudio-proxy/static/studio\.")
 EXPOSED = {"expose_app_in_browser": True}
 RUN = "([id, args]) => void jupyterapp.commands.execute(id, args)"
 
@@ -184,9 +185,29 @@ def test_a_tab_has_the_new_title_of_a_renamed_project(
 
 
 def test_a_page_that_cannot_be_opened_says_why(lab: Page) -> None:
+    """Both before and after the extension has loaded its larger part, and it opens in the end."""
+    dialog = lab.get_by_role("dialog")
+
+    def open_without(what: str) -> None:
+        run(lab, "labelstudio:open")
+        expect(dialog).to_contain_text(what)
+        lab.keyboard.press("Escape")
+        expect(dialog).not_to_be_visible()
+
+    lab.route(LARGER_PART, lambda route: route.abort())
+    lab.reload()
+    expect(lab.locator(".jp-LauncherCard", has_text="Label Studio")).to_be_visible()
+    open_without("Reload the page")
     lab.context.set_offline(True)
+    open_without("The connection to Jupyter is lost.")
+    lab.context.set_offline(False)
+    lab.unroute(LARGER_PART)
     run(lab, "labelstudio:open")
-    expect(lab.get_by_role("dialog")).to_contain_text("The connection to Jupyter is lost.")
+    expect(lab.locator("iframe")).to_have_count(1)
+    tabs(lab, "Launcher").click()
+    lab.context.set_offline(True)
+    run(lab, "labelstudio:open", path="projects")
+    expect(dialog).to_contain_text("The connection to Jupyter is lost.")
     lab.context.set_offline(False)
 
 
