@@ -2,7 +2,7 @@ import { DisposableDelegate, type IDisposable } from "@lumino/disposable";
 import { type ISignal, Signal } from "@lumino/signaling";
 
 import { type Api, ApiError, type Command, problemFrom, type StudioEvent } from "./api.ts";
-import type { LogLine, Problem, Project, State } from "./api-types.ts";
+import type { LogLine, Problem, Project, State, StateWithLog } from "./api-types.ts";
 
 const LOG_LINES = 1000;
 const RETRY_MS = { first: 1000, most: 30_000 };
@@ -27,6 +27,7 @@ export class StudioModel implements IDisposable {
   private readonly _timers = new Set<ReturnType<typeof setTimeout>>();
   private _state: State | null = null;
   private _received = 0;
+  private _events = 0; // how many events had a state
   private _projects: readonly Project[] | null = null;
   private _log: readonly LogLine[] = [];
   private _memory: number | null = null;
@@ -101,9 +102,7 @@ export class StudioModel implements IDisposable {
 
   private async _ask(): Promise<void> {
     try {
-      const { log, ...state } = await this._api.state();
-      this._addLog(log);
-      this._accept(state);
+      await this._acceptFrom(this._api.state());
     } catch (error) {
       this._fail(error);
     }
@@ -121,9 +120,7 @@ export class StudioModel implements IDisposable {
 
   /** Run a command, and follow the state until it is complete; throws an ApiError. */
   async run(command: Command): Promise<void> {
-    const { log, ...state } = await this._api.run(command);
-    this._addLog(log);
-    this._accept(state);
+    await this._acceptFrom(this._api.run(command));
     this.followUntilSettled();
   }
 
@@ -214,12 +211,22 @@ export class StudioModel implements IDisposable {
 
   private _handle(event: StudioEvent): void {
     if (event.name === "state") {
+      this._events += 1;
       this._accept(event.data);
       return;
     }
     if (event.name === "projects") this._projects = event.data.projects;
     else this._addLog(event.data);
     this._changed.emit();
+  }
+
+  /** Accept a response, but not its state if an event has come since the request: that may be newer. */
+  private async _acceptFrom(response: Promise<StateWithLog>): Promise<void> {
+    const before = this._events;
+    const { log, ...state } = await response;
+    this._addLog(log);
+    if (this._events === before) this._accept(state);
+    else this._changed.emit();
   }
 
   private _accept(state: State): void {

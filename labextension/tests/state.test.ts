@@ -141,6 +141,23 @@ void test("a command is followed until Label Studio is at rest", async () => {
   assert.deepEqual(requests, ["POST /stop", "GET /events"]);
 });
 
+void test("a response does not replace the state of an event that came after its request", async () => {
+  const following = model.follow();
+  await until(() => streams.length === 1);
+  emit("state", snapshot({ state: "starting" }));
+  await stateIs("starting");
+  answer = (_, response) => {
+    emit("state", snapshot({ state: "stopped" }));
+    void stateIs("stopped").then(() => {
+      send(response, 202, { ...snapshot({ state: "starting" }), log: [[1, "a"]] });
+    });
+  };
+  await model.run("stop");
+  assert.equal(model.state?.state, "stopped");
+  assert.equal(model.log.length, 1);
+  following.dispose();
+});
+
 void test("a stream that breaks off is opened again", async () => {
   model.follow();
   await until(() => streams.length === 1);
