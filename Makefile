@@ -22,7 +22,7 @@ WITHOUT_SLOW_IMPORT = echo '$(NOT_IMPORTED)' > "$$(.venv/bin/python -c \
 LAB_FLAGS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo --no-browser)
 LAB_FLAGS += $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: lab test test-fast bench docs lint clean
+.PHONY: lab test test-fast bench docs lint system-packages clean
 
 # JupyterLab with the tile and with Label Studio, in the user's home folder. If Label Studio cannot be
 # installed, the first click on the tile offers it again.
@@ -33,8 +33,7 @@ lab: .venv/.lab
 
 # every check there is, with everything it needs
 test: .venv/.test
-	scripts/system-packages
-	$(MAKE) lint
+	$(MAKE) -j2 lint system-packages
 	$(PYTEST) $(ARGS)
 
 # the tests that need neither Label Studio nor a browser nor a container engine
@@ -51,6 +50,9 @@ bench: .venv/.test
 # the documentation site, in build/docs; the tests build it, too
 docs: .venv/.docs
 	.venv/bin/python -m sphinx -E -W -n --keep-going -b html docs build/docs
+
+system-packages: .venv/.test
+	scripts/system-packages
 
 lint: .venv/.test
 	$(EXTENSION)
