@@ -438,7 +438,8 @@ function ProjectItem(
         <IconButton
           icon={downloadIcon}
           label={trans.__("Export “%1”…", title)}
-          disabled={state.state !== "ready" || exported.name === "running"}
+          disabled={state.state !== "ready"}
+          isBusy={exported.name === "running"}
           onClick={() => void exportProject(options, setExported)}
         />
         {options.tracker && (
@@ -542,12 +543,23 @@ interface IconButtonProps {
   icon: LabIcon;
   label: string;
   disabled?: boolean;
+  /** Ignores clicks, but keeps the focus. */
+  isBusy?: boolean;
   onClick: () => void;
 }
 
-function IconButton({ icon, label, disabled, onClick }: IconButtonProps): React.JSX.Element {
+function IconButton(props: IconButtonProps): React.JSX.Element {
+  const { icon, label, disabled, isBusy, onClick } = props;
   return (
-    <Button minimal small title={label} aria-label={label} disabled={disabled} onClick={onClick}>
+    <Button
+      minimal
+      small
+      title={label}
+      aria-label={label}
+      aria-disabled={isBusy}
+      disabled={disabled}
+      onClick={isBusy ? undefined : onClick}
+    >
       <icon.react tag="span" />
     </Button>
   );

@@ -276,6 +276,12 @@ def test_the_palette_and_the_menu_open_label_studio_in_a_browser_tab(
         page.keyboard.press("Enter")
     expect(opened.value).to_have_url(re.compile(r"/labelstudio/projects/\d+/data"))
     expect(opened.value.get_by_role("checkbox", name="Apple").first).to_be_visible()
+
+    assert jupyter.put(file, json={"raw": json.dumps({"openIn": "jupyterlab"})}).ok
+    page.goto(f"{jupyter.url}lab?reset")
+    expect(tile(page)).to_have_count(1)
+    search_palette(page, "Open Label Studio").click()
+    expect(page.locator("iframe")).to_be_visible()
     assert jupyter.put(file, json={"raw": "{}"}).ok
 
 
@@ -335,8 +341,10 @@ def test_the_keyboard_does_everything(newest: JupyterLab, new_page: Callable[...
     walk_to("Export “Cars”…")
     keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_label("Format")).to_be_focused()
-    keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_have_count(0)
+    walk_to("Export")
+    keyboard.press("Enter")
+    expect(panel_of(page).get_by_text("Nothing of this project is labelled yet.")).to_be_visible()
+    expect(page.get_by_role("button", name="Export “Cars”…")).to_be_focused()
     open_panel("Label Studio is ready")
     walk_to("Cars")
     with page.expect_popup() as opened:
