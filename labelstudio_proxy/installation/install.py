@@ -6,11 +6,8 @@ import contextlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -19,15 +16,15 @@ from .. import own_interpreter
 from .._version import LABEL_STUDIO_VERSION
 from ..label_studio.programs import SERVER
 from ..problem import Problem
+from .filling import Filling
 from .folder import InstallFolder, no_space
-from .problems import explain
-from .progress import DOWNLOAD, ENVIRONMENT, UNPACK, Progress, Show
-from .tools import base_environment, find_tool
+from .problems import WrongPython
+from .progress import ENVIRONMENT, UNPACK, Show
+from .running import run
+from .tools import base_environment, make_environment_with_uv
 
 # An environment has 0.8 to 1.0 GB.
 NEEDED_BYTES = 1_000_000_000
-KEPT_LINES = 400
-STOP_SECONDS = 5.0
 
 
 def installed_version(folder: InstallFolder) -> str:
@@ -80,22 +77,18 @@ def install(
             new_python = _make_environment(environment, python, log)
             temporary = environment / "tmp"
             temporary.mkdir()
-            chosen = find_tool(new_python, tool, temporary)
-            log(f"labelstudio-proxy: Installing Label Studio {version} with {chosen.name}.")
-            show(DOWNLOAD[0])
-            progress = Progress(show)
-            lines: deque[str] = deque(maxlen=KEPT_LINES)
-
-            def read(line: str) -> None:
-                lines.append(line)
-                log(line)
-                progress.read(line)
-
-            command = [*chosen.command, f"label-studio=={version}"]
-            status = _run(command, chosen.environment, read)
-            if status != 0:
-                name = python or f"the Python {sys.version.split()[0]}"
-                raise explain(list(lines), chosen.name, version, name, folder.path)
+            fill = Filling(version, folder.path, temporary, tool, show, log)
+            name = python or f"the Python {sys.version.split()[0]}"
+            try:
+                fill(new_python, name)
+            except WrongPython as problem:
+                if (
+                    python
+                    or tool == "pip"
+                    or not make_environment_with_uv(environment, problem.versions, log)
+                ):
+                    raise
+                fill(new_python, f"Python {problem.versions}")
             show(UNPACK[0])
             found = _probe(new_python)
             shutil.rmtree(temporary, ignore_errors=True)
@@ -109,10 +102,12 @@ def _make_environment(folder: Path, python: str, log: Callable[[str], None]) -> 
     if python:
         interpreter = shutil.which(python)
         if interpreter is None:
+            if make_environment_with_uv(folder, python, log):
+                return folder / "bin" / "python"
             raise Problem(
                 f"There is no {python}.",
                 "",
-                "Name the path of a Python interpreter, then try again.",
+                "Name the path of a Python interpreter, or install uv, which downloads one. Then try again.",
             )
         command, environment = [interpreter], base_environment()
     else:
@@ -120,7 +115,7 @@ def _make_environment(folder: Path, python: str, log: Callable[[str], None]) -> 
         environment = {**base_environment(), **own_interpreter.variables(os.environ)}
     lines: list[str] = []
     arguments = ["-m", "venv", "--without-pip", str(folder)]
-    if _run([*command, *arguments], environment, lines.append) != 0:
+    if run([*command, *arguments], environment, lines.append) != 0:
         for line in lines:
             log(line)
         raise Problem(
@@ -135,7 +130,7 @@ def _make_environment(folder: Path, python: str, log: Callable[[str], None]) -> 
 def _probe(python: Path) -> str:
     """Return the version of Label Studio that this interpreter finds; raises Problem."""
     lines: list[str] = []
-    _run([str(python), str(SERVER), "probe"], base_environment(), lines.append)
+    run([str(python), str(SERVER), "probe"], base_environment(), lines.append)
     with contextlib.suppress(ValueError, KeyError, IndexError):
         version: str = json.loads(lines[-1])["label-studio"]
         if python.with_name("label-studio").exists():
@@ -145,42 +140,3 @@ def _probe(python: Path) -> str:
         f"{python} does not find it.",
         "Try again. If it happens again, report it with the log.",
     )
-
-
-def _run(
-    command: Sequence[str], environment: Mapping[str, str], read: Callable[[str], None]
-) -> int:
-    """Run a command, pass on each line that it prints, and return its exit status.
-
-    Ends it with everything that it started, if this is interrupted.
-    """
-    with _ended(
-        subprocess.Popen(  # noqa: S603 - Python, pip or uv
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            read(line.rstrip())
-        return process.wait()
-
-
-@contextlib.contextmanager
-def _ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                    os.killpg(process.pid, number)
-                    process.wait(STOP_SECONDS)
-        if process.stdout is not None:
-            process.stdout.close()

@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..problem import Problem
 from . import pip_settings
+from .running import run
 
 ASK_SECONDS = 60.0
 # The first pip that installs for another interpreter.
@@ -63,7 +64,9 @@ def find_tool(python: Path, wanted: str, temporary: Path) -> Tool:
                 variables.pop("UV_INDEX_URL", None)
             command = [uv, "pip", "install", "--python", str(python), *options]
             uvs = {"UV_COMPILE_BYTECODE": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
-            return Tool("uv", command, {**uvs, **variables, **base})
+            # As with pip, a setting of pip overrides the environment's certificate and proxy.
+            own = {name: value for name, value in base.items() if name.startswith("UV_")}
+            return Tool("uv", command, {**uvs, **base, **variables, **own})
     if wanted == "uv":
         raise Problem(
             "uv cannot be used." if uv else "uv was not found.",
@@ -73,6 +76,17 @@ def find_tool(python: Path, wanted: str, temporary: Path) -> Tool:
     pip = _pip_of_this_python(python, base) or _pip_of_environment(python, base)
     options = ["install", "--no-input", "--progress-bar", "off"]
     return Tool("pip", [*pip, *options], base)
+
+
+def make_environment_with_uv(folder: Path, versions: str, log: Callable[[str], None]) -> bool:
+    """Make an environment, or make it again, with a Python that uv finds or downloads.
+
+    `versions`: such as `3.12` or `>=3.10,<3.14`. Return False if there is none, or no uv.
+    """
+    if not (uv := find_uv()):
+        return False
+    command = [uv, "venv", "--no-project", "--allow-existing", "--python", versions, str(folder)]
+    return run(command, base_environment() | {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}, log) == 0
 
 
 def find_uv() -> str:

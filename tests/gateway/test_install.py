@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from support.gateway import PROGRAM, Gateway
@@ -16,7 +18,9 @@ from support.package_index import PackageIndex, without_label_studio
 from support.processes import clean_environment, pids_that_mention, wait_for
 
 from labelstudio_proxy._version import LABEL_STUDIO_VERSION
+from labelstudio_proxy.installation import install as installing
 from labelstudio_proxy.installation.folder import InstallFolder
+from labelstudio_proxy.installation.problems import WrongPython
 from labelstudio_proxy.installation.tools import find_uv
 
 TRY_AGAIN = [{"command": "install", "label": "Try again"}]
@@ -141,7 +145,8 @@ def test_a_button_installs_is_cancelled_tries_again_and_starts_label_studio(
     # An index without it.
     post("install")
     shown = until_failed(gateway)
-    assert shown["error"]["what"] == "The package index cannot be reached."
+    what = f"The package index has no Label Studio {LABEL_STUDIO_VERSION}."
+    assert shown["error"]["what"] == what
     assert shown["actions"] == TRY_AGAIN
     assert any("No matching distribution" in line for _, line in shown["log"])
     assert [step["state"] for step in shown["steps"]][:3] == ["done", "done", "failed"]
@@ -210,13 +215,60 @@ def test_the_command_installs_once_upgrades_and_explains(
     errors = {
         "2.0": "does not support the Python",
         "3.0": "could not be compiled",
-        "4.0": "The package index",
+        "4.0": "The package index has no Label Studio 4.0",
     }
     for version, what in errors.items():
         assert what in command.error(*install, "--version", version)["what"]
         # What was there is still in use.
         assert folder.current() == environment.resolve()
         assert folder.environments() == [environment]
+
+
+@pytest.mark.skipif(not find_uv(), reason="uv is not installed")
+def test_uv_takes_another_python_if_a_package_cannot_be_compiled_for_this_one(
+    command: Command,
+    index: PackageIndex,
+    folder: InstallFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    this = sys.version.split()[0]
+    find = [find_uv(), "python", "find", "--system", "--no-python-downloads", f">=3.10,!={this}"]
+    found = subprocess.run(
+        find, env=command.environment, capture_output=True, text=True, check=False
+    )
+    if not found.stdout:
+        pytest.skip("there is no other Python")
+    other = Path(found.stdout.strip())
+    asked = [str(other), "-c", "import sys; print(sys.version.split()[0])"]
+    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    # Not only one that is older by a minor version, which few machines have.
+    monkeypatch.setattr(WrongPython, "versions", f"=={version}")
+    index.add("1.0", "needs-compiler")
+    index.add_source(
+        "needs-compiler",
+        "import sys, zipfile\n"
+        f"if sys.version.startswith('{this} '): raise SystemExit('error: command gcc failed')\n"
+        "def build_wheel(folder, *_):\n"
+        "    name = 'needs_compiler-1.0-py3-none-any.whl'\n"
+        "    info = 'needs_compiler-1.0.dist-info/'\n"
+        "    with zipfile.ZipFile(f'{folder}/{name}', 'w') as wheel:\n"
+        "        wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: needs-compiler\\nVersion: 1.0\\n')\n"
+        "        wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
+        "        wheel.writestr(info + 'RECORD', '')\n"
+        "    return name\n",
+    )
+    printed: list[str] = []
+
+    def install(python: str = "") -> str:
+        with mock.patch.dict(os.environ, command.environment, clear=True):
+            return installing.install(
+                folder, "1.0", show=lambda *_, **__: None, log=printed.append, python=python
+            )
+
+    with pytest.raises(WrongPython, match=r"needs-compiler.* could not be compiled"):
+        install(sys.executable)  # the user's choice stays
+    assert install() == "1.0", printed
+    assert folder.executable.with_name("python").resolve() == other.resolve()
 
 
 def test_a_killed_installation_leaves_the_present_one(

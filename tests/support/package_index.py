@@ -33,6 +33,7 @@ class PackageIndex:
             "PIP_CONFIG_FILE": "/dev/null",
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(folder),
+            "UV_PYTHON_DOWNLOADS": "never",
         }
 
     def add(self, version: str, *requirements: str, python: str = ">=3.8") -> None:

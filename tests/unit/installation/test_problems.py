@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_proxy.installation.problems import explain
+from labelstudio_proxy.installation.problems import WrongPython, explain
 
 RETRY = (
     "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after "
@@ -35,7 +35,7 @@ PRINTED = {
             "versions: none)\nERROR: No matching distribution found for label-studio==1.23.2"
         ),
         "The package index cannot be reached.",
-        "pip config list",
+        "[Errno -2] Name or service not known",
     ),
     "uv: no space": (
         "uv",
@@ -68,7 +68,7 @@ PRINTED = {
             "         [stderr]\n         error: [Errno 2] No such file or directory: 'gcc'"
         ),
         "needs-compiler could not be compiled.",
-        "build-essential",
+        "uv says: [Errno 2] No such file or directory: 'gcc'.",
     ),
     "pip: no compiler": (
         "pip",
@@ -78,7 +78,7 @@ PRINTED = {
             "  ERROR: Failed building wheel for needs-compiler\nFailed to build needs-compiler"
         ),
         "needs-compiler could not be compiled.",
-        "--python python3.12",
+        "pip says: command 'gcc' failed: No such file or directory.",
     ),
     "uv: other Python": (
         "uv",
@@ -127,6 +127,118 @@ PRINTED = {
         "The proxy to the package index cannot be used.",
         "Connection refused",
     ),
+    "pip 26: proxy": (
+        "pip",
+        (
+            "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after "
+            "connection broken by 'NewConnectionError(\"HTTPSConnection(host='127.0.0.1', port=34433): "
+            "Failed to establish a new connection: [Errno 111] Connection refused\")': "
+            "/simple/label-studio/\n"
+            "ERROR: Could not find a version that satisfies the requirement label-studio==1.23.2 (from "
+            "versions: none)\nERROR: No matching distribution found for label-studio==1.23.2"
+        ),
+        "The package index cannot be reached.",
+        "host='127.0.0.1', port=34433",
+    ),
+    "uv: refused by the proxy": (
+        "uv",
+        (
+            "error: Request failed after 3 retries in 7.4s\n"
+            "  cause: Failed to fetch: https://pypi.org/simple/label-studio/\n"
+            "  cause: error sending request for url (https://pypi.org/simple/label-studio/)\n"
+            "  cause: client error (Connect)\n  cause: tunnel error: unsuccessful"
+        ),
+        "The proxy to the package index cannot be used.",
+        "global.proxy",
+    ),
+    "pip 26: refused by the proxy": (
+        "pip",
+        (
+            "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after "
+            "connection broken by 'OSError('Tunnel connection failed: 403 Forbidden')': "
+            "/simple/label-studio/\n"
+            "ERROR: Could not find a version that satisfies the requirement label-studio==1.23.2 (from "
+            "versions: none)"
+        ),
+        "The proxy to the package index cannot be used.",
+        "pip says: 'OSError('Tunnel connection failed: 403 Forbidden')",
+    ),
+    "pip 26: password wanted by the proxy": (
+        "pip",
+        (
+            "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after "
+            "connection broken by 'OSError('Tunnel connection failed: 407 Proxy Authentication Required')'"
+            ": /simple/label-studio/\n"
+            "ERROR: Could not find a version that satisfies the requirement label-studio==1.23.2 (from "
+            "versions: none)"
+        ),
+        "The proxy wants a user name and a password.",
+        "USER:PASSWORD@HOST:PORT",
+    ),
+    "pip: a package that is blocked": (
+        "pip",
+        (
+            "  ERROR: HTTP error 403 while getting https://index.example/files/redis-1.whl\n"
+            "ERROR: Could not install requirement redis==1 from https://index.example/files/redis-1.whl "
+            "because of HTTP error 403 Client Error: Forbidden for url: "
+            "https://index.example/files/redis-1.whl"
+        ),
+        "The package index refuses access.",
+        "redis-1.whl",
+    ),
+    "uv: a package that is missing": (
+        "uv",
+        (
+            "error: No solution found when resolving dependencies\n"
+            "  cause: Because redis was not found in the package registry and label-studio==1.23.2 "
+            "depends on redis, we can conclude that label-studio==1.23.2 cannot be used."
+        ),
+        "The package index has no redis.",
+        "global.index-url",
+    ),
+    "pip 26: broken off": (
+        "pip",
+        (
+            "  WARNING: Connection interrupted while downloading.\nerror: incomplete-download\n\n"
+            "× Download failed after 6 attempts because not enough bytes were received (75 kB/151 kB)\n"  # noqa: RUF001
+            "╰─> URL: https://index.example/files/label_studio-1.0-py3-none-any.whl\n\n"
+            "note: This is an issue with network connectivity, not pip."
+        ),
+        "A package did not arrive whole.",
+        "pip says: Download failed after 6 attempts",
+    ),
+    "pip 23: broken off": (
+        "pip",
+        (
+            "ERROR: Exception:\nConnectionResetError: [Errno 104] Connection reset by peer\n"
+            'pip._vendor.urllib3.exceptions.ProtocolError: ("Connection broken: ConnectionResetError(104, '
+            "'Connection reset by peer')\", ConnectionResetError(104, 'Connection reset by peer'))"
+        ),
+        "A package did not arrive whole.",
+        "Connection reset by peer",
+    ),
+    "uv: broken off": (
+        "uv",
+        (
+            "error: Failed to download `label-studio==1.0`\n"
+            "  cause: Failed to write to the distribution cache\n  cause: error decoding response body\n"
+            "  cause: request or response body error\n  cause: error reading a body from connection\n"
+            "  cause: end of file before message length reached"
+        ),
+        "A package did not arrive whole.",
+        "end of file before message length reached",
+    ),
+    "uv: stalled": (
+        "uv",
+        (
+            "error: Failed to download `label-studio==1.0`\n"
+            "  cause: Failed to extract archive: label_studio-1.0-py3-none-any.whl\n"
+            "  cause: I/O operation failed during extraction\n  cause: Failed to download distribution "
+            "due to network timeout. Try increasing UV_HTTP_TIMEOUT (current value: 2s)."
+        ),
+        "A package did not arrive whole.",
+        "UV_HTTP_TIMEOUT",
+    ),
     "anything else": (
         "uv",
         "Resolved 158 packages in 32.44s\nerror: something new",
@@ -142,6 +254,16 @@ def test_the_page_says_what_to_do(name: str) -> None:
     problem = explain(printed.splitlines(), tool, "1.23.2", "the Python 3.11.7", Path("/folder"))
     assert problem.what == what
     assert part in f"{problem.why} {problem.remedy}"
+
+
+def test_the_index_says_which_python_may_help() -> None:
+    for name in ("uv: other Python", "pip: other Python"):
+        tool, printed, _, _ = PRINTED[name]
+        problem = explain(
+            printed.splitlines(), tool, "1.23.2", "the Python 3.11.7", Path("/folder")
+        )
+        assert isinstance(problem, WrongPython)
+        assert problem.versions == ">=3.99"
 
 
 def test_nothing_printed_is_explained_too() -> None:
