@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from support import media
-from support.browser import Tab
+from support.browser import Tab, frame_in
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import wait_for
 
@@ -157,8 +157,7 @@ def test_the_card_shows_the_labels_and_opens_the_project_inside_jupyterlab(
     run_cell(page, 2)
     is_opened(3)
     # If the user has gone elsewhere in the tab, the project gets another one.
-    frame = frames.element_handle().content_frame()
-    assert frame is not None
+    frame = frame_in(page)
     frame.goto(f"{jupyter.url}labelstudio/projects")
     link.click()
     expect(frames).to_have_count(2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Frame, Page, expect
 from support import media
-from support.browser import Tab, wait_for_colour
+from support.browser import Tab, frame_in, wait_for_colour
 from support.jupyter import JupyterLab, LabelStudioClient
 
 STEP_MS = 60_000
@@ -93,8 +93,7 @@ def test_pages_and_files_open_in_new_tabs(
 ) -> None:
     page.goto(f"{jupyter.url}lab")
     page.locator(".jp-LauncherCard", has_text="Label Studio").click()
-    frame = page.locator("iframe").element_handle().content_frame()
-    assert frame is not None
+    frame = frame_in(page)
     expect(frame.get_by_text("Cats").first).to_be_visible(timeout=STEP_MS)
     shown = {upload_of(studio, project, ".png"): ""} | {
         f"/projects/{project}/data": "Label All Tasks",
@@ -124,8 +123,7 @@ def test_a_pdf_shows_in_the_editor_inside_jupyterlab_and_in_a_new_tab(
     (task,) = studio.get("api/tasks", params={"project": made["id"]}).json()["tasks"]
     page.goto(f"{jupyter.url}lab?reset")
     page.locator(".jp-LauncherCard", has_text="Label Studio").click()
-    frame = page.locator("iframe").element_handle().content_frame()
-    assert frame is not None
+    frame = frame_in(page)
     expect(frame.get_by_text("Papers").first).to_be_visible(timeout=STEP_MS)
     frame.goto(f"{jupyter.url}labelstudio/projects/{made['id']}/data?task={task['id']}")
     wait_for_colour(frame.locator("embed"), ORANGE, 0.3)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import FilePayload, Frame, Page, expect
 from support import media
-from support.browser import INSECURE_HOST, Exchange, Recorder, Tab, rest
+from support.browser import INSECURE_HOST, Exchange, Recorder, Tab, frame_in, rest
 from support.containers import container_of, on
 from support.engine import Engine
 from support.images import load_label_studio, load_musl
@@ -71,9 +71,7 @@ def click_tile_of(new_page: Callable[..., Tab]) -> Callable[..., Desk]:
         recorder.forget()
         if inside_lab:
             tile.click()
-            frame = lab.locator("iframe").element_handle().content_frame()
-            assert frame is not None
-            return Desk(jupyter, lab, lab, frame, recorder)
+            return Desk(jupyter, lab, lab, frame_in(lab), recorder)
         with lab.expect_popup() as opened:
             tile.click()
         page = opened.value

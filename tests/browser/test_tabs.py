@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Frame, Locator, Page, expect
 from support import media
-from support.browser import Tab, drop
+from support.browser import Tab, drop, frame_in
 from support.documents import recipe
 from support.jupyter import JupyterLab, LabelStudioClient
 from support.processes import wait_for
@@ -87,16 +87,9 @@ def tabs(lab: Page, title: str = "") -> Locator:
     return lab.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", has_text=title)
 
 
-def frame_of(lab: Page) -> Frame:
-    """The page of Label Studio in the only tab that has one."""
-    frame = lab.locator("iframe").element_handle().content_frame()
-    assert frame is not None
-    return frame
-
-
 def click_tile(lab: Page) -> Frame:
     lab.locator(".jp-LauncherCard", has_text="Label Studio").click()
-    frame = frame_of(lab)
+    frame = frame_in(lab)
     expect(frame.get_by_text("Cats").first).to_be_visible()
     return frame
 
@@ -107,7 +100,7 @@ def run(page: Page, command: str, **args: object) -> None:
 
 def open_project(lab: Page, project: int, page: str = "data?labeling=1") -> Frame:
     run(lab, "labelstudio:open", path=f"projects/{project}/{page}", title="Cats")
-    frame = frame_of(lab)
+    frame = frame_in(lab)
     frame.wait_for_url(re.compile(rf"/projects/{project}/"))
     return frame
 
@@ -137,7 +130,7 @@ def test_a_tab_has_the_title_of_its_project_and_comes_back_where_it_was(
     expect(lab.locator("iframe")).to_have_count(1)
     expect(tab.locator(".lm-TabBar-tabLabel")).to_have_text("Horses")
     expect(tab.locator(".lm-TabBar-tabIcon svg")).to_be_visible()
-    frame = frame_of(lab)
+    frame = frame_in(lab)
     expect(frame.get_by_role("button", name="Submit").first).to_be_visible()
     assert frame.url == there
     label_picture(frame)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Frame, Page, expect
-from support.browser import Tab
+from support.browser import Tab, frame_in
 from support.jupyter import JupyterLab, LabelStudioClient
 
 STEP_MS = 60_000
@@ -47,8 +47,7 @@ def test_label_studio_follows_a_change_of_jupyterlabs_theme(
     page.set_default_timeout(STEP_MS)
     page.goto(f"{jupyter.url}lab")
     page.locator(".jp-LauncherCard", has_text="Label Studio").click()
-    frame = page.locator("iframe").element_handle().content_frame()
-    assert frame is not None
+    frame = frame_in(page)
     for theme, scheme in (("Dark", "dark"), ("Light", "light"), ("Dark High Contrast", "dark")):
         page.evaluate(
             "theme => void jupyterapp.commands.execute('apputils:change-theme', { theme })",

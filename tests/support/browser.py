@@ -192,6 +192,16 @@ def new_tab(browser: Browser, login_url: str | None = None) -> Tab:
     return Tab(context.new_page(), recorder)
 
 
+def frame_in(lab: Page) -> Frame:
+    """Return the page of Label Studio in the only tab of JupyterLab that has one.
+
+    The extension takes the frame of a new tab out of its sandbox, which makes another frame of it.
+    """
+    frame = lab.locator("iframe:not([sandbox])").element_handle().content_frame()
+    assert frame is not None
+    return frame
+
+
 def rest(studio: Frame | Page) -> None:
     """Wait until the page made no request for a second, as a user would.
 
