@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 from support.gateway import PROGRAM, Gateway
-from support.package_index import PackageIndex, without_label_studio
+from support.package_index import HangingBuild, PackageIndex, without_label_studio
 from support.processes import clean_environment, pids_that_mention, wait_for
 
 from labelstudio_proxy._version import LABEL_STUDIO_VERSION
@@ -74,27 +74,6 @@ def command(tmp_path: Path, folder: InstallFolder, index: PackageIndex) -> Comma
     return Command(tmp_path / "home", folder, index)
 
 
-class Hanging:
-    """A package whose build hangs until `end`."""
-
-    def __init__(self, index: PackageIndex, marker: Path) -> None:
-        self.marker = marker
-        self.ended = marker.with_name("ended")
-        index.add_source(
-            "hangs",
-            "import pathlib, time\n"
-            f"pathlib.Path({str(marker)!r}).touch()\n"
-            f"while not pathlib.Path({str(self.ended)!r}).exists(): time.sleep(0.1)\n",
-        )
-
-    def wait(self) -> None:
-        wait_for(self.marker.exists, what="the build")
-        self.marker.unlink()
-
-    def end(self) -> None:
-        self.ended.touch()
-
-
 @pytest.fixture
 def gateway(
     data_dir: Path, tmp_path: Path, folder: InstallFolder, index: PackageIndex
@@ -152,7 +131,7 @@ def test_a_button_installs_is_cancelled_tries_again_and_starts_label_studio(
     assert [step["state"] for step in shown["steps"]][:3] == ["done", "done", "failed"]
 
     # Cancelled: nothing stays behind.
-    hanging = Hanging(index, tmp_path / "building")
+    hanging = HangingBuild(index, tmp_path / "building")
     index.add(LABEL_STUDIO_VERSION, "hangs")
     post("install")
     hanging.wait()
@@ -277,7 +256,7 @@ def test_a_killed_installation_leaves_the_present_one(
     index.add("1.0")
     command.run("install", "--version", "1.0")
     present = folder.current()
-    hanging = Hanging(index, tmp_path / "building")
+    hanging = HangingBuild(index, tmp_path / "building")
     index.add("2.0", "hangs")
     with command.popen("install", "--version", "2.0", "--tool", "pip") as process:
         hanging.wait()

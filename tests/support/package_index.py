@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 from .gateway import ECHO
+from .processes import wait_for
 
 # Runs the echo when the environment's Python is asked to serve Label Studio, and compiles nothing.
 SITECUSTOMIZE = f"""\
@@ -75,6 +76,27 @@ class PackageIndex:
                 member = tarfile.TarInfo(f"{name.replace('-', '_')}-1.0/{path}")
                 member.size = len(text)
                 packed.addfile(member, io.BytesIO(text.encode()))
+
+
+class HangingBuild:
+    """The package `hangs`, whose build hangs until `end`."""
+
+    def __init__(self, index: PackageIndex, marker: Path) -> None:
+        self.marker = marker
+        self.ended = marker.with_name("ended")
+        index.add_source(
+            "hangs",
+            "import pathlib, time\n"
+            f"pathlib.Path({str(marker)!r}).touch()\n"
+            f"while not pathlib.Path({str(self.ended)!r}).exists(): time.sleep(0.1)\n",
+        )
+
+    def wait(self) -> None:
+        wait_for(self.marker.exists, what="the build")
+        self.marker.unlink()
+
+    def end(self) -> None:
+        self.ended.touch()
 
 
 def without_label_studio(folder: Path) -> Path:
