@@ -62,7 +62,7 @@ class InstallFolder:
         except OSError as error:
             raise not_writable(self.path, error) from error
         try:
-            if not _lock(descriptor, fcntl.LOCK_EX):
+            if _lock(descriptor, fcntl.LOCK_EX) is False:
                 raise _busy(self.path, os.pread(descriptor, 200, 0).decode(errors="replace"))
             with contextlib.suppress(OSError):  # a full disk
                 os.ftruncate(descriptor, 0)
@@ -105,7 +105,7 @@ class InstallFolder:
         """Remove what interrupted installations and upgrades left, except what still runs."""
         current = self.current()
         for environment in self.environments():
-            if environment.resolve() != current and not is_used(environment):
+            if environment.resolve() != current and is_used(environment) is False:
                 shutil.rmtree(environment, ignore_errors=True)
 
     def remove(self) -> None:
@@ -143,8 +143,8 @@ def hold(python: Path) -> int | None:
     return descriptor
 
 
-def is_used(environment: Path) -> bool:
-    """Return True if a process holds the environment, or makes it."""
+def is_used(environment: Path) -> bool | None:
+    """Return True if a process holds the environment, or makes it; None if that is unknown."""
     try:
         descriptor = os.open(environment / IN_USE, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -152,7 +152,8 @@ def is_used(environment: Path) -> bool:
     except OSError:  # another user's
         return True
     try:
-        return not _lock(descriptor, fcntl.LOCK_EX)
+        locked = _lock(descriptor, fcntl.LOCK_EX)
+        return None if locked is None else not locked
     finally:
         os.close(descriptor)
 
@@ -189,15 +190,15 @@ def _busy(path: Path, holder: str) -> Problem:
     )
 
 
-def _lock(descriptor: int, kind: int) -> bool:
-    """Return False if another process has a lock that excludes this one.
+def _lock(descriptor: int, kind: int) -> bool | None:
+    """Return False if another process has a lock that excludes this one, None if locks do not work.
 
-    A file system without locks never excludes: each installation has a separate folder, too.
+    Without locks each installation still has a separate folder.
     """
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None
     return True

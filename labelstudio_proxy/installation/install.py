@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from .. import own_interpreter
 from .._version import LABEL_STUDIO_VERSION
+from ..label_studio.environment import labelstudio_environment
 from ..label_studio.programs import SERVER
 from ..problem import Problem
 from .filling import Filling
@@ -25,6 +26,7 @@ from .tools import base_environment, make_environment_with_uv
 
 # An environment has 0.8 to 1.0 GB.
 NEEDED_BYTES = 1_000_000_000
+SHOWN_LINES = 3
 
 
 def installed_version(folder: InstallFolder) -> str:
@@ -91,6 +93,7 @@ def install(
                 fill(new_python, f"Python {problem.versions}")
             show(UNPACK[0])
             found = _probe(new_python)
+            _compile(new_python, temporary, log)
             shutil.rmtree(temporary, ignore_errors=True)
             folder.switch(environment)
         folder.remove_unused()
@@ -140,3 +143,20 @@ def _probe(python: Path) -> str:
         f"{python} does not find it.",
         "Try again. If it happens again, report it with the log.",
     )
+
+
+def _compile(python: Path, temporary: Path, log: Callable[[str], None]) -> None:
+    """Compile what Label Studio imports; raises Problem if it cannot be imported."""
+    lines: list[str] = []
+    label_studio = labelstudio_environment(
+        os.environ, data_dir=temporary, files_root=None, extra={}
+    )
+    environment = label_studio | {"TMPDIR": str(temporary)}
+    if run([str(python), str(SERVER), "compile"], environment, lines.append) != 0:
+        for line in lines:
+            log(line)
+        raise Problem(
+            "Label Studio does not start after its installation.",
+            "\n".join(lines[-SHOWN_LINES:]),
+            "Try again. If it happens again, report it with the log.",
+        )

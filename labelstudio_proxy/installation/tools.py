@@ -63,7 +63,7 @@ def find_tool(python: Path, wanted: str, temporary: Path) -> Tool:
             if {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_CONFIG_FILE"} & base.keys():
                 variables.pop("UV_INDEX_URL", None)
             command = [uv, "pip", "install", "--python", str(python), *options]
-            uvs = {"UV_COMPILE_BYTECODE": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+            uvs = {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
             # As with pip, a setting of pip overrides the environment's certificate and proxy.
             own = {name: value for name, value in base.items() if name.startswith("UV_")}
             return Tool("uv", command, {**uvs, **base, **variables, **own})
@@ -74,7 +74,8 @@ def find_tool(python: Path, wanted: str, temporary: Path) -> Tool:
             "Leave the option `--tool` out, then try again.",
         )
     pip = _pip_of_this_python(python, base) or _pip_of_environment(python, base)
-    options = ["install", "--no-input", "--progress-bar", "off"]
+    # What Label Studio imports is compiled later, a third of all.
+    options = ["install", "--no-input", "--no-compile", "--progress-bar", "off"]
     return Tool("pip", [*pip, *options], base)
 
 

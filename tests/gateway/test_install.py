@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 from support.gateway import PROGRAM, Gateway
-from support.package_index import HangingBuild, PackageIndex, without_label_studio
+from support.package_index import BUILD_WHEEL, HangingBuild, PackageIndex, without_label_studio
 from support.processes import clean_environment, pids_that_mention, wait_for
 
 from labelstudio_proxy._version import LABEL_STUDIO_VERSION
@@ -225,16 +225,9 @@ def test_uv_takes_another_python_if_a_package_cannot_be_compiled_for_this_one(
     index.add("1.0", "needs-compiler")
     index.add_source(
         "needs-compiler",
-        "import sys, zipfile\n"
+        "import sys\n"
         f"if sys.version.startswith('{this} '): raise SystemExit('error: command gcc failed')\n"
-        "def build_wheel(folder, *_):\n"
-        "    name = 'needs_compiler-1.0-py3-none-any.whl'\n"
-        "    info = 'needs_compiler-1.0.dist-info/'\n"
-        "    with zipfile.ZipFile(f'{folder}/{name}', 'w') as wheel:\n"
-        "        wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: needs-compiler\\nVersion: 1.0\\n')\n"
-        "        wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
-        "        wheel.writestr(info + 'RECORD', '')\n"
-        "    return name\n",
+        + BUILD_WHEEL.format(name="needs-compiler"),
     )
     printed: list[str] = []
 
@@ -271,6 +264,22 @@ def test_a_killed_installation_leaves_the_present_one(
     assert command.run("install", "--version", "2.0")[-1]["version"] == "2.0"
     (left,) = folder.environments()
     assert left.resolve() == folder.current()
+
+
+def test_an_installation_ends_with_the_jupyter_that_asked_for_it(
+    command: Command, index: PackageIndex, folder: InstallFolder, tmp_path: Path
+) -> None:
+    hanging = HangingBuild(index, tmp_path / "building")
+    index.add("1.0", "hangs")
+    with command.popen("install", "--version", "1.0", "--json") as process:
+        hanging.wait()
+        assert len(folder.environments()) == 1
+        assert process.stdout is not None
+        process.stdout.close()  # as if Jupyter was killed
+        hanging.end()
+    assert process.returncode != 0
+    assert folder.environments() == []
+    assert not folder.has_label_studio
 
 
 def test_a_folder_that_cannot_be_written_is_named(command: Command, folder: InstallFolder) -> None:

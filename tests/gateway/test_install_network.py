@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -15,7 +16,7 @@ from unittest import mock
 import pytest
 from support import company_network
 from support.company_network import CompanyNetwork
-from support.package_index import PackageIndex
+from support.package_index import HangingBuild, PackageIndex
 from support.processes import clean_environment
 
 from labelstudio_proxy.installation.filling import Filling
@@ -34,31 +35,37 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CompanyNetwork
     folder = tmp_path_factory.mktemp("company")
     packages = PackageIndex(folder / "packages")
     packages.add("1.0")
+    packages.add("2.0", "hangs")
     network = CompanyNetwork(folder, packages)
     with network.running():
         yield network
+
+
+def start(
+    folder: Path, settings: Mapping[str, str], *arguments: str, **variables: str
+) -> subprocess.Popen[str]:
+    configuration = folder / "pip.conf"
+    configuration.write_text(company_network.pip_conf(settings))
+    environment = clean_environment(folder / "home") | variables
+    environment |= {"PIP_CONFIG_FILE": str(configuration), "UV_HTTP_RETRIES": "0"}
+    command = [sys.executable, "-m", "labelstudio_proxy", "install", "--json"]
+    return subprocess.Popen(
+        [*command, "--path", folder / "installation", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def install(
     folder: Path, settings: Mapping[str, str], *arguments: str, **variables: str
 ) -> tuple[dict[str, Any], str]:
     """Return the last object that the command prints, and all that it prints."""
-    configuration = folder / "pip.conf"
-    configuration.write_text(company_network.pip_conf(settings))
-    environment = clean_environment(folder / "home") | variables
-    environment |= {"PIP_CONFIG_FILE": str(configuration), "UV_HTTP_RETRIES": "0"}
-    command = [sys.executable, "-m", "labelstudio_proxy", "install", "--json"]
-    done = subprocess.run(
-        [*command, "--path", folder / "installation", *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found, done.stdout
+    with start(folder, settings, *arguments, **variables) as process:
+        printed, _ = process.communicate(timeout=120)
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return found, printed
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -124,3 +131,24 @@ def test_pip_goes_on_if_uv_does_not_trust_the_certificate(
     assert found.get("version") == "1.0", printed
     assert "with uv" in printed
     assert "with pip" in printed
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_cancelled_installation_continues_with_what_was_downloaded(
+    tool: str, network: CompanyNetwork, tmp_path: Path
+) -> None:
+    more = PackageIndex(tmp_path / "more")
+    hanging = HangingBuild(more, tmp_path / "building")
+    settings = network.settings(find_links=str(more.folder))
+    arguments = ("--tool", tool, "--version", "2.0")
+    network.downloads.clear()
+    with start(tmp_path, settings, *arguments) as process:
+        hanging.wait()
+        process.send_signal(signal.SIGTERM)
+    downloads = list(network.downloads)  # two if uv has looked into it first
+    assert set(downloads) == {"label_studio-2.0-py3-none-any.whl"}
+    assert not list((tmp_path / "installation").glob("environment-*"))
+    hanging.end()
+    found, printed = install(tmp_path, settings, *arguments)
+    assert found.get("version") == "2.0", printed
+    assert network.downloads == downloads

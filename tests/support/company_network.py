@@ -32,7 +32,7 @@ class CompanyNetwork:
     """`certificate`: the authority that signed the index's; pip's settings are in `settings`.
 
     Of the paths in the URL of the index, `cut` breaks off each file in the middle, and `forbidden`
-    and `broken` respond with a status.
+    and `broken` respond with a status. `downloads`: the names of the files that it has sent whole.
     """
 
     def __init__(self, folder: Path, packages: PackageIndex) -> None:
@@ -46,6 +46,8 @@ class CompanyNetwork:
         context.load_cert_chain(store / HOST / f"{HOST}.crt", store / HOST / f"{HOST}.key")
         self.index.socket = context.wrap_socket(self.index.socket, server_side=True)
         self.index.packages = packages.folder  # type: ignore[attr-defined]
+        self.downloads: list[str] = []
+        self.index.downloads = self.downloads  # type: ignore[attr-defined]
         self.proxy = ThreadingHTTPServer(("127.0.0.1", 0), _Proxy)
         self.proxy.index = self.index.server_address  # type: ignore[attr-defined]
 
@@ -123,7 +125,10 @@ class _Index(_Handler):
             self._answer(200, wheel.read_bytes()[: size // 2], Content_Length=str(size))
             self.close_connection = True
         else:
-            self._answer(200, wheel.read_bytes(), Content_Type="application/zip")
+            if self.command == "GET":
+                self.server.downloads.append(name)
+            keep = "max-age=365000000, immutable"  # as PyPI says
+            self._answer(200, wheel.read_bytes(), Cache_Control=keep)
 
     do_HEAD = do_GET
 

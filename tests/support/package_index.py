@@ -14,12 +14,25 @@ from .gateway import ECHO
 from .processes import wait_for
 
 # Runs the echo when the environment's Python is asked to serve Label Studio, and compiles nothing.
-SITECUSTOMIZE = f"""\
+HOOK = f"""\
 import os, sys
 if "serve" in sys.orig_argv:
     os.execv({sys.executable!r}, [{sys.executable!r}, {str(ECHO)!r}, *sys.orig_argv[1:]])
 if "compile" in sys.orig_argv:
     os._exit(0)
+"""
+# Ends the backend of `add_source`: makes an empty wheel of the package `name`.
+BUILD_WHEEL = """
+def build_wheel(folder, *_):
+    import zipfile
+    stem = "{name}".replace("-", "_") + "-1.0"
+    with zipfile.ZipFile(f"{{folder}}/{{stem}}-py3-none-any.whl", "w") as wheel:
+        def write(file, text):
+            wheel.writestr(f"{{stem}}.dist-info/{{file}}", text)
+        write("METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        write("WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        write("RECORD", "")
+    return f"{{stem}}-py3-none-any.whl"
 """
 ENTRY_POINTS = "[console_scripts]\nlabel-studio = label_studio.server:main\n"
 
@@ -42,7 +55,9 @@ class PackageIndex:
         files = {
             "label_studio/__init__.py": "",
             "label_studio/server.py": "def main(): pass\n",
-            "sitecustomize.py": SITECUSTOMIZE,
+            # Not sitecustomize, of which Debian's Python has another one.
+            "echo_hook.py": HOOK,
+            "echo_hook.pth": "import echo_hook\n",
             "web/dist/main.js": "const echo = 1;" * 10_000,
         }
         info = f"label_studio-{version}.dist-info"
@@ -88,7 +103,8 @@ class HangingBuild:
             "hangs",
             "import pathlib, time\n"
             f"pathlib.Path({str(marker)!r}).touch()\n"
-            f"while not pathlib.Path({str(self.ended)!r}).exists(): time.sleep(0.1)\n",
+            f"while not pathlib.Path({str(self.ended)!r}).exists(): time.sleep(0.1)\n"
+            + BUILD_WHEEL.format(name="hangs"),
         )
 
     def wait(self) -> None:
