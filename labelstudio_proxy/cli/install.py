@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .._version import LABEL_STUDIO_VERSION
+from ..problem import Problem
 from .options import AbsolutePath
 from .output import answer, end_with_sigterm, json_option, progress_bar
 from .settings import read_settings
 
 if TYPE_CHECKING:
     from ..installation.folder import InstallFolder
+
+SHOWN_LINES = 20  # of uv or pip, if the installation fails
 
 path_option = click.option(
     "--path",
@@ -78,9 +82,17 @@ def install_label_studio(
     """Install it with a progress bar on a terminal, or with lines of JSON; raises Problem."""
     from ..installation.install import install
 
-    with progress_bar("Installing Label Studio") as bar:
-        show, log = (_print_json, _print_line) if as_json else (_show_on(bar), _ignore)
-        install(folder, version, show=show, log=log, python=python, tool=tool)
+    if as_json:
+        install(folder, version, show=_print_json, log=_print_line, python=python, tool=tool)
+        return
+    lines: deque[str] = deque(maxlen=SHOWN_LINES)
+    try:
+        with progress_bar("Installing Label Studio") as bar:
+            show = _show_on(bar)
+            install(folder, version, show=show, log=lines.append, python=python, tool=tool)
+    except Problem:
+        click.echo("\n".join(lines), err=True)
+        raise
 
 
 @click.command(short_help="remove the Label Studio that `install` has installed")
@@ -118,10 +130,6 @@ def _print_json(step: str, **fields: Any) -> None:
 
 def _print_line(line: str) -> None:
     click.echo(json.dumps({"line": line}))
-
-
-def _ignore(line: str) -> None:
-    pass
 
 
 def _show_on(bar: Callable[..., None]) -> Callable[..., None]:

@@ -102,11 +102,19 @@ class InstallFolder:
         link.replace(self.path / CURRENT)
 
     def remove_unused(self) -> None:
-        """Remove what interrupted installations and upgrades left, except what still runs."""
+        """Remove what interrupted installations and upgrades left, except what still runs.
+
+        Hold the lock: an environment that is about to be made has none of its own yet.
+        """
         current = self.current()
         for environment in self.environments():
             if environment.resolve() != current and is_used(environment) is False:
                 shutil.rmtree(environment, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Remove what is no longer used, unless an installation is running or this user may not."""
+        with contextlib.suppress(Problem), self.lock():
+            self.remove_unused()
 
     def remove(self) -> None:
         """Remove every environment; raises Problem if one is in use or cannot be removed."""

@@ -80,7 +80,7 @@ def install(
             temporary = environment / "tmp"
             temporary.mkdir()
             fill = Filling(version, folder.path, temporary, tool, show, log)
-            name = python or f"the Python {sys.version.split()[0]}"
+            name = f"Python {python or sys.version.split()[0]}"
             try:
                 fill(new_python, name)
             except WrongPython as problem:
@@ -103,7 +103,7 @@ def install(
 def _make_environment(folder: Path, python: str, log: Callable[[str], None]) -> Path:
     """Make an environment without pip and return its interpreter; raises Problem."""
     if python:
-        interpreter = shutil.which(python)
+        interpreter = shutil.which(python) or shutil.which(f"python{python}")
         if interpreter is None:
             if make_environment_with_uv(folder, python, log):
                 return folder / "bin" / "python"

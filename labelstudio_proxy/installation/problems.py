@@ -80,7 +80,7 @@ def explain(lines: Sequence[str], tool: str, version: str, python: str, folder: 
         problem = WrongPython(
             f"Label Studio {version} does not support {python}.",
             f"{tool} says: {next(filter(None, found.groups()))}.",
-            f"Try again with another Python: {other_python}. uv downloads it if it is not there.",
+            f"Try again with another Python: {other_python}. uv downloads it if it is missing.",
         )
         if wanted := re.search(r"[<>=!~][^'\s]+(?='?$)", found[0]):
             problem.versions = wanted[0]
@@ -91,7 +91,7 @@ def explain(lines: Sequence[str], tool: str, version: str, python: str, folder: 
             f"{name} could not be compiled.",
             f"There is no ready-made build of it for {python}, and compiling it needs a C compiler and "
             f"Python's header files. {says(_COMPILER if _COMPILER.search(text) else _BUILD)}",
-            f"Try again with another Python: {other_python}. uv downloads it if it is not there. Or "
+            f"Try again with another Python: {other_python}. uv downloads it if it is missing. Or "
             "install what is missing (on Debian and Ubuntu `sudo apt-get install build-essential "
             f"python3-dev`), {again}",
         )

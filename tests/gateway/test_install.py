@@ -189,10 +189,12 @@ def test_the_command_installs_once_upgrades_and_explains(
     assert said[-1]["label_studio"] == str(folder.executable)
     assert folder.executable.exists()
     (environment,) = folder.environments()
+    # An upgrade changes nothing for one that runs.
+    assert str(environment.resolve()) in folder.executable.read_text()
     again = command.run(*install)[-1]
     assert (again["version"], "before" in again["message"]) == ("1.0", True)
     errors = {
-        "2.0": "does not support the Python",
+        "2.0": "does not support Python",
         "3.0": "could not be compiled",
         "4.0": "The package index has no Label Studio 4.0",
     }
@@ -201,6 +203,10 @@ def test_the_command_installs_once_upgrades_and_explains(
         # What was there is still in use.
         assert folder.current() == environment.resolve()
         assert folder.environments() == [environment]
+    # In a terminal the last lines stand before the reason.
+    with command.popen(*install, "--version", "4.0") as process:
+        printed, _ = process.communicate(timeout=120)
+    assert 0 < printed.index("label-studio==4.0") < printed.index("The package index has no")
 
 
 @pytest.mark.skipif(not find_uv(), reason="uv is not installed")

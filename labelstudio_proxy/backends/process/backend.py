@@ -150,7 +150,7 @@ class ProcessBackend(Backend):
 
     async def on_first_response(self) -> None:
         if self._held is not None:  # an upgrade may have left the environment of before
-            begin_task(asyncio.to_thread(self._install_folder.remove_unused))
+            begin_task(asyncio.to_thread(self._install_folder.tidy))
 
     async def memory(self) -> int | None:
         return await asyncio.to_thread(_memory, self._process.pid) if self._process else None

@@ -87,13 +87,13 @@ PRINTED = {
             "  cause: Because label-studio==1.0 requires Python >=3.99 and you require "
             "label-studio==1.0, we can conclude that your requirements are unsatisfiable."
         ),
-        "Label Studio 1.23.2 does not support the Python 3.11.7.",
+        "Label Studio 1.23.2 does not support Python 3.11.7.",
         "requires Python >=3.99",
     ),
     "pip: other Python": (
         "pip",
         "ERROR: Package 'label-studio' requires a different Python: 3.11.7 not in '>=3.99'",
-        "Label Studio 1.23.2 does not support the Python 3.11.7.",
+        "Label Studio 1.23.2 does not support Python 3.11.7.",
         "3.11.7 not in '>=3.99'",
     ),
     "uv: no such version": (
@@ -251,7 +251,7 @@ PRINTED = {
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_page_says_what_to_do(name: str) -> None:
     tool, printed, what, part = PRINTED[name]
-    problem = explain(printed.splitlines(), tool, "1.23.2", "the Python 3.11.7", Path("/folder"))
+    problem = explain(printed.splitlines(), tool, "1.23.2", "Python 3.11.7", Path("/folder"))
     assert problem.what == what
     assert part in f"{problem.why} {problem.remedy}"
 
@@ -259,12 +259,10 @@ def test_the_page_says_what_to_do(name: str) -> None:
 def test_the_index_says_which_python_may_help() -> None:
     for name in ("uv: other Python", "pip: other Python"):
         tool, printed, _, _ = PRINTED[name]
-        problem = explain(
-            printed.splitlines(), tool, "1.23.2", "the Python 3.11.7", Path("/folder")
-        )
+        problem = explain(printed.splitlines(), tool, "1.23.2", "Python 3.11.7", Path("/folder"))
         assert isinstance(problem, WrongPython)
         assert problem.versions == ">=3.99"
 
 
 def test_nothing_printed_is_explained_too() -> None:
-    assert "nothing" in explain([], "pip", "1.23.2", "the Python 3.11.7", Path("/folder")).why
+    assert "nothing" in explain([], "pip", "1.23.2", "Python 3.11.7", Path("/folder")).why
