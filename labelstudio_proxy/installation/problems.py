@@ -18,7 +18,10 @@ _PYTHON = re.compile(
     r"|(?P<older>label-studio\S* depends on Python\S+)"
 )
 _BUILD = re.compile(
-    r"Failed to build [`']?(?P<uv>[\w.-]+)|Failed building wheel for (?P<pip>\S+)"
+    # not if what builds it cannot be downloaded
+    r"Failed to (?:download and )?build [`']?(?P<uv>[\w.-]+)"
+    r"(?!.*build dependencies)(?!.*\n\s*cause: Failed to (?:resolve|install) requirements)"
+    r"|Failed building wheel for (?P<pip>\S+)"
     r"|metadata-generation-failed|(?:to build wheel|Preparing metadata .*) did not run successfully"
 )
 _COMPILER = re.compile(r"error: (?:command|\[Errno)|fatal error: ")

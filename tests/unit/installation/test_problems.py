@@ -80,6 +80,39 @@ PRINTED = {
         "needs-compiler could not be compiled.",
         "pip says: command 'gcc' failed: No such file or directory.",
     ),
+    "uv: no compiler, from an index": (
+        "uv",
+        (
+            "error: Failed to download and build `needs-compiler==1.0`\n"
+            "  cause: The build backend returned an error\n"
+            "  cause: Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)"
+        ),
+        "needs-compiler could not be compiled.",
+        "--python 3.12",
+    ),
+    "uv: no setuptools": (
+        "uv",
+        (
+            "error: Failed to download and build `needs-tools==1.0`\n"
+            "  cause: Failed to resolve requirements from `build-system.requires`\n"
+            "  cause: No solution found when resolving: `setuptools`\n"
+            "  cause: Because setuptools was not found in the provided package locations and you require "
+            "setuptools, we can conclude that your requirements are unsatisfiable."
+        ),
+        "The package index has no setuptools.",
+        "global.index-url",
+    ),
+    "pip 26: no setuptools": (
+        "pip",
+        (
+            "  × installing build dependencies for needs-tools did not run successfully.\n"  # noqa: RUF001
+            "      ERROR: Could not find a version that satisfies the requirement setuptools (from "
+            "versions: none)\n      ERROR: No matching distribution found for setuptools\n"
+            "ERROR: Failed to build 'needs-tools' when installing build dependencies for needs-tools"
+        ),
+        "The package index has no setuptools.",
+        "global.index-url",
+    ),
     "uv: other Python": (
         "uv",
         (
