@@ -152,7 +152,7 @@ PRINTED = {
     "uv: proxy": (
         "uv",
         (
-            "error: Failed to fetch: https://pypi.org/simple/label-studio/\n"
+            "error: Failed to fetch: https://index.example/simple/label-studio/\n"
             "  cause: client error (Connect)\n"
             "  cause: tunnel error: failed to create underlying connection\n  cause: tcp connect error\n"
             "  cause: Connection refused (os error 111)"
@@ -177,8 +177,8 @@ PRINTED = {
         "uv",
         (
             "error: Request failed after 3 retries in 7.4s\n"
-            "  cause: Failed to fetch: https://pypi.org/simple/label-studio/\n"
-            "  cause: error sending request for url (https://pypi.org/simple/label-studio/)\n"
+            "  cause: Failed to fetch: https://index.example/simple/label-studio/\n"
+            "  cause: error sending request for url (https://index.example/simple/label-studio/)\n"
             "  cause: client error (Connect)\n  cause: tunnel error: unsuccessful"
         ),
         "The proxy to the package index cannot be used.",

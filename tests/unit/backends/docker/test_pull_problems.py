@@ -48,7 +48,7 @@ def engine_at() -> Iterator[Callable[..., Engine]]:
         # Docker
         (
             (
-                'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io on '
+                'Get "https://registry.example/v2/": dial tcp: lookup registry.example on '
                 "1.1.1.1:53: no such host"
             ),
             NETWORK,
