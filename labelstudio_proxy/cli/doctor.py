@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -53,9 +54,9 @@ def doctor(data_dir: Path | None, as_json: bool) -> None:
             situation = _here(data_dir)
         except Problem as problem:
             findings.append(error("Settings", f"{problem.what} {problem.why}", problem.remedy))
-            situation = _without_settings(data_dir)
+            situation = _without_files(data_dir)
         place = situation.place
-        findings += asyncio.run(examine(situation))
+        findings = asyncio.run(examine(situation, findings))
     result = fields_of(findings, place)
     heading, *lines = as_text(findings, place).splitlines()
     shown = [heading, *map(_coloured, lines)]
@@ -72,12 +73,16 @@ def _here(data_dir: Path | None) -> Situation:
     return Situation(handoff.settings, handoff.problems)
 
 
-def _without_settings(data_dir: Path | None) -> Situation:
-    from ..config.settings import LabelStudioProxy
+def _without_files(data_dir: Path | None) -> Situation:
+    from traitlets.config import Config
+
+    from ..config.settings import resolve
     from ..doctor.situation import Situation
 
-    given: dict[str, Any] = {"data_dir": str(data_dir)} if data_dir else {}
-    return Situation(LabelStudioProxy(**given))
+    settings, problems = resolve(command_line=Config(), environment=os.environ, files=Config())
+    if data_dir is not None:
+        settings.data_dir = str(data_dir)
+    return Situation(settings, problems)
 
 
 def _silent(gateway: RunningGateway, failure: Exception) -> Finding:

@@ -144,7 +144,7 @@ def _file_system(directory: DataDirectory) -> Iterator[Finding]:
         yield ok(
             "Space", f"{free / 1e9:,.1f} GB are free; a start needs {MINIMUM_FREE_BYTES >> 20} MB"
         )
-    yield _clock_of_files(changed - before)
+    yield clock_of_files(changed - before)
     try:
         check_directory_locks(directory.path)
         check_database_locks(directory.database)
@@ -154,7 +154,7 @@ def _file_system(directory: DataDirectory) -> Iterator[Finding]:
         yield ok("Locks", "the file system has them")
 
 
-def _clock_of_files(lead: float) -> Finding:
+def clock_of_files(lead: float) -> Finding:
     """Return the finding about the clock of a file server; `lead`: ahead of ours, seconds."""
     if abs(lead) < 60:
         return ok("File system's clock", "agrees with this machine's")

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._version import __version__
 from ..aio import call_in_thread
+from ..gateway_client import running_jupyter_servers
 from ..label_studio import aws
 from . import (
     clock,
@@ -31,6 +32,9 @@ from .situation import Situation
 # A disk, an engine or a server may hang.
 SECONDS = 15.0
 
+# Variables of Jupyter and JupyterHub.
+JUPYTER_TOKENS = ("JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
+
 # Their order is that of the result.
 CHECKS: tuple[tuple[str, Callable[[Situation], Any]], ...] = (
     ("Packages", packages.check),
@@ -47,15 +51,18 @@ CHECKS: tuple[tuple[str, Callable[[Situation], Any]], ...] = (
 )
 
 
-async def examine(situation: Situation) -> list[Finding]:
-    """Return what the checks find, without secrets. A check that fails or hangs is a finding, too."""
+async def examine(situation: Situation, before: Iterable[Finding] = ()) -> list[Finding]:
+    """Return what the checks find, after the findings `before`; all of them without secrets.
+
+    A check that fails or hangs is a finding, too.
+    """
     found = await asyncio.gather(*(_run(subject, check, situation) for subject, check in CHECKS))
     known = await asyncio.to_thread(known_secrets, situation)
     return [
         Finding(
             each.subject, each.severity, redacted(each.what, known), redacted(each.remedy, known)
         )
-        for findings in found
+        for findings in (before, *found)
         for each in findings
     ]
 
@@ -79,8 +86,9 @@ async def _run(
 
 def known_secrets(situation: Situation) -> list[str]:
     """Return the secrets of Label Studio and of the notebook. Reads files."""
-    notebook = (os.environ.get(name, "") for name in aws.SECRETS)
-    return [*situation.settings.environment.values(), *_secret_key(situation), *notebook]
+    notebook = (os.environ.get(name, "") for name in (*aws.SECRETS, *JUPYTER_TOKENS))
+    servers = (server.token for server in running_jupyter_servers())
+    return [*situation.settings.environment.values(), *_secret_key(situation), *notebook, *servers]
 
 
 def _secret_key(situation: Situation) -> Iterable[str]:

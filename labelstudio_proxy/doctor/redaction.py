@@ -10,7 +10,8 @@ SECRET = re.compile(
     r"(?i)\b(?P<name>[\w-]*(?:password|passwd|secret|token|api[_-]?key|credential|signature)[\w-]*"
     r"['\"]?\s*[=:]\s*|(?:bearer|token)\s+)(?P<value>['\"]?[^\s'\",;&]{4,})"
 )
-URL_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)")
+# A name alone can be a token.
+URL_LOGIN = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://)[^\s/@]+(?=@)")
 
 
 def redacted(text: str, known: Iterable[str]) -> str:
@@ -18,5 +19,5 @@ def redacted(text: str, known: Iterable[str]) -> str:
     for secret in sorted(known, key=len, reverse=True):
         if len(secret) >= 4:  # a shorter value, such as `1` or `db`, would hide half of the text
             text = text.replace(secret, "(not shown)")
-    text = URL_PASSWORD.sub(r"\g<before>(not shown)", text)
+    text = URL_LOGIN.sub(r"\g<before>(not shown)", text)
     return SECRET.sub(r"\g<name>(not shown)", text)

@@ -7,6 +7,7 @@ every call runs in a thread.
 from __future__ import annotations
 
 import asyncio
+import binascii
 import contextlib
 import hashlib
 import json
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 import requests
 from docker import DockerClient
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException, InvalidConfigFile, NotFound
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
@@ -35,6 +36,7 @@ from .engine_problems import (
     exists,
     hung,
     no_context,
+    no_login,
     not_known,
     not_running,
     service,
@@ -247,6 +249,8 @@ async def _connect(address: Address) -> Engine:
         )
     except asyncio.TimeoutError as error:
         raise hung(address) from error
+    except (InvalidConfigFile, binascii.Error) as error:
+        raise no_login(error) from error
     except (requests.exceptions.RequestException, DockerException, OSError) as error:
         raise await _fault(address, error) from error
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from docker.utils.config import find_config_file
+
 from ...problem import Problem
 from ..base import NotInstalled
 
@@ -157,6 +159,15 @@ def no_context(name: str, reason: str) -> EngineProblem:
         f"{reason}.",
         "List contexts with `docker context ls` and choose one with `docker context use`, then try "
         "again. Or set DOCKER_HOST and restart Jupyter.",
+    )
+
+
+def no_login(error: Exception) -> EngineProblem:
+    """The SDK cannot read the logins in Docker's configuration file, and so makes no client."""
+    return EngineProblem(
+        "Docker's configuration file cannot be read.",
+        f"{find_config_file()} has a login that is damaged: {error}.",
+        "Correct the file, or remove the login and run `docker login` again. Then try again.",
     )
 
 

@@ -14,6 +14,7 @@ from labelstudio_proxy.doctor.redaction import redacted
         "AWS_SESSION_TOKEN='hunter22'",
         "GET http://s3/a.png?X-Amz-Credential=hunter22&X-Amz-Signature=hunter22",
         "postgresql://ada:hunter22@db/labels",
+        "https://hunter22@index.example/simple",
     ],
 )
 def test_what_looks_like_a_secret_is_left_out(line: str) -> None:

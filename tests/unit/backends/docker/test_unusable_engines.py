@@ -296,3 +296,13 @@ async def test_an_address_without_an_engine_is_explained(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     assert words in (await fault()).as_sentence()
+
+
+async def test_a_damaged_login_is_explained(
+    docker_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    (docker_config / "config.json").write_text('{"auths": {"hub.example": {"auth": "x"}}}')
+    found = await fault()
+    assert str(docker_config / "config.json") in found.why
+    assert "docker login" in found.remedy
