@@ -1,5 +1,7 @@
 """Insert the prefix before the root-absolute URLs of pages and style sheets. Every other byte stays.
 
+Label Studio's own settings for its scripts are an exception: a host name and the user's names change.
+
 A scan finds the places; nothing is parsed into a tree and serialized again. So the encoding of a page
 does not matter, mapping twice has the same result as mapping once, and removing the insertions gives
 the original. No pattern scans a byte twice, so the time is proportional to the length, even for
@@ -57,6 +59,15 @@ _SPACE = re.compile(rb"\s*")
 _ROOT_ABSOLUTE = re.compile(rb"/(?![\t\r\n]*[/\\])")
 _CANDIDATE = re.compile(rb"[^\s,](?:\S*,(?!\S)|\S*[^,]*)")
 _REFRESH = re.compile(rb"(?i)\s*[\d.]*\s*[;,]?\s*(?:url\s*=\s*)?[\"']?")
+# What Django's templates write for these characters, and how a string in a script says them.
+_ESCAPED = re.compile(rb"&(?:amp|lt|gt|quot|#x27);")
+_UNESCAPED = {
+    b"&amp;": b"\\u0026",
+    b"&lt;": b"\\u003c",
+    b"&gt;": b"\\u003e",
+    b"&quot;": b"\\u0022",
+    b"&#x27;": b"\\u0027",
+}
 _QUOTE_REFERENCE = re.compile(rb"(?i)(?:&(?:quot|apos|#39|#34|#x27|#x22);)?\s*")
 
 _STRING = rb""" " [^"\\\n]* (?: \\. [^"\\\n]* )* "? | ' [^'\\\n]* (?: \\. [^'\\\n]* )* '? """
@@ -71,7 +82,7 @@ _JS = re.compile(
     rb"""(?xs) (?: (?<![\w$.]) (?: (?P<call>
         (?: (?:window|self|globalThis|document|top|parent)\s*\.\s* )?
         (?: fetch\s*\( | location(?:\s*\.\s*href)?\s*= | location\s*\.\s*(?:assign|replace)\s*\( ) \s*
-    ) | (?P<hostname> hostname\s*:\s* ) ) )?
+    ) | (?P<hostname> hostname\s*:\s* ) | (?P<user> (?:username|firstName|lastName|initials|email)\s*:\s* ) ) )?
     (?P<string>""" + _STRING + rb""" | ` [^`\\]* (?: \\. [^`\\]* )* `? )
     | //[^\n]* |""" + _COMMENT + rb"""
     | (?<=[(,=:\[!&|?;{\n]) [ \t]* / (?![/*])
@@ -291,6 +302,10 @@ def _js_edits(text: bytes, span: Span, base: _Base) -> Iterator[Edit]:
             # Label Studio calls `new URL(hostname)`, which throws for a path without a host.
             path = b' + "%s"' % base.js if base.js else b""
             yield match.start("string"), match.end(), b"location.origin" + path
+        elif match["user"] and settings:
+            # Label Studio escapes the user's names for HTML, and shows them so: `O&#x27;Brien`.
+            for escaped in _ESCAPED.finditer(text, match.start("string"), match.end()):
+                yield *escaped.span(), _UNESCAPED[escaped[0]]
 
 
 def _url_edits(text: bytes, span: Span, base: bytes) -> Iterator[Edit]:

@@ -1,7 +1,8 @@
 /*
- * Says over Label Studio's pages as whom a visitor labels: a user of a hub on the Jupyter server of another user.
+ * Says over Label Studio's pages as whom people label who share one account: a user of a hub on the Jupyter server of
+ * another user, and everyone on a service of a hub.
  *
- * The gateway adds this script to the pages of visitors only. *OK* closes the note until the browser's tab is closed.
+ * The gateway adds this script to their pages only. *OK* closes the note until the browser's tab is closed.
  * Its element has `data-prefix`.
  */
 (() => {
@@ -11,9 +12,8 @@
 
   function show() {
     const { firstName, lastName, email } = window.APP_SETTINGS?.user ?? {};
-    const escaped = `${firstName} ${lastName}`.trim() || email; // as HTML, by Label Studio
-    if (!escaped || sessionStorage.getItem(key)) return;
-    const name = new DOMParser().parseFromString(escaped, "text/html").body.textContent;
+    const name = `${firstName} ${lastName}`.trim() || email;
+    if (!name || sessionStorage.getItem(key)) return;
     const root = document.createElement("labelstudio-proxy-visitor");
     const shadow = root.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
@@ -35,7 +35,7 @@
       sessionStorage.setItem(key, "closed");
       root.remove();
     });
-    note.append(`You label as ${name}, the owner of this Jupyter server. Your name is not recorded.`, close);
+    note.append(`Everyone here labels as ${name}. Label Studio does not record your own name.`, close);
     shadow.append(note);
     document.documentElement.append(root);
   }

@@ -181,6 +181,14 @@ def test_hostname_becomes_a_complete_url(empty: str) -> None:
     )
 
 
+def test_names_of_the_user_are_not_escaped_for_html() -> None:
+    names = "O&#x27;Brien &amp;lt; &lt;b&gt;&quot;"
+    page = f'<script>APP_SETTINGS = {{ firstName: "{names}", page_title: "{names}" }}</script>'
+    shown = r"O\u0027Brien \u0026lt; \u003cb\u003e\u0022"
+    assert mapped(page) == page.replace(names, shown, 1)
+    assert mapped(mapped(page)) == mapped(page)
+
+
 # ---- The script tag ----
 
 
