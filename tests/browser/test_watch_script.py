@@ -235,6 +235,17 @@ def test_card_of_each_state(page: Page, site: Site, name: str) -> None:
     expect(page.get_by_role("dialog")).not_to_be_visible()
 
 
+def test_a_page_whose_user_is_away_sends_changes_and_no_polls(page: Page, site: Site) -> None:
+    page.mouse.move(1, 1)
+    page.evaluate('window[Symbol.for("labelstudio-proxy.watch")].rest = 0')
+    page.evaluate(f"void (window.poll = fetch('{PREFIX}api/dm/project'))")
+    assert page.evaluate(POST, f"{PREFIX}api/drafts/1/")[0] == 200
+    assert "GET api/dm/project" not in site.asked
+    page.mouse.move(2, 2)
+    assert page.evaluate("window.poll.then(response => response.status)") == 200
+    assert "GET api/dm/project" in site.asked
+
+
 @pytest.mark.parametrize(
     ("answer", "status"),
     [

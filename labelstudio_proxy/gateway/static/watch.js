@@ -18,13 +18,13 @@
   const settings = {
     patience: 20000, // ms that a request may wait before the gateway is asked whether Label Studio responds
     beat: 5000, // ms between questions for the state
+    rest: 15 * 60 * 1000, // ms without input, after which an open page asks nothing: it would keep a hub's server running
     grace: 2000, // ms for Label Studio to save an annotation whose response was lost
   };
   Object.defineProperty(window, done, { value: settings });
   const { prefix } = script.dataset;
 
   const INPUT = ["pointerdown", "pointermove", "keydown", "wheel", "touchmove"];
-  const REST = 15 * 60 * 1000; // ms without input, after which an open page stops asking: it would keep a hub's server running
   const WARN = 60; // s before the stop, at most, that the page warns
   const REPORT = 60; // s between reports of activity, at least
   const PART = 4; // both are at most the time-out divided by this
@@ -98,7 +98,8 @@
 
   // A tab of JupyterLab that is behind others hides this frame
   const isShown = () => !document.hidden && window.frameElement?.checkVisibility?.() !== false;
-  const isPresent = () => isShown() && Date.now() - seen < REST;
+  const isAway = () => Date.now() - seen >= settings.rest;
+  const isPresent = () => isShown() && !isAway();
 
   function accept(found) {
     const { state, stop_in: stopIn = null } = found;
@@ -122,10 +123,17 @@
 
   // ---- Activity
 
+  const held = []; // what sends the requests that wait until the user returns
+
+  function arrive() {
+    seen = Date.now();
+    held.splice(0).forEach((send) => send());
+  }
+
   function notice({ isTrusted }) {
     if (!isTrusted) return;
     const returns = resting || !isPresent();
-    seen = Date.now();
+    arrive();
     if (returns) ask();
     if (!timeout || card.open || (!stops && seen - reported < 1000 * share(REPORT))) return;
     reported = seen;
@@ -247,7 +255,8 @@
   async function command(name) {
     unresponsive = false;
     asking = null;
-    seen = reported = Date.now();
+    arrive();
+    reported = seen;
     show(STARTING);
     const found = await call(name, "POST");
     if (found.state === "refused") accept(found);
@@ -292,7 +301,7 @@
   }
 
   /**
-   * Sends a request as `fetch` does, but not while the card is open, and gives a response 503 instead of none: many
+   * Sends a request as `fetch` does, but not while the card is open or a read while the user is away, and gives a response 503 instead of none: many
    * callers in Label Studio never end after an error, and then *Submit* waits for them for ever.
    *
    * A request that failed is sent once more if Label Studio has not received it, or if it may receive it twice. For a
@@ -304,6 +313,8 @@
     const mayRepeat = method !== "POST" || /\/drafts\/?$/.test(path);
     // Not a skipped one, which is not in the list
     const isAnnotation = method === "POST" && /\/annotations\/?$/.test(path) && !url.searchParams.has("was_cancelled");
+    // The data manager asks every 20 s, for ever
+    if (method === "GET" && isAway()) await new Promise((resolve) => held.push(resolve));
     for (let again = false; ; again = true) {
       while (card.open) await closed();
       let response = null;
@@ -504,7 +515,7 @@
     // Back from another tab, or from sleep
     const back = () => {
       if (document.hidden) return;
-      seen = Date.now();
+      arrive();
       ask();
     };
     for (const type of ["focus", "online", "offline", "visibilitychange"]) addEventListener(type, back);
