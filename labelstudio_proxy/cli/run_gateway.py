@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..config.settings import is_hub_service
 from ..gateway.place import Place
 from ..gateway.request_guard import Origins
 from ..gateway.server import Listen, serve
@@ -43,6 +44,7 @@ def run_gateway(
         behind_jupyter=unix_socket is not None,
         origins=Origins(handoff.allow_origin, handoff.allow_origin_pat),
         frame_ancestors=handoff.frame_ancestors,
+        serves_a_team=is_hub_service(),
     )
 
     async def serve_and_exit() -> None:

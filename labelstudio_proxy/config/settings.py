@@ -93,6 +93,11 @@ def user_name() -> str:
         return "jupyter"
 
 
+def is_hub_service() -> bool:
+    """Return True in a service of a JupyterHub; JUPYTERHUB_USER is then the account that runs it."""
+    return "JUPYTERHUB_SERVICE_NAME" in os.environ
+
+
 class LabelStudioProxy(Configurable):
     """The settings of labelstudio-proxy.
 
@@ -330,8 +335,10 @@ class LabelStudioProxy(Configurable):
 
     def owner_name(self) -> str:
         """Return the name that Label Studio shows for the owner; empty: the e-mail address."""
-        name = os.environ.get("JUPYTERHUB_USER", "")
-        return name or ("" if self.owner_email else user_name())
+        hub_user = "" if is_hub_service() else os.environ.get("JUPYTERHUB_USER", "")
+        name = hub_user or ("" if self.owner_email else user_name())
+        # Label Studio's pages write it into a script without escaping a backslash, as in `LAB\ada`.
+        return name.replace("\\", "/")
 
 
 def absolute(path: str) -> Path:

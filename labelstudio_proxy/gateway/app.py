@@ -275,6 +275,7 @@ class Gateway:
         upstream = await self._connection.upstream()
         if kind.is_navigation:
             await self._open_assets(upstream)
+        shares = self._place.serves_a_team or VISITOR in request.headers
         try:
             return await forward(
                 request,
@@ -283,7 +284,7 @@ class Gateway:
                 upstream,
                 prefix=self._place.prefix,
                 ancestors=self._place.frame_ancestors,
-                scripts=("page.js", "visitor.js") if VISITOR in request.headers else ("page.js",),
+                scripts=("page.js", "visitor.js") if shares else ("page.js",),
                 failed=functools.partial(self._check_disk, kind),
             )
         finally:  # Label Studio may have received it, whatever came back

@@ -15,6 +15,7 @@ class Place:
     behind_jupyter: bool = True  # jupyter-server-proxy authenticates, and strips the prefix
     origins: Origins = field(default_factory=Origins)
     frame_ancestors: str = "'self'"  # the sources that may frame a page
+    serves_a_team: bool = False  # a service of a hub: all its users share one account
 
     @property
     def in_jupyter(self) -> bool:

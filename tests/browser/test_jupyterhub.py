@@ -5,6 +5,7 @@ The tests run in this order, and use the servers that earlier ones have started:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from support.browser import INSECURE_HOST, Tab
 from support.events import events_of
 from support.http import Http
 from support.jupyter import LabelStudioClient, Server
-from support.jupyterhub import JupyterHub, UserServer, documented, spawner_command
+from support.jupyterhub import JupyterHub, UserServer, documented, spawner_of
 from support.labelling import choose, submit
 from support.processes import wait_for
 
 START_MS = 120_000
 NAMAE = "名前"
 ADA = "ada@example.org"
-O_BRIEN = "o.brien-x"
+O_BRIEN = "o'brien-x"
 JUERGEN = "jürgen"
 NAMED = "second"
 SERVICE = "/services/label-studio/"
@@ -32,6 +33,10 @@ HURRY = """() => {
     window[Symbol.for("labelstudio-proxy.watch")].beat = 500;
     dispatchEvent(new Event("focus"));
 }"""
+REST = """rest => {
+    window[Symbol.for("labelstudio-proxy.watch")].rest = rest;
+}"""  # after these milliseconds without input, not after 15 minutes
+CULL_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +52,11 @@ def hub(proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub
     titles = ("Named servers", "Share a server", "Label Studio alone, for a team")
     settings = "\n".join(documented(title) for title in titles)
     settings = settings.replace('"users": ["ada", "bob"]', f'"users": ["{O_BRIEN}"]')
-    alone = spawner_command(documented("Label Studio alone, for each user"))
-    yield from run(request, JupyterHub(proxy, settings, {O_BRIEN: alone}))
+    spawners = {
+        O_BRIEN: spawner_of(documented("Label Studio alone, for each user")),
+        ADA: spawner_of(documented("Label Studio first")),
+    }
+    yield from run(request, JupyterHub(proxy, settings, spawners))
 
 
 @pytest.fixture
@@ -114,7 +122,7 @@ def label_folder(lab: Page, name: str) -> None:
     studio.close()
 
 
-def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_stop(
+def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_cull(
     hub: JupyterHub, new_page: Callable[..., Tab]
 ) -> None:
     lab, recorder = new_page()
@@ -151,7 +159,11 @@ def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_stop(
         opened.value.close()
         expect(page.get_by_role("dialog")).not_to_be_visible(timeout=START_MS)
 
-        owner.stop()
+        page.evaluate(REST, 0)
+        with events_of(owner), hub.culling(CULL_SECONDS):
+            owner.wait_until_stopped()
+        page.evaluate(REST, START_MS)
+        page.mouse.move(1, 1)
         expect_card(page, "Your Jupyter server is not running")
         with lab.context.expect_page() as opened:
             page.get_by_role("button", name="Start the server").click()
@@ -178,7 +190,7 @@ def test_a_visitor_labels_as_the_owner_and_reads_so(
     page.get_by_role("button", name="Authorize").click()
     expect_label_studio(page)
     note = page.locator(VISITOR_NOTE)
-    expect(note).to_contain_text(f"You label as {NAMAE}, the owner of this Jupyter server.")
+    expect(note).to_contain_text(f"Everyone here labels as {NAMAE}.")
     note.get_by_role("button", name="OK").click()
     with closing(LabelStudioClient(owner)) as studio:
         task = choose(page, owner, studio)
@@ -213,19 +225,27 @@ def test_a_named_server_leads_to_the_label_studio_of_the_first(
     first.ensure_running()
     named.ensure_running()
     page, _ = new_page()
-    page.goto(first.origin + first.prefix)
+    page.goto(hub.origin)
     log_in(page, ADA)
-    expect_label_studio(page)
+    expect_label_studio(page)  # without a click, by the setting of the hub
+    expect(page).to_have_url(re.compile(re.escape(first.prefix)))
     expect_owner(page, ADA)
     page.goto(named.origin + named.prefix)
     expect_card(page, "Label Studio is running on another server")
     expect(page.get_by_text(f"the Jupyter server at {first.base_url}")).to_be_visible()
-    expect(page.get_by_role("button", name="Take over")).to_be_visible()
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Open it there").click()
-    expect_label_studio(opened.value)
+    there = opened.value
+    expect_label_studio(there)
     with closing(LabelStudioClient(first)) as studio:
-        submit(opened.value, studio, choose(opened.value, first, studio))
+        submit(there, studio, choose(there, first, studio))
+    there.evaluate(HURRY)
+    page.get_by_role("button", name="Take over").click()
+    expect_label_studio(page)
+    expect_card(there, "Label Studio runs elsewhere")
+    expect(there.get_by_text("taken over by the Jupyter server at")).to_be_visible()
+    with closing(LabelStudioClient(named)) as studio:
+        submit(page, studio, choose(page, named, studio))
 
 
 def test_hub_runs_label_studio_alone(hub: JupyterHub, new_page: Callable[..., Tab]) -> None:
@@ -235,6 +255,7 @@ def test_hub_runs_label_studio_alone(hub: JupyterHub, new_page: Callable[..., Ta
     log_in(page, O_BRIEN)
     expect_label_studio(page)
     expect_owner(page, O_BRIEN)
+    assert page.locator(VISITOR_NOTE).count() == 0
     recorder.forget()
     with closing(LabelStudioClient(alone)) as studio:
         submit(page, studio, choose(page, alone, studio))
@@ -254,6 +275,9 @@ def test_a_team_labels_with_a_service_of_the_hub(
     log_in(page, O_BRIEN)
     expect_label_studio(page)
     expect(page.get_by_title("team@hub.example")).to_be_visible()
+    note = page.locator(VISITOR_NOTE)
+    expect(note).to_contain_text("Everyone here labels as team@hub.example.")
+    note.get_by_role("button", name="OK").click()
     recorder.forget()
     with closing(LabelStudioClient(service)) as studio:
         submit(page, studio, choose(page, service, studio))

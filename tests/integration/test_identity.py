@@ -207,6 +207,11 @@ TOKENS_OFF = (
     "UPDATE jwt_auth_jwtsettings SET api_tokens_enabled = 0",
     "UPDATE jwt_auth_jwtsettings SET api_tokens_enabled = 1",
 )
+# An account that differs from the settings, as one of another user or from before.
+RENAMED = (
+    "UPDATE htx_user SET email = 'countess@example.org', first_name = 'Countess'",
+    f"UPDATE htx_user SET email = '{OWNER}', first_name = ''",
+)
 DEACTIVATED = (
     "UPDATE htx_user SET is_active = 0",
     "UPDATE htx_user SET is_active = 1",
@@ -251,10 +256,11 @@ def test_a_page_says_why_label_studio_rejects_the_owner(
     assert ready.get("api/projects").status_code == 200
 
 
-def test_a_page_says_why_label_studio_rejects_the_owner_at_the_start(
+def test_a_start_keeps_the_account_and_a_page_says_why_it_is_rejected(
     ready: LabelStudioClient, change: Callable[[str, str], None]
 ) -> None:
     change(*TOKENS_OFF)
+    change(*RENAMED)
     ready.post("_proxy/restart")
     ready.wait_for_state("ready")
     page = ready.get("projects/", headers=NAVIGATION)
@@ -263,6 +269,8 @@ def test_a_page_says_why_label_studio_rejects_the_owner_at_the_start(
 
     change(TOKENS_OFF[1], TOKENS_OFF[1])
     assert ready.get("projects/", headers=NAVIGATION).status_code == 200
+    account = ready.get("api/current-user/whoami").json()
+    assert (account["email"], account["first_name"]) == ("countess@example.org", "Countess")
 
 
 # ---- two clocks

@@ -12,7 +12,8 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,7 +51,9 @@ given = json.loads(Path(__file__).with_name("given.json").read_text())
 
 class Spawner(SimpleLocalProcessSpawner):
     def start(self):
-        self.cmd = given["commands"].get(self.user.name, ["jupyterhub-singleuser", "--allow-root"])
+        self.cmd = ["jupyterhub-singleuser", "--allow-root"]
+        for name, value in given["spawners"].get(self.user.name, {}).items():
+            setattr(self, name, value)
         return super().start()
 
 
@@ -66,6 +69,9 @@ c.ConfigurableHTTPProxy.api_url = given["proxy_api_url"]
 c.Spawner.http_timeout = c.Spawner.start_timeout = 120  # a busy machine
 c.Spawner.env_keep = ["PATH", "LANG", "TMPDIR"]
 c.Spawner.environment = {"JUPYTER_CONFIG_PATH": given["config_folder"]}
+# For a culler: the proxy and the users' servers report activity each second, not each 5 minutes.
+c.Spawner.environment["JUPYTERHUB_ACTIVITY_INTERVAL"] = "1"
+c.JupyterHub.last_activity_interval = c.JupyterHub.activity_resolution = 1
 c.SimpleLocalProcessSpawner.home_dir_template = given["homes"] + "/{username}"
 """
 
@@ -78,12 +84,11 @@ def documented(title: str) -> str:
     return "\n".join(found)
 
 
-def spawner_command(settings: str) -> list[str]:
-    """Return what these settings let the hub start for its users."""
+def spawner_of(settings: str) -> dict[str, Any]:
+    """Return what these settings say of the spawner, which starts the users' servers."""
     c = Config()
     exec(settings, {"c": c})
-    command: list[str] = c.Spawner.cmd
-    return command
+    return dict(c.Spawner)
 
 
 def find_proxy() -> list[str] | None:
@@ -110,15 +115,15 @@ class JupyterHub(Http):
     As an `Http` it sends requests to the hub's API as an admin. Everyone may log in with any
     password, and gets a home folder in `home`.
 
-    `settings`: of the documentation; `commands`: by the user's name, what the hub starts in place of
-    JupyterLab. `host`: its name in browsers.
+    `settings`: of the documentation; `spawners`: those of the spawner, by the user's name. `host`: its
+    name in browsers.
     """
 
     def __init__(
         self,
         proxy: Sequence[str],
         settings: str = "",
-        commands: Mapping[str, Sequence[str]] | None = None,
+        spawners: Mapping[str, Mapping[str, Any]] | None = None,
         host: str = "127.0.0.1",
     ) -> None:
         port = free_port()
@@ -141,7 +146,7 @@ class JupyterHub(Http):
             "proxy_api_url": f"http://127.0.0.1:{free_port()}",
             "homes": str(self.home),
             "config_folder": str(self.home / "config"),
-            "commands": commands or {},
+            "spawners": spawners or {},
         }
         write_page_config(self.home / "config")
         (self.home / "given.json").write_text(json.dumps(given))
@@ -172,6 +177,28 @@ class JupyterHub(Http):
         """Add a user, as the first login does."""
         added = self.post(f"users/{quote(name, safe='')}")
         assert added.status_code in {201, 409}, added.text  # 409: there is one
+
+    @contextmanager
+    def culling(self, seconds: int) -> Iterator[None]:
+        """Let jupyterhub-idle-culler stop all servers that are idle for so long, during the block."""
+        url = f"--url={self.origin}/hub/api"
+        culler = Process(
+            [
+                sys.executable,
+                "-m",
+                "jupyterhub_idle_culler",
+                url,
+                f"--timeout={seconds}",
+                "--cull-every=1",
+            ],
+            env=clean_environment(self.home) | {"JUPYTERHUB_API_TOKEN": self.token},
+            cwd=self.home,
+            log=self.home / "culler.log",
+        )
+        try:
+            yield
+        finally:
+            culler.stop()
 
     def stop(self) -> None:
         """Stop it with SIGTERM; AssertionError if a process stays. A second call does nothing."""
@@ -248,10 +275,13 @@ class UserServer:
         assert response.status_code in {201, 202}, response.text
         self._wait_for(lambda server: bool(server and server["ready"]))
 
+    def wait_until_stopped(self) -> None:
+        self._wait_for(lambda server: server is None)
+
     def stop(self) -> None:
         response = self._hub.delete(self._server)
         assert response.status_code in {202, 204}, response.text
-        self._wait_for(lambda server: server is None)
+        self.wait_until_stopped()
 
     def _wait_for(self, condition: Callable[[dict[str, Any] | None], bool]) -> None:
         wait_for(

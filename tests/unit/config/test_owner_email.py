@@ -17,6 +17,7 @@ def test_an_address_stays(user: str) -> None:
     [
         ("ada", "ada@localhost"),
         ("o.brien-x", "o.brien-x@localhost"),
+        ("o'brien", "o-brien@localhost"),
         ("ada o'neil@example.org", "ada-o-neil@localhost"),
         ("ada@host", "ada@localhost"),
         (".ada..l.", "ada.l@localhost"),

@@ -222,6 +222,20 @@ def test_owner_is_the_jupyterhub_user(monkeypatch: pytest.MonkeyPatch) -> None:
     assert named.owner() == "x@y"
 
 
+def test_owner_of_a_service_of_a_hub_is_not_named_for_the_account_that_runs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_USER", "root")
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_NAME", "label-studio")
+    assert LabelStudioProxy(owner_email="team@hub.example").owner_name() == ""
+
+
+def test_owner_name_has_no_backslash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTERHUB_USER", r"LAB\ada")
+    assert LabelStudioProxy().owner_name() == "LAB/ada"
+    assert LabelStudioProxy().owner() == "LAB-ada@localhost"
+
+
 def test_owner_without_a_hub_has_the_name_of_the_user_unless_the_address_is_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
