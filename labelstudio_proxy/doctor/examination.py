@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from . import (
     servers,
     sockets,
 )
-from .finding import Finding, error, worst
+from .finding import Finding, Severity, error, worst
 from .redaction import redacted
 from .situation import Situation
 
@@ -98,13 +99,23 @@ def _secret_key(situation: Situation) -> Iterable[str]:
         return []
 
 
-def as_text(findings: Iterable[Finding], place: str) -> str:
-    """Return the findings as lines below a heading."""
+def as_text(findings: Sequence[Finding], place: str) -> str:
+    """Return the findings as lines below a heading, which counts what is wrong."""
     now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    heading = f"labelstudio-proxy {__version__}, checked in {place} at {now}"
+    heading = f"labelstudio-proxy {__version__}, checked in {place} at {now}: {_count(findings)}"
     text = "\n".join((heading, *(each.as_line() for each in findings)))
     # A file name that is not valid UTF-8 has lone surrogates, which cannot be encoded.
     return text.encode(errors="backslashreplace").decode()
+
+
+def _count(findings: Sequence[Finding]) -> str:
+    found = Counter(each.severity for each in findings)
+    wrong = [
+        f"{found[severity]} {severity.value}{'s' if found[severity] > 1 else ''}"
+        for severity in (Severity.ERROR, Severity.WARNING)
+        if found[severity]
+    ]
+    return " and ".join(wrong) or "nothing is wrong"
 
 
 def as_json(findings: Sequence[Finding], place: str) -> dict[str, Any]:

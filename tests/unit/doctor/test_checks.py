@@ -369,6 +369,22 @@ def test_a_damaged_database(about: Callable[..., Situation]) -> None:
     assert_is(said(data.check(about()), "Database"), "error", "SQLite reports", "restore")
 
 
+CRASH = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in ("PRAGMA cache_size = 1", "BEGIN", "UPDATE django_migrations SET name = hex(randomblob(50))"):
+    database.execute(statement)
+os._exit(0)
+"""
+
+
+def test_a_write_that_a_crash_interrupted_is_no_fault(about: Callable[..., Situation]) -> None:
+    database = about().directory.database
+    subprocess.run([sys.executable, "-c", CRASH, database], check=True)
+    assert Path(f"{database}-journal").stat().st_size > 0
+    assert_is(said(data.check(about()), "Database"), "ok", "the next start completes a write")
+
+
 def test_an_interrupted_upgrade(about: Callable[..., Situation]) -> None:
     about().directory.proxy_folder.mkdir()
     VersionRecord("1.20.0", to="1.23.2", backup="x.sqlite3").write(about().directory)
@@ -479,6 +495,14 @@ def test_a_folder_for_temporary_files_that_does_not_exist(
     assert_is(said(sockets.check(about()), "Temporary files"), "warning", "names /nonexistent")
 
 
+def test_no_temporary_file_can_be_made(
+    about: Callable[..., Situation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    found = said(sockets.check(about()), "Temporary files")
+    assert_is(found, "error", "No such file", "TMPDIR", "restart Jupyter")
+
+
 @contextlib.contextmanager
 def listed_server(folder: Path, answers: dict[str, tuple[int, str]] | None) -> Iterator[None]:
     """List a Jupyter server that gives these answers by path; None: nothing listens."""
@@ -555,6 +579,27 @@ def test_a_jupyter_server_that_does_not_answer_well(
     elif answers and answers.get(API, (0, ""))[1].startswith("{"):
         answers = {API: (200, json.dumps(json.loads(answers[API][1]) | {"data_dir": "/other"}))}
     with listed_server(runtime, answers):
+        assert_is(said(servers.check(situation), "Jupyter server"), severity, words)
+
+
+@pytest.mark.parametrize(
+    ("status", "severity", "words"),
+    [
+        (200, "ok", "requests for /user/ada/labelstudio/ reach it"),
+        (404, "error", "does not pass requests for /user/ada/labelstudio/ on"),
+    ],
+)
+def test_a_request_through_jupyter_to_the_gateway(
+    about: Callable[..., Situation], runtime: Path, status: int, severity: str, words: str
+) -> None:
+    situation = about()
+    gateway = {"pid": os.getpid(), "parent": os.getpid(), "prefix": STATE["prefix"]}
+    gateway |= {"data_dir": str(situation.directory.path), "unix_socket": ""}
+    (runtime / "labelstudio-proxy-1.json").write_text(json.dumps(gateway))
+    state = STATE | {"data_dir": gateway["data_dir"]}
+    state["versions"] = {"labelstudio-proxy": __version__}
+    through = f"{STATE['prefix']}_proxy/snapshot"
+    with listed_server(runtime, {API: (200, json.dumps(state)), through: (status, "{}")}):
         assert_is(said(servers.check(situation), "Jupyter server"), severity, words)
 
 
@@ -650,8 +695,11 @@ def test_the_exit_status_is_that_of_the_worst_finding(
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     heading, *lines = done.stdout.splitlines()
     assert heading.startswith(f"labelstudio-proxy {__version__}, checked in a terminal at ")
+    assert heading.endswith(" UTC: nothing is wrong")
     assert {line.split()[0] for line in lines} == {"ok"}
-    assert doctor("--data-dir", folder, PYTHONPATH="/x").returncode == 3
+    done = doctor("--data-dir", folder, PYTHONPATH="/x", TMPDIR="/nonexistent")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[0].endswith(" UTC: 2 warnings")
     (tmp_path / "CONFIG" / "jupyter_server_config.py").write_text("oops")
     done = doctor("--json", "--data-dir", folder)
     assert done.returncode == 1
