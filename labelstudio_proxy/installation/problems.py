@@ -29,6 +29,7 @@ _CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate")
 _PROXY_PASSWORD = re.compile(r"(?i)proxy authorization required|Proxy Authentication Required")
 _PROXY = re.compile(
     r"ProxyError|Unable to connect to proxy|(?i:tunnel) (?:error|connection failed)"
+    r"|check proxy URL|Failed to parse: http"
 )
 # Not 404: one of several indexes may lack a package.
 _STATUS = re.compile(
@@ -53,6 +54,9 @@ _MISSING = re.compile(
 # What pip prints before the reason.
 _BEFORE = re.compile(r"^.*connection broken by |^(?:hint|cause|error|ERROR|WARNING): |^[^\w\"(]+")
 _ERROR = re.compile(r"^\s*(?:error|ERROR|cause): .*\w")
+SPECIAL = (
+    "Write a special character of the password as its code, such as `%40` for @ and `%23` for #."
+)
 
 
 class WrongPython(Problem):
@@ -110,13 +114,13 @@ def explain(lines: Sequence[str], tool: str, version: str, python: str, folder: 
         return Problem(
             "The proxy wants a user name and a password.",
             says(_PROXY_PASSWORD),
-            f"Run `pip config set global.proxy http://USER:PASSWORD@HOST:PORT`, {again}",
+            f"Run `pip config set global.proxy http://USER:PASSWORD@HOST:PORT`, {again} {SPECIAL}",
         )
     if _PROXY.search(text):
         return Problem(
             "The proxy to the package index cannot be used.",
             says(_NETWORK if _NETWORK.search(text) else _PROXY),
-            f"Run `pip config set global.proxy http://HOST:PORT` with the right proxy, {again}",
+            f"Run `pip config set global.proxy http://HOST:PORT` with the right proxy, {again} {SPECIAL}",
         )
     if found := _STATUS.search(text):
         status = found["status"] or found["uv"]

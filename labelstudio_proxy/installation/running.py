@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 STOP_SECONDS = 5.0
-# In the URL of an index or a proxy; pip and uv hide it in most places.
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# In the URL of an index or a proxy. pip and uv hide it, but not where it has special characters.
+_PASSWORD = re.compile(r"(?<=://)\S+(?=@)")
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], read: Callable[[str], None]) -> int:

@@ -93,6 +93,9 @@ def test_each_obstacle_is_named_with_what_helps(
         ("The proxy wants a user name and a password.", "USER:PASSWORD@HOST:PORT"): meet(
             proxy=network.proxy_url()
         ),
+        ("The proxy to the package index cannot be used.", "`%23` for #"): meet(
+            proxy=network.proxy_url(f"bob:{company_network.PROXY_PASSWORD}/@#@")
+        ),
         ("The package index refuses access.", "401"): meet(
             index_url=network.index_url(password="wrong-pass")
         ),
