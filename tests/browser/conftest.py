@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
-from support import browser, results
+from support import browser, jupyterhub, results
 from support.browser import Tab
 from support.jupyter import JupyterLab
 
@@ -70,3 +70,12 @@ def _new_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Cal
             results.FOLDER.mkdir(exist_ok=True)
             browser.save_screenshots(tab, results.FOLDER / f"{results.stem(request)}-{number}")
         tab.recorder.context.close()
+
+
+@pytest.fixture(scope="session")
+def hub_proxy() -> list[str]:
+    """The command of JupyterHub's proxy."""
+    found = jupyterhub.find_proxy()
+    if found is None:
+        pytest.skip("no proxy for JupyterHub: scripts/system-packages installs it")
+    return found

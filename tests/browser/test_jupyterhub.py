@@ -12,16 +12,25 @@ from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Page, expect
-from support import jupyterhub, media, results
+from support import media, results
 from support.browser import INSECURE_HOST, Tab
 from support.events import events_of
 from support.http import Http
+from support.hub_pages import (
+    HURRY,
+    START_MS,
+    click_tile,
+    expect_card,
+    expect_label_studio,
+    expect_owner,
+    log_in,
+    start_again,
+)
 from support.jupyter import LabelStudioClient, Server
 from support.jupyterhub import JupyterHub, UserServer, documented, spawner_of
 from support.labelling import choose, submit
 from support.processes import wait_for
 
-START_MS = 120_000
 NAMAE = "名前"
 ADA = "ada@example.org"
 O_BRIEN = "o'brien-x"
@@ -29,10 +38,6 @@ JUERGEN = "jürgen"
 NAMED = "second"
 SERVICE = "/services/label-studio/"
 VISITOR_NOTE = "labelstudio-proxy-visitor"
-HURRY = """() => {
-    window[Symbol.for("labelstudio-proxy.watch")].beat = 500;
-    dispatchEvent(new Event("focus"));
-}"""
 REST = """rest => {
     window[Symbol.for("labelstudio-proxy.watch")].rest = rest;
 }"""  # after these milliseconds without input, not after 15 minutes
@@ -40,15 +45,7 @@ CULL_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
-def proxy() -> list[str]:
-    found = jupyterhub.find_proxy()
-    if found is None:
-        pytest.skip("no proxy for JupyterHub: scripts/system-packages installs it")
-    return found
-
-
-@pytest.fixture(scope="module")
-def hub(proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub]:
+def hub(hub_proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub]:
     titles = ("Named servers", "Share a server", "Label Studio alone, for a team")
     settings = "\n".join(documented(title) for title in titles)
     settings = settings.replace('"users": ["ada", "bob"]', f'"users": ["{O_BRIEN}"]')
@@ -56,13 +53,13 @@ def hub(proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub
         O_BRIEN: spawner_of(documented("Label Studio alone, for each user")),
         ADA: spawner_of(documented("Label Studio first")),
     }
-    yield from run(request, JupyterHub(proxy, settings, spawners))
+    yield from run(request, JupyterHub(hub_proxy, settings, spawners))
 
 
 @pytest.fixture
-def hub_with_hosts(proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub]:
+def hub_with_hosts(hub_proxy: list[str], request: pytest.FixtureRequest) -> Iterator[JupyterHub]:
     settings = documented("A host name for each user")
-    yield from run(request, JupyterHub(proxy, settings, host=INSECURE_HOST))
+    yield from run(request, JupyterHub(hub_proxy, settings, host=INSECURE_HOST))
 
 
 def run(request: pytest.FixtureRequest, hub: JupyterHub) -> Iterator[JupyterHub]:
@@ -80,27 +77,6 @@ class Service(Server):
     origin: str
     token: str
     prefix: str = SERVICE
-
-
-def log_in(page: Page, user: str) -> None:
-    page.get_by_label("Username").fill(user)
-    page.get_by_label("Password").fill(jupyterhub.PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-
-
-def expect_label_studio(page: Page) -> None:
-    create = page.get_by_role("button", name="Create Project").first
-    expect(create).to_be_visible(timeout=START_MS)
-
-
-def expect_owner(page: Page, name: str) -> None:
-    """The picture of the account, with two letters of the name, is named for the owner."""
-    picture = page.get_by_test_id("userpic").locator("img").first
-    expect(picture).to_have_attribute("alt", name.upper(), timeout=START_MS)
-
-
-def expect_card(page: Page, title: str) -> None:
-    expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=START_MS)
 
 
 def label_folder(lab: Page, name: str) -> None:
@@ -129,10 +105,7 @@ def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_cull(
     owner = UserServer(hub, NAMAE)
     lab.goto(hub.origin)
     log_in(lab, NAMAE)
-    tile = lab.locator(".jp-LauncherCard", has_text="Label Studio")
-    with lab.expect_popup(timeout=START_MS) as opened:
-        tile.click(timeout=START_MS)
-    page = opened.value
+    page = click_tile(lab)
     expect_label_studio(page)
     expect_owner(page, NAMAE)
     assert page.locator(VISITOR_NOTE).count() == 0
@@ -170,10 +143,7 @@ def test_user_of_a_hub_labels_and_continues_after_a_logout_and_a_cull(
         expect(opened.value.get_by_text("Launch Server")).to_be_visible()
         opened.value.close()
         owner.start()
-        # The hub renews the login without asking, since the user is still logged in there.
-        expect_card(page, "Label Studio is not running")
-        page.get_by_role("button", name="Start", exact=True).click()
-        expect(page.get_by_role("dialog")).not_to_be_visible(timeout=START_MS)
+        start_again(page)
         submit(page, studio, task)
         assert page.evaluate("window.isTheSamePage")
 
@@ -291,10 +261,7 @@ def test_user_with_a_host_name_labels(
     lab, recorder = new_page()
     lab.goto(hub.origin)
     log_in(lab, JUERGEN)
-    tile = lab.locator(".jp-LauncherCard", has_text="Label Studio")
-    with lab.expect_popup(timeout=START_MS) as opened:
-        tile.click(timeout=START_MS)
-    page = opened.value
+    page = click_tile(lab)
     expect_label_studio(page)
     expect_owner(page, JUERGEN)
     assert page.url.startswith(hub.origin.replace("//", "//xn--jrgen-kva."))

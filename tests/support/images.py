@@ -12,11 +12,12 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.models.images import Image
 
-from . import image_archives, label_studio_image, musl_image
+from . import image_archives, jupyter_image, label_studio_image, musl_image
 from .engine import Engine
 from .registry import Registry
 
@@ -26,7 +27,7 @@ UNLABELLED = label_studio_image.UNLABELLED
 JUPYTER = "labelstudio-proxy-tests/jupyter:checkout"
 
 DOCKERFILE = f"""\
-FROM {image_archives.JUPYTER}
+FROM {jupyter_image.TAG}
 USER root
 COPY *.whl /tmp/
 RUN pip install --no-cache-dir --no-index --no-deps /tmp/*.whl && pip check
@@ -44,6 +45,13 @@ def load_label_studio(client: docker.DockerClient) -> str:
     """
     _load(client, image_archives.archive(LABEL_STUDIO))
     return LABEL_STUDIO
+
+
+def load_jupyter(client: docker.DockerClient) -> str:
+    """Load the image of JupyterLab, if needed made before, and return its name."""
+    load_label_studio(client)
+    _load(client, jupyter_image.archive())
+    return jupyter_image.TAG
 
 
 def load_musl(client: docker.DockerClient) -> str:
@@ -82,25 +90,34 @@ FROM {LABEL_STUDIO}
 LABEL {label_studio_image.VERSION_LABEL}={version}
 RUN sed -i 's/^Version: .*/Version: {version}/' {metadata}
 """
-    return _build(client, f"labelstudio-proxy-tests/label-studio:{version}", dockerfile)
+    return build_from(client, f"labelstudio-proxy-tests/label-studio:{version}", dockerfile)
 
 
-def _build(client: docker.DockerClient, tag: str, dockerfile: str, *files: Path) -> str:
+def build_from(client: docker.DockerClient, tag: str, dockerfile: str, *files: Path) -> str:
+    """Build an image from the text of a Dockerfile and what it copies; return its name."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "Dockerfile").write_text(dockerfile)
         for file in files:
-            shutil.copy(file, folder)
-        try:
-            client.images.build(path=folder, tag=tag, rm=True, forcerm=True)
-        except docker.errors.BuildError as error:
-            raise AssertionError("".join(str(event) for event in error.build_log)) from error
+            if file.is_dir():
+                shutil.copytree(file, Path(folder, file.name))
+            else:
+                shutil.copy(file, folder)
+        return build(client, tag, Path(folder))
+
+
+def build(client: docker.DockerClient, tag: str, folder: Path, **options: Any) -> str:
+    """Build an image from a folder with a Dockerfile; return its name. `options`: the SDK's."""
+    try:
+        client.images.build(path=str(folder), tag=tag, rm=True, forcerm=True, **options)
+    except docker.errors.BuildError as error:
+        raise AssertionError("".join(str(event) for event in error.build_log)) from error
     return tag
 
 
 def make_jupyter(client: docker.DockerClient, wheel: Path) -> str:
     """Make an image of JupyterLab with the `wheel`, without Label Studio; return its name."""
-    _load(client, image_archives.archive(image_archives.JUPYTER))
-    return _build(client, JUPYTER, DOCKERFILE, wheel)
+    load_jupyter(client)
+    return build_from(client, JUPYTER, DOCKERFILE, wheel)
 
 
 def remove_others(client: docker.DockerClient) -> None:

@@ -1,6 +1,6 @@
 """A real JupyterHub: its proxy, its login page, and the servers that it starts for its users.
 
-Its settings are those of docs/hosts/jupyterhub.md.
+Its settings are those of docs/hosts/jupyterhub.md, or of an example.
 """
 
 from __future__ import annotations
@@ -44,9 +44,19 @@ CONFIG = """\
 import json
 from pathlib import Path
 
-from jupyterhub.spawner import SimpleLocalProcessSpawner
-
 given = json.loads(Path(__file__).with_name("given.json").read_text())
+c.JupyterHub.bind_url = given["bind_url"]
+c.JupyterHub.hub_port = given["hub_port"]
+c.JupyterHub.authenticator_class = "dummy"
+c.JupyterHub.services.append({"name": "tests", "api_token": given["token"]})
+scopes = ["admin:users", "admin:servers", "access:servers", "access:services", "proxy", "tokens"]
+c.JupyterHub.load_roles.append({"name": "tests", "services": ["tests"], "scopes": scopes})
+c.ConfigurableHTTPProxy.command = given["proxy"]
+c.ConfigurableHTTPProxy.api_url = given["proxy_api_url"]
+c.Spawner.http_timeout = c.Spawner.start_timeout = 120  # a busy machine
+"""
+PROCESSES = """\
+from jupyterhub.spawner import SimpleLocalProcessSpawner
 
 
 class Spawner(SimpleLocalProcessSpawner):
@@ -57,16 +67,7 @@ class Spawner(SimpleLocalProcessSpawner):
         return super().start()
 
 
-c.JupyterHub.bind_url = given["bind_url"]
-c.JupyterHub.hub_port = given["hub_port"]
-c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = Spawner
-c.JupyterHub.services.append({"name": "tests", "api_token": given["token"]})
-scopes = ["admin:users", "admin:servers", "access:servers", "access:services", "proxy", "tokens"]
-c.JupyterHub.load_roles.append({"name": "tests", "services": ["tests"], "scopes": scopes})
-c.ConfigurableHTTPProxy.command = given["proxy"]
-c.ConfigurableHTTPProxy.api_url = given["proxy_api_url"]
-c.Spawner.http_timeout = c.Spawner.start_timeout = 120  # a busy machine
 c.Spawner.env_keep = ["PATH", "LANG", "TMPDIR"]
 c.Spawner.environment = {"JUPYTER_CONFIG_PATH": given["config_folder"]}
 # For a culler: the proxy and the users' servers report activity each second, not each 5 minutes.
@@ -116,7 +117,8 @@ class JupyterHub(Http):
     password, and gets a home folder in `home`.
 
     `settings`: of the documentation; `spawners`: those of the spawner, by the user's name. `host`: its
-    name in browsers.
+    name in browsers. `base`: more settings, by default for users' servers that are processes. `env` is
+    added to an otherwise clean environment.
     """
 
     def __init__(
@@ -125,6 +127,9 @@ class JupyterHub(Http):
         settings: str = "",
         spawners: Mapping[str, Mapping[str, Any]] | None = None,
         host: str = "127.0.0.1",
+        *,
+        base: str = PROCESSES,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         port = free_port()
         self.origin = f"http://{host}:{port}"
@@ -151,11 +156,11 @@ class JupyterHub(Http):
         write_page_config(self.home / "config")
         (self.home / "given.json").write_text(json.dumps(given))
         config = self.home / "jupyterhub_config.py"
-        config.write_text(CONFIG + settings)
-        env = clean_environment(self.home)
+        config.write_text(CONFIG + base + settings)
+        own = clean_environment(self.home)
         self.process = Process(
             [sys.executable, "-m", "jupyterhub", "--config", str(config)],
-            env=env | {"PATH": f"{BIN}{os.pathsep}{env['PATH']}"},
+            env=own | {"PATH": f"{BIN}{os.pathsep}{own['PATH']}"} | dict(env or {}),
             cwd=self.home,
             log=self.home / "jupyterhub.log",
         )

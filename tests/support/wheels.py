@@ -24,7 +24,7 @@ def make_index(folder: Path, label_studio: str) -> None:
     """Fill a folder so that its URL is an index with `labelstudio-proxy` and `label-studio`.
 
     The real wheels of Label Studio and its 160 packages take minutes. Instead, its wheel leads Python
-    to `label_studio`: the path of a folder with installed packages.
+    to `label_studio`: the path of a folder with installed packages, or several, one a line.
     """
     for package in with_requirements(("labelstudio-proxy",)):
         ours = package.name == "labelstudio-proxy"
