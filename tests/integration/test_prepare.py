@@ -146,6 +146,8 @@ def test_for_a_process_it_compiles_label_studio_and_compresses_its_scripts(tmp_p
     made = {each: each.stat().st_ino for each in (site / "web" / "dist-compressed").iterdir()}
     assert 1 <= len(made) < len(scripts)
     assert list(byte_code.glob("wsgi.*.pyc"))
+    assert byte_code.stat().st_mode & 0o055 == 0o055  # also for other users
+    assert list((tmp_path / ".config").iterdir()) == []
     assert re.fullmatch(ready, prepare())
     assert {each: each.stat().st_ino for each in made} == made
 

@@ -16,11 +16,13 @@ SHOWN_LINES = 3
 async def compile_installation(installation: Installation, environment: Mapping[str, str]) -> None:
     """Import what Label Studio imports, so that its byte code is on disk where this user may write.
 
-    `environment`: Label Studio's. Its data directory is not used. Raises Problem if Label Studio
-    cannot be imported.
+    `environment`: Label Studio's. Its data directory and the home folder are not used: root may do
+    this while an image is built, for the user whose home it is. Raises Problem if Label Studio cannot
+    be imported.
     """
     with tempfile.TemporaryDirectory() as folder:
-        own = {"LABEL_STUDIO_BASE_DATA_DIR": folder, "TMPDIR": folder}
+        names = ("LABEL_STUDIO_BASE_DATA_DIR", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+        own = dict.fromkeys(names, folder)
         process = await asyncio.create_subprocess_exec(
             *(*installation.command, str(SERVER), "compile"),
             env={**installation.variables, **environment, **own},

@@ -262,7 +262,8 @@ def prefer_shipped_byte_code() -> None:
     """Read the byte code of the image if it has any; PYTHONPYCACHEPREFIX hides it."""
     if folder := package_folder():
         sys.pycache_prefix, prefix = None, sys.pycache_prefix
-        if not Path(importlib.util.cache_from_source(str(Path(folder, "__init__.py")))).exists():
+        file = importlib.util.cache_from_source(str(Path(folder, "__init__.py")))
+        if not os.access(file, os.R_OK):
             sys.pycache_prefix = prefix
 
 
@@ -283,11 +284,11 @@ def main() -> None:
     if options.command == "probe":
         print(json.dumps(installed()))  # noqa: T201
         return
-    os.umask(0o077)
     prefer_shipped_byte_code()
     if options.command == "compile":
-        compile_all()
+        compile_all()  # also for other users of the installation
         return
+    os.umask(0o077)
     parent = os.environ.pop("LABELSTUDIO_PROXY_PARENT", "")
     if parent:
         end_with_parent(int(parent))
