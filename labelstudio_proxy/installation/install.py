@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from .. import own_interpreter
 from .._version import LABEL_STUDIO_VERSION
-from ..label_studio.environment import labelstudio_environment
+from ..label_studio.environment import labelstudio_environment, only_in
 from ..label_studio.programs import SERVER
 from ..problem import Problem
 from .filling import Filling
@@ -151,7 +151,7 @@ def _compile(python: Path, temporary: Path, log: Callable[[str], None]) -> None:
     label_studio = labelstudio_environment(
         os.environ, data_dir=temporary, files_root=None, extra={}
     )
-    environment = label_studio | {"TMPDIR": str(temporary)}
+    environment = label_studio | only_in(temporary)
     if run([str(python), str(SERVER), "compile"], environment, lines.append) != 0:
         for line in lines:
             log(line)

@@ -93,6 +93,15 @@ def labelstudio_environment(
     return environment
 
 
+def only_in(folder: Path | str) -> dict[str, str]:
+    """Return variables with which Label Studio writes to this folder, and not to the home folder.
+
+    Root may compile it while an image is built, for the user whose home it is.
+    """
+    names = ("LABEL_STUDIO_BASE_DATA_DIR", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+    return dict.fromkeys(names, str(folder))
+
+
 def external_database(extra: Mapping[str, str]) -> bool:
     """Return True if the setting `environment` selects a database other than SQLite."""
     chosen = {_plain(name): value for name, value in extra.items()}

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Mapping
 
+from ...label_studio.environment import only_in
 from ...label_studio.programs import SERVER
 from ...problem import Problem
 from .installation import Installation
@@ -16,16 +17,13 @@ SHOWN_LINES = 3
 async def compile_installation(installation: Installation, environment: Mapping[str, str]) -> None:
     """Import what Label Studio imports, so that its byte code is on disk where this user may write.
 
-    `environment`: Label Studio's. Its data directory and the home folder are not used: root may do
-    this while an image is built, for the user whose home it is. Raises Problem if Label Studio cannot
-    be imported.
+    `environment`: Label Studio's. Its data directory and the home folder are not used. Raises Problem
+    if Label Studio cannot be imported.
     """
     with tempfile.TemporaryDirectory() as folder:
-        names = ("LABEL_STUDIO_BASE_DATA_DIR", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
-        own = dict.fromkeys(names, folder)
         process = await asyncio.create_subprocess_exec(
             *(*installation.command, str(SERVER), "compile"),
-            env={**installation.variables, **environment, **own},
+            env={**installation.variables, **environment, **only_in(folder)},
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
