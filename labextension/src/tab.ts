@@ -23,6 +23,7 @@ export class Tabs {
   private readonly _state: IStateDB;
   private readonly _trans: TranslationBundle;
   private readonly _tabs = new Map<unknown, Tab>();
+  private readonly _adopted = new WeakSet<Widget>();
   private readonly _openIn: () => unknown;
   private readonly _isRestored: (tab: Widget) => boolean;
 
@@ -85,23 +86,25 @@ export class Tabs {
 
   /** Take over a tab of jupyter-server-proxy if it shows Label Studio. */
   private async _adopt(widget: unknown): Promise<void> {
-    if (!(widget instanceof MainAreaWidget) || this._tabs.has(widget)) return;
+    if (!(widget instanceof MainAreaWidget) || this._adopted.has(widget)) return;
     const main = widget as MainAreaWidget<IFrame>;
     const frame = main.content.node.querySelector("iframe");
     const path = frame && pathBelow(prefix(), main.content.url, location.href);
     if (frame === null || path === null) return;
-    const tab = new Tab(main, frame, this._api, this._trans);
-    this._tabs.set(main, tab);
+    this._adopted.add(main);
     const key = `labelstudio-proxy:tab:${main.content.id}`;
+    const kept = this._isRestored(main)
+      ? ((await this._state.fetch(key)) as Page | undefined)
+      : undefined;
+    if (main.isDisposed) return;
+    const page = kept ?? { path, title: main.content.title.label };
+    const tab = new Tab(main, frame, page, this._api, this._trans);
+    tab.onMove = (moved) => void this._state.save(key, { ...moved });
+    this._tabs.set(main, tab);
     main.disposed.connect(() => {
       this._tabs.delete(main);
       void this._state.remove(key);
     });
-    const kept = this._isRestored(main)
-      ? ((await this._state.fetch(key)) as Page | undefined)
-      : undefined;
-    tab.load(kept ?? { path, title: main.content.title.label });
-    tab.onMove = (page) => void this._state.save(key, { ...page });
   }
 }
 
@@ -113,12 +116,14 @@ class Tab {
   private readonly _frame: HTMLIFrameElement;
   private readonly _api: Api;
   private readonly _trans: TranslationBundle;
-  private _path = "";
+  private _path: string;
   private _titled = ""; // the part of a project that the tab showed when it got its title
 
+  /** `page`: what the tab shows. */
   constructor(
     main: MainAreaWidget<IFrame>,
     frame: HTMLIFrameElement,
+    { path, title }: Page,
     api: Api,
     trans: TranslationBundle,
   ) {
@@ -126,10 +131,13 @@ class Tab {
     this._frame = frame;
     this._api = api;
     this._trans = trans;
+    this._path = path;
     const { content } = main;
     main.addClass("jp-LabelStudio-tab");
+    content.title.label = title;
     content.title.icon = labelStudioIcon.bindprops({ stylesheet: "mainAreaTab" });
     frame.title = "Label Studio";
+    content.url = prefix() + path;
     // In a sandbox, Chromium shows no PDF, and tabs that open from there are in the sandbox, too. It protects nothing: the
     // page has JupyterLab's origin and may run scripts. The change has an effect only when the frame is attached anew.
     const place = frame.parentElement;
@@ -163,13 +171,6 @@ class Tab {
   /** The number of the item that the tab shows; "" for none. */
   get task(): string {
     return taskOf(this._path);
-  }
-
-  load({ path, title }: Page): void {
-    const { content } = this._main;
-    this._path = path;
-    content.title.label = title;
-    content.url = prefix() + path;
   }
 
   /** Follow where the user goes in the loaded page. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import shutil
@@ -45,15 +46,23 @@ def install(
         for file in package.files or []:
             source = Path(os.path.normpath(here / file))
             target = Path(os.path.normpath(site / file))
-            if source.is_file() and "__editable__" not in file.name and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                copy(source, target)
+            if "__editable__" in file.name:
+                continue
+            for each in source, _byte_code(source):  # uv does not list the byte code
+                there = target.parent / each.relative_to(source.parent)
+                if each.is_file() and not there.exists():
+                    there.parent.mkdir(parents=True, exist_ok=True)
+                    copy(each, there)
     checkout = Path(labelstudio_proxy.__file__).parent
     shutil.copytree(checkout, site / checkout.name, dirs_exist_ok=True)
     name = "etc/jupyter/jupyter_server_config.d/labelstudio_proxy.json"
     shutil.copy2(Path(sys.prefix, name), environment / name)
     name = "share/jupyter/labextensions/labelstudio-proxy"
     shutil.copytree(Path(sys.prefix, name), environment / name, dirs_exist_ok=True)
+
+
+def _byte_code(source: Path) -> Path:
+    return Path(importlib.util.cache_from_source(str(source))) if source.suffix == ".py" else source
 
 
 class CannotInstall(Exception):
