@@ -11,7 +11,7 @@ SECRET = re.compile(
     r"['\"]?\s*[=:]\s*|(?:bearer|token)\s+)(?P<value>['\"]?[^\s'\",;&]{4,})"
 )
 # A name alone can be a token.
-URL_LOGIN = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://)[^\s/@]+(?=@)")
+URL_LOGIN = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://)[^\s/]+(?=@)")
 
 
 def redacted(text: str, known: Iterable[str]) -> str:

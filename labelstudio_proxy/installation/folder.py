@@ -104,7 +104,8 @@ class InstallFolder:
     def remove_unused(self) -> None:
         """Remove what interrupted installations and upgrades left, except what still runs.
 
-        Hold the lock: an environment that is about to be made has none of its own yet.
+        The caller holds the lock. Without it, this could remove the new folder of another installation,
+        which locks the folder only after it has made it.
         """
         current = self.current()
         for environment in self.environments():

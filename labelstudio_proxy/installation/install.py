@@ -17,8 +17,8 @@ from .._version import LABEL_STUDIO_VERSION
 from ..label_studio.environment import labelstudio_environment, only_in
 from ..label_studio.programs import SERVER
 from ..problem import Problem
-from .filling import Filling
 from .folder import InstallFolder, no_space
+from .installer import Installer
 from .problems import WrongPython
 from .progress import ENVIRONMENT, UNPACK, Show
 from .running import run
@@ -79,18 +79,15 @@ def install(
             new_python = _make_environment(environment, python, log)
             temporary = environment / "tmp"
             temporary.mkdir()
-            fill = Filling(version, folder.path, temporary, tool, show, log)
+            installer = Installer(version, folder.path, temporary, tool, show, log)
             name = f"Python {python or sys.version.split()[0]}"
             try:
-                fill(new_python, name)
+                installer.install_for(new_python, name)
             except WrongPython as problem:
-                if (
-                    python
-                    or tool == "pip"
-                    or not make_environment_with_uv(environment, problem.versions, log)
-                ):
+                fixed = bool(python) or tool == "pip"
+                if fixed or not make_environment_with_uv(environment, problem.versions, log):
                     raise
-                fill(new_python, f"Python {problem.versions}")
+                installer.install_for(new_python, f"Python {problem.versions}")
             show(UNPACK[0])
             found = _probe(new_python)
             _compile(new_python, temporary, log)

@@ -19,7 +19,7 @@ from support.company_network import CompanyNetwork
 from support.package_index import HangingBuild, PackageIndex
 from support.processes import clean_environment
 
-from labelstudio_proxy.installation.filling import Filling
+from labelstudio_proxy.installation.installer import Installer
 from labelstudio_proxy.installation.tools import find_uv
 from labelstudio_proxy.problem import Problem
 
@@ -81,9 +81,11 @@ def test_each_obstacle_is_named_with_what_helps(
 
     def meet(version: str = "1.0", **changes: str) -> str:
         configuration.write_text(company_network.pip_conf(network.settings(**changes)))
-        fill = Filling(version, tmp_path, tmp_path, tool, lambda *_, **__: None, printed.append)
+        installer = Installer(
+            version, tmp_path, tmp_path, tool, lambda *_, **__: None, printed.append
+        )
         with mock.patch.dict(os.environ, environment, clear=True), pytest.raises(Problem) as caught:
-            fill(python, "this Python")
+            installer.install_for(python, "this Python")
         text = caught.value.as_sentence()
         printed.append(text)
         return text

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from certipy.certipy import Certipy
 
@@ -41,15 +40,14 @@ class CompanyNetwork:
         authority.create_ca("company")
         authority.create_signed_pair(HOST, "company", alt_names=[f"DNS:{HOST}"])
         self.certificate = store / "company" / "company.crt"
-        self.index = ThreadingHTTPServer(("127.0.0.1", 0), _Index)
+        self.index = _Server(_Index)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(store / HOST / f"{HOST}.crt", store / HOST / f"{HOST}.key")
         self.index.socket = context.wrap_socket(self.index.socket, server_side=True)
-        self.index.packages = packages.folder  # type: ignore[attr-defined]
-        self.downloads: list[str] = []
-        self.index.downloads = self.downloads  # type: ignore[attr-defined]
-        self.proxy = ThreadingHTTPServer(("127.0.0.1", 0), _Proxy)
-        self.proxy.index = self.index.server_address  # type: ignore[attr-defined]
+        self.index.packages = packages.folder
+        self.downloads = self.index.downloads
+        self.proxy = _Server(_Proxy)
+        self.proxy.index = self.index.server_port
 
     def settings(self, **changes: str) -> dict[str, str]:
         """Return settings of pip with which it works, with `changes`; an empty one is left out."""
@@ -87,8 +85,17 @@ def pip_conf(settings: Mapping[str, str]) -> str:
     return "\n".join(["[global]", *(f"{name} = {value}" for name, value in settings.items()), ""])
 
 
+class _Server(ThreadingHTTPServer):
+    packages: Path  # of the index
+    index: int  # its port, for the proxy
+
+    def __init__(self, handler: type[_Handler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.downloads: list[str] = []
+
+
 class _Handler(BaseHTTPRequestHandler):
-    server: Any
+    server: _Server
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -143,7 +150,7 @@ class _Proxy(_Handler):
             self._answer(407, Proxy_Authenticate='Basic realm="proxy"')
             return
         assert self.path == f"{HOST}:443", self.path
-        with socket.create_connection(self.server.index) as index:
+        with socket.create_connection(("127.0.0.1", self.server.index)) as index:
             self.send_response(200)
             self.end_headers()
             ends = {self.connection: index, index: self.connection}

@@ -235,7 +235,7 @@ def _install(root: Path, venv: str, tag: str) -> None:
     uv = find_tool(inside / "bin" / "python", "uv", root.parent)
     run(
         *(*uv.command, "--link-mode=copy", *REQUIREMENTS[tag]),
-        env={**uv.environment, "UV_COMPILE_BYTECODE": "0"},
+        env=uv.environment,
     )
     for script in (inside / "bin").iterdir():
         if script.is_file() and not script.is_symlink():

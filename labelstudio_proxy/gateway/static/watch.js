@@ -301,8 +301,10 @@
   }
 
   /**
-   * Sends a request as `fetch` does, but not while the card is open or a read while the user is away, and gives a response 503 instead of none: many
-   * callers in Label Studio never end after an error, and then *Submit* waits for them for ever.
+   * Sends a request as `fetch` does. While the card is open, every request waits; while the user is away, reads do.
+   *
+   * Gives a response 503 instead of none: many callers in Label Studio never end after an error, and then *Submit* waits
+   * for them for ever.
    *
    * A request that failed is sent once more if Label Studio has not received it, or if it may receive it twice. For a
    * new annotation, Label Studio is asked first whether it has it.

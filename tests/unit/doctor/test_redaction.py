@@ -14,6 +14,7 @@ from labelstudio_proxy.doctor.redaction import redacted
         "AWS_SESSION_TOKEN='hunter22'",
         "GET http://s3/a.png?X-Amz-Credential=hunter22&X-Amz-Signature=hunter22",
         "postgresql://ada:hunter22@db/labels",
+        "http://ada:p@hunter22@proxy.example:3128",
         "https://hunter22@index.example/simple",
     ],
 )

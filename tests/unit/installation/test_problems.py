@@ -105,7 +105,7 @@ PRINTED = {
     "pip 26: no setuptools": (
         "pip",
         (
-            "  × installing build dependencies for needs-tools did not run successfully.\n"  # noqa: RUF001
+            "  × installing build dependencies for needs-tools did not run successfully.\n"  # noqa: RUF001 - uv prints it so
             "      ERROR: Could not find a version that satisfies the requirement setuptools (from "
             "versions: none)\n      ERROR: No matching distribution found for setuptools\n"
             "ERROR: Failed to build 'needs-tools' when installing build dependencies for needs-tools"
@@ -233,7 +233,7 @@ PRINTED = {
         "pip",
         (
             "  WARNING: Connection interrupted while downloading.\nerror: incomplete-download\n\n"
-            "× Download failed after 6 attempts because not enough bytes were received (75 kB/151 kB)\n"  # noqa: RUF001
+            "× Download failed after 6 attempts because not enough bytes were received (75 kB/151 kB)\n"  # noqa: RUF001 - uv prints it so
             "╰─> URL: https://index.example/files/label_studio-1.0-py3-none-any.whl\n\n"
             "note: This is an issue with network connectivity, not pip."
         ),

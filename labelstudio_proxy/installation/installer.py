@@ -1,4 +1,4 @@
-"""Fills an environment: installs Label Studio into it with uv or pip."""
+"""Installs Label Studio into an environment with uv or pip."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ KEPT_LINES = 400
 
 
 @dataclass(frozen=True)
-class Filling:
-    """Installs Label Studio into an environment."""
+class Installer:
+    """Installs a version of Label Studio.
+
+    `folder`: of all environments. `temporary`: for the files of the tool. `tool`: "uv", "pip" or "".
+    """
 
     version: str
     folder: Path
@@ -26,8 +29,8 @@ class Filling:
     show: Show
     log: Callable[[str], None]
 
-    def __call__(self, python: Path, name: str) -> None:
-        """Install it for `python`, which has this name for people; raises Problem."""
+    def install_for(self, python: Path, name: str) -> None:
+        """Install it for this interpreter, which has this name for people; raises Problem."""
         tool = find_tool(python, self.tool, self.temporary)
         try:
             self._run(tool, name)
